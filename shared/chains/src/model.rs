@@ -1,0 +1,4 @@
+//! In work.
+/// In work.
+#[derive(Debug)]
+pub struct ModelChain;

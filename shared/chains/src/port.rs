@@ -1,0 +1,236 @@
+//! The port itself.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use async_trait::async_trait;
+use causeway_domain::fees::FeeHistory;
+
+/// An answer with its witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply<T> {
+    /// The answer.
+    pub value: T,
+    /// Name of the provider that gave it (its position in the pool; never an address with a key in it).
+    pub provider: String,
+    /// Height of the provider's head as last seen, at or before the answer.
+    pub height: Option<u64>,
+}
+
+/// A block's header, as far as the tracker needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Height.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+    /// Hash of the block before.
+    pub parent: B256,
+    /// Seconds since 1970.
+    pub timestamp_s: u64,
+}
+
+/// A block with the hashes of its transactions, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// Transactions' hashes.
+    pub transactions: Vec<B256>,
+}
+
+/// Which block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockAt {
+    /// The canonical one of this height.
+    Number(u64),
+    /// Exactly this one.
+    Hash(B256),
+}
+
+/// What a transaction wrote to the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The contract.
+    pub address: Address,
+    /// Topics, the event's signature first.
+    pub topics: Vec<B256>,
+    /// Data.
+    pub data: Bytes,
+}
+
+/// A transaction's receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The transaction.
+    pub hash: B256,
+    /// Block that includes it.
+    pub block_hash: B256,
+    /// Height of that block.
+    pub block_number: u64,
+    /// Whether it took effect (EIP-658 status 1).
+    pub success: bool,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Wei paid per gas.
+    pub effective_gas_price_wei: u128,
+    /// Sender.
+    pub from: Address,
+    /// Called address.
+    pub to: Option<Address>,
+    /// Its logs.
+    pub logs: Vec<Log>,
+}
+
+/// A call to be tried without sending it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Sender.
+    pub from: Address,
+    /// Called address.
+    pub to: Address,
+    /// Wei sent along.
+    pub value: U256,
+    /// Input.
+    pub data: Bytes,
+    /// Gas limit, when the call is replayed as it was sent.
+    pub gas: Option<u64>,
+    /// Wei per gas, when the call is replayed as it was sent.
+    pub gas_price_wei: Option<u128>,
+}
+
+/// Which of an address's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberAt {
+    /// First number not used by a block of the current chain.
+    Latest,
+    /// First number not used by a block or the node's pool.
+    Pending,
+}
+
+/// How a trial of a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Estimate {
+    /// It would work with this much gas.
+    Gas(u64),
+    /// It would revert.
+    Reverted {
+        /// The decoded reason.
+        reason: String,
+    },
+    /// The sender cannot pay for value and gas.
+    InsufficientFunds,
+}
+
+/// What a node said to a broadcast, in one vocabulary for all dialects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BroadcastOutcome {
+    /// Taken.
+    Accepted,
+    /// It has exactly this transaction already, waiting or included.
+    AlreadyKnown,
+    /// The number is used up on chain: by this transaction, another attempt, or a stranger's.
+    NumberTooLow,
+    /// The node misses a number before this one.
+    NumberTooHigh,
+    /// Another transaction of this number waits at the node, and this one does not pay enough more.
+    ReplacementUnderpriced,
+    /// Pays less than the node, or the next block, asks for.
+    Underpriced,
+    /// The sender cannot pay for value and gas at this node's state.
+    InsufficientFunds,
+    /// The node is full, busy or limits us; try again.
+    Busy {
+        /// What it asked us to wait, if it did.
+        after_ms: Option<u64>,
+    },
+    /// Will never be taken as it is (malformed, wrong chain, too much gas ...).
+    Refused {
+        /// The node's words, bounded.
+        reason: String,
+    },
+    /// No answer, or none that is understood: it may have been taken.
+    Unknown {
+        /// What is known of the failure, bounded; for the log.
+        detail: String,
+    },
+}
+
+/// A broadcast's outcome with its witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broadcast {
+    /// The outcome.
+    pub outcome: BroadcastOutcome,
+    /// Who said so; empty when nobody answered.
+    pub provider: String,
+}
+
+/// Why a question has no answer. None of these says anything about the chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// No provider answered in time.
+    #[error("no provider of {network} answered")]
+    Unavailable {
+        /// The network.
+        network: String,
+        /// What each provider did, bounded; for the log.
+        detail: String,
+    },
+    /// Every provider limits us.
+    #[error("the providers of {network} limit us")]
+    Limited {
+        /// The network.
+        network: String,
+        /// What they asked us to wait, if they did.
+        after_ms: Option<u64>,
+    },
+    /// A provider answered with something that cannot be (a block whose hash is not the one asked for, a wrong chain id).
+    #[error("a provider of {network} answers nonsense")]
+    Nonsense {
+        /// The network.
+        network: String,
+        /// What; for the log.
+        detail: String,
+    },
+}
+
+/// One network.
+#[async_trait]
+pub trait Chain: Send + Sync + std::fmt::Debug {
+    /// The newest block's header.
+    async fn head(&self) -> Result<Reply<Header>, ChainError>;
+
+    /// Height of the node's `finalized` block; `None` where nodes have no such tag.
+    async fn finalized(&self) -> Result<Reply<Option<u64>>, ChainError>;
+
+    /// A block, or `None` where the provider does not know it (yet, or any more).
+    async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError>;
+
+    /// All receipts of a block, by its hash so that two branches never mix; `None` where the provider does not know
+    /// the block or does not have all of them yet.
+    async fn receipts(&self, block: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError>;
+
+    /// A transaction's receipt on the provider's current chain.
+    async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;
+
+    /// Whether the provider knows the transaction, waiting or included.
+    async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError>;
+
+    /// Hands signed bytes to the network. Never errs: what is not understood is `Unknown`.
+    async fn broadcast(&self, raw: &Bytes) -> Broadcast;
+
+    /// Recent fees.
+    async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError>;
+
+    /// An address's next number.
+    async fn next_number(&self, address: Address, at: NumberAt) -> Result<Reply<u64>, ChainError>;
+
+    /// A balance, of the network's coin (`token` is `None`) or of a token, at the newest block.
+    async fn balance(&self, holder: Address, token: Option<Address>) -> Result<Reply<U256>, ChainError>;
+
+    /// Tries a call at the newest block and says how much gas it takes. A revert or a lack of funds is only
+    /// answered when a second provider, where there is one, agrees.
+    async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError>;
+
+    /// Replays a call on the state before and within a block to learn why it reverted; `None` where it does not revert
+    /// in the replay.
+    async fn revert_reason(&self, call: &Call, block: u64) -> Result<Reply<Option<String>>, ChainError>;
+}

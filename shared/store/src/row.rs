@@ -1,0 +1,224 @@
+//! Rows as both sides of the port see them.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A table's logical name; its physical name carries the environment's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table(pub &'static str);
+
+/// A secondary index: its name and the attributes that are its keys. An index is a hint, never the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// Name of the index on its table.
+    pub name: &'static str,
+    /// Attribute that is the partition key; a row without it is not in the index.
+    pub pk: &'static str,
+    /// Attribute that is the sort key.
+    pub sk: &'static str,
+}
+
+/// A row's full address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The table.
+    pub table: Table,
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    /// The address of a row.
+    pub fn new(table: Table, pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { table, pk: pk.into(), sk: sk.into() }
+    }
+}
+
+/// One attribute's value. Numbers are whole and fit DynamoDB's 38 digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    /// Present, without a value.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number, |n| < 10^38.
+    Num(i128),
+    /// Text.
+    Str(String),
+    /// Raw bytes.
+    Bytes(Vec<u8>),
+    /// Values in order.
+    List(Vec<Value>),
+    /// Named values.
+    Map(BTreeMap<String, Value>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Str(text)
+    }
+}
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Num(i128::from(number))
+    }
+}
+impl From<i128> for Value {
+    fn from(number: i128) -> Self {
+        Self::Num(number)
+    }
+}
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+/// A row that does not have the shape its reader expects.
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    /// The row's fields do not parse as the type asked for.
+    #[error("row {pk} / {sk} does not parse")]
+    Shape {
+        /// Partition key of the row.
+        pk: String,
+        /// Sort key of the row.
+        sk: String,
+        /// What did not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A type that cannot be a row (not a map of fields, or numbers beyond 64 bits).
+    #[error("this type cannot be stored as a row: {reason}")]
+    Unstorable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A row's attributes, its own keys `pk` and `sk` among them once it is stored.
+///
+/// Two attributes belong to the port: `version` (1 when put, one more at each update) and
+/// `last_commit` (the token of the commit that wrote the row last).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Item(pub BTreeMap<String, Value>);
+
+impl Item {
+    /// A row without attributes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same row with one attribute more.
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// An attribute, if present.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field)
+    }
+
+    /// A text attribute, if present and text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        match self.0.get(field) {
+            Some(Value::Str(text)) => Some(text),
+            Some(Value::Null | Value::Bool(_) | Value::Num(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_))
+            | None => None,
+        }
+    }
+
+    /// A number attribute, if present and a number.
+    pub fn number(&self, field: &str) -> Option<i128> {
+        match self.0.get(field) {
+            Some(Value::Num(number)) => Some(*number),
+            Some(Value::Null | Value::Bool(_) | Value::Str(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_))
+            | None => None,
+        }
+    }
+
+    /// The row's version as the port keeps it; 0 for a row that was never stored.
+    pub fn version(&self) -> u64 {
+        self.number("version").and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// Makes a row of a serializable struct; absent options are left out.
+    pub fn from_fields<T: Serialize>(fields: &T) -> Result<Self, RowError> {
+        let json = serde_json::to_value(fields)
+            .map_err(|error| RowError::Unstorable { reason: error.to_string() })?;
+        match from_json(json)? {
+            Value::Map(map) => {
+                Ok(Self(map.into_iter().filter(|(_, value)| *value != Value::Null).collect()))
+            }
+            Value::Null | Value::Bool(_) | Value::Num(_) | Value::Str(_) | Value::Bytes(_) | Value::List(_) => {
+                Err(RowError::Unstorable { reason: "not a map of fields".to_owned() })
+            }
+        }
+    }
+
+    /// Reads the row as a struct; attributes the struct does not know are ignored.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RowError> {
+        let json = serde_json::Value::Object(
+            self.0.iter().map(|(name, value)| (name.clone(), to_json(value))).collect(),
+        );
+        serde_json::from_value(json).map_err(|source| RowError::Shape {
+            pk: self.text("pk").unwrap_or_default().to_owned(),
+            sk: self.text("sk").unwrap_or_default().to_owned(),
+            source,
+        })
+    }
+}
+
+fn from_json(json: serde_json::Value) -> Result<Value, RowError> {
+    use serde_json::Value as Json;
+    Ok(match json {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Bool(flag),
+        Json::Number(number) => {
+            let whole = number
+                .as_i64()
+                .map(i128::from)
+                .or_else(|| number.as_u64().map(i128::from))
+                .ok_or_else(|| RowError::Unstorable { reason: format!("{number} is not a whole number of 64 bits") })?;
+            Value::Num(whole)
+        }
+        Json::String(text) => Value::Str(text),
+        Json::Array(values) => {
+            Value::List(values.into_iter().map(from_json).collect::<Result<_, _>>()?)
+        }
+        Json::Object(map) => Value::Map(
+            map.into_iter()
+                .map(|(name, value)| Ok((name, from_json(value)?)))
+                .collect::<Result<_, RowError>>()?,
+        ),
+    })
+}
+
+/// Numbers beyond 64 bits become text: only ledger counters are that large, and they are read with `number`.
+fn to_json(value: &Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(flag) => Json::Bool(*flag),
+        Value::Num(number) => match (i64::try_from(*number), u64::try_from(*number)) {
+            (Ok(small), _) => Json::from(small),
+            (Err(_), Ok(small)) => Json::from(small),
+            (Err(_), Err(_)) => Json::String(number.to_string()),
+        },
+        Value::Str(text) => Json::String(text.clone()),
+        Value::Bytes(bytes) => Json::Array(bytes.iter().map(|byte| Json::from(*byte)).collect()),
+        Value::List(values) => Json::Array(values.iter().map(to_json).collect()),
+        Value::Map(map) => {
+            Json::Object(map.iter().map(|(name, value)| (name.clone(), to_json(value))).collect())
+        }
+    }
+}
