@@ -321,3 +321,14 @@ fn changes(update: &Update, field: &str, before: &Value) -> bool {
         || update.add.iter().any(|(name, number)| *name == field && *number != 0)
         || update.remove.contains(&field)
 }
+
+/// The version a `Put` gives its row: one more than the version it expects, else 1.
+pub(crate) fn version_of_put(expect: &[Expect]) -> i128 {
+    expect
+        .iter()
+        .find_map(|expect| match expect {
+            Expect::Version(version) => Some(i128::from(*version) + 1),
+            Expect::Absent | Expect::Exists | Expect::Equals(..) | Expect::AtLeast(..) => None,
+        })
+        .unwrap_or(1)
+}

@@ -10,6 +10,7 @@
 
 mod check;
 pub mod contract;
+mod cursor;
 #[cfg(feature = "aws")]
 pub mod dynamo;
 pub mod memory;
