@@ -5,6 +5,7 @@
 //! Invariant: a publish that errs may still have happened for some messages; receivers
 //! bear repeats, and the sweep publishes again what was lost.
 
+mod check;
 pub mod contract;
 pub mod memory;
 mod port;
