@@ -9,6 +9,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod contract;
+mod curve;
 pub mod memory;
 mod port;
 

@@ -58,5 +58,10 @@ pub trait Keys: Send + Sync + std::fmt::Debug {
     async fn address(&self, key: &KeyRef) -> Result<Address, KeyError>;
 
     /// Signs a digest; the signature is low-s and recovers to `signer`.
-    async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError>;
+    async fn sign(
+        &self,
+        key: &KeyRef,
+        signer: Address,
+        digest: B256,
+    ) -> Result<Signature, KeyError>;
 }
