@@ -1,0 +1,271 @@
+//! A lane's rows: the counter, the gate, its transactions and their attempts.
+
+use causeway_domain::{
+    Address, B256, Bytes, U256,
+    clock::Millis,
+    fees::Fees,
+    id::{ParcelId, TraceId},
+    lane::{LaneGate, LaneId},
+};
+use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, Write};
+use serde::{Deserialize, Serialize};
+
+use crate::tables::TRANSFERS;
+
+fn pk(lane: &LaneId) -> String {
+    format!("LANE#{lane}")
+}
+
+/// The counter: the first number never assigned. Alone on its row, written only by signers (rule 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// The next number.
+    pub next: u64,
+}
+
+impl Counter {
+    /// Where it lies.
+    pub fn key(lane: &LaneId) -> Key {
+        Key::new(TRANSFERS, pk(lane), "NEXT")
+    }
+
+    /// Takes `count` numbers, if nobody took one since it was read.
+    pub fn take(lane: &LaneId, next: u64, count: u64) -> Write {
+        Write::Update {
+            key: Self::key(lane),
+            update: Update { set: vec![("next", Value::from(next + count))], ..Update::default() },
+            expect: vec![Expect::Equals("next", Value::from(next))],
+        }
+    }
+
+    /// The first write of a lane that the chain has at `next`.
+    pub fn create(lane: &LaneId, next: u64) -> Write {
+        Write::create(Self::key(lane), Item::new().with("next", next))
+    }
+}
+
+/// Who signs for the lane just now; saves signatures, guarantees nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Which invocation.
+    pub holder: String,
+    /// Until when.
+    pub until: Millis,
+}
+
+impl Lease {
+    /// Where it lies.
+    pub fn key(lane: &LaneId) -> Key {
+        Key::new(TRANSFERS, pk(lane), "LEASE")
+    }
+}
+
+/// How far the lane's bytes have come, and whether more may go out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// First number that no node has taken yet; what is below was out.
+    pub seen: u64,
+    /// First number that no block of the chain has used, as last seen: a hint for flow control.
+    pub consumed: u64,
+    /// Whether more may go out.
+    pub gate: LaneGate,
+    /// Broadcasts without success at `seen`.
+    pub tries: u32,
+    /// How often the lane was published anew; makes each publication's dedup id new.
+    pub publications: u64,
+    /// When a node last took something, or the lane was last published anew.
+    pub moved_at: Millis,
+}
+
+impl Gate {
+    /// A lane whose numbers below `consumed` are used up.
+    pub fn new(consumed: u64, now: Millis) -> Self {
+        Self { seen: consumed, consumed, gate: LaneGate::Open, tries: 0, publications: 0, moved_at: now }
+    }
+
+    /// Where it lies.
+    pub fn key(lane: &LaneId) -> Key {
+        Key::new(TRANSFERS, pk(lane), "GATE")
+    }
+
+    /// Replaces the row, if nobody did since it was read at `version` (0: it did not exist).
+    pub fn put(&self, lane: &LaneId, version: u64) -> Result<Write, RowError> {
+        let expect = if version == 0 { Expect::Absent } else { Expect::Version(version) };
+        Ok(Write::Put { key: Self::key(lane), item: Item::from_fields(self)?, expect: vec![expect] })
+    }
+
+    /// Whether a number may be handed to a node.
+    pub fn lets_out(&self, number: u64, now: Millis) -> bool {
+        match &self.gate {
+            LaneGate::Open => true,
+            LaneGate::Waiting { wake_at, .. } => *wake_at <= now,
+            LaneGate::Halted { limit, .. } => number < *limit,
+        }
+    }
+
+    /// Whether new numbers may be signed for the lane.
+    pub fn takes_more(&self) -> bool {
+        match &self.gate {
+            LaneGate::Open | LaneGate::Waiting { .. } => true,
+            LaneGate::Halted { .. } => false,
+        }
+    }
+
+    /// Halted at a number; an earlier halt at a lower number stands.
+    pub fn halted(&self, reason: &str, limit: u64) -> Self {
+        match &self.gate {
+            LaneGate::Halted { limit: lower, .. } if *lower <= limit => self.clone(),
+            LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => {
+                Self { gate: LaneGate::Halted { reason: reason.to_owned(), limit }, tries: 0, ..self.clone() }
+            }
+        }
+    }
+}
+
+/// What a number's transaction does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Called address.
+    pub to: Address,
+    /// Wei sent along.
+    pub value: U256,
+    /// Input.
+    pub data: Bytes,
+    /// Gas limit.
+    pub gas_limit: u64,
+}
+
+/// How a number ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its payment took effect and is posted.
+    Paid {
+        /// The attempt's hash.
+        hash: B256,
+        /// The block.
+        block_hash: B256,
+        /// Its height.
+        height: u64,
+        /// Wei it cost.
+        gas_cost_wei: U256,
+    },
+    /// It reverted, or moved nothing, and is final.
+    Reverted {
+        /// The attempt's hash.
+        hash: B256,
+        /// The block.
+        block_hash: B256,
+        /// Its height.
+        height: u64,
+        /// Wei it cost.
+        gas_cost_wei: U256,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// The block that decided it.
+    pub const fn block_hash(&self) -> B256 {
+        match self {
+            Self::Paid { block_hash, .. } | Self::Reverted { block_hash, .. } => *block_hash,
+        }
+    }
+}
+
+/// One on-chain transaction: one number of the lane, settling 1..n parcels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Its number.
+    pub number: u64,
+    /// The parcels it settles.
+    pub parcels: Vec<ParcelId>,
+    /// What it does.
+    pub intent: Intent,
+    /// Attempts signed so far; the last is the one to send.
+    pub attempts: u32,
+    /// When it was signed first.
+    pub created_at: Millis,
+    /// Trace of its first parcel.
+    pub trace: TraceId,
+    /// How it ended, once settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// How often a settled outcome was taken back.
+    #[serde(default)]
+    pub reopened: u32,
+}
+
+impl Transaction {
+    /// Where it lies.
+    pub fn key(lane: &LaneId, number: u64) -> Key {
+        Key::new(TRANSFERS, pk(lane), Self::sk(number))
+    }
+
+    fn sk(number: u64) -> String {
+        format!("TX#{number:020}")
+    }
+
+    /// Reads transactions and their attempts from a number on, in order: each transaction row is followed by its attempts.
+    pub fn query_from(lane: &LaneId, number: u64, limit: usize) -> Query {
+        let range = Range::Between(Value::from(Self::sk(number)), Value::from("TX$"));
+        Query { limit, ..Query::table(TRANSFERS, pk(lane), range) }
+    }
+
+    /// Replaces the row, if nobody did since it was read.
+    pub fn put(&self, lane: &LaneId, version: u64) -> Result<Write, RowError> {
+        Ok(Write::Put {
+            key: Self::key(lane, self.number),
+            item: Item::from_fields(self)?,
+            expect: vec![Expect::Version(version)],
+        })
+    }
+}
+
+/// One signed envelope of a transaction; written once, before it is ever sent, and kept for ever (rule 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The transaction's number.
+    pub number: u64,
+    /// Position among its attempts.
+    pub index: u32,
+    /// Hash.
+    pub hash: B256,
+    /// EIP-2718 bytes.
+    pub raw: Bytes,
+    /// Its price.
+    pub fees: Fees,
+    /// When it was signed.
+    pub signed_at: Millis,
+}
+
+impl Attempt {
+    /// Where it lies.
+    pub fn key(lane: &LaneId, number: u64, index: u32) -> Key {
+        Key::new(TRANSFERS, pk(lane), format!("{}#A{index:06}", Transaction::sk(number)))
+    }
+
+    /// Reads all attempts of a number.
+    pub fn query(lane: &LaneId, number: u64) -> Query {
+        Query::table(TRANSFERS, pk(lane), Range::Prefix(format!("{}#A", Transaction::sk(number))))
+    }
+}
+
+/// A lane's transactions as one read gives them: each with its latest attempt.
+pub fn pair_attempts(rows: &[Item]) -> Result<Vec<(Transaction, Option<Attempt>)>, RowError> {
+    let mut pairs: Vec<(Transaction, Option<Attempt>)> = Vec::new();
+    for row in rows {
+        if row.get("raw").is_some() {
+            let attempt: Attempt = row.parse()?;
+            if let Some((transaction, latest)) = pairs.last_mut()
+                && transaction.number == attempt.number
+            {
+                *latest = Some(attempt);
+            }
+        } else {
+            pairs.push((row.parse()?, None));
+        }
+    }
+    Ok(pairs)
+}

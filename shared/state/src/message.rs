@@ -1,0 +1,91 @@
+//! What travels on the queues: references to rows, never the truth itself.
+
+use causeway_domain::{
+    B256,
+    fees::Priority,
+    id::{NetworkId, ParcelId, TraceId},
+    lane::LaneId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::tracker::Inclusion;
+
+/// Queues' logical names, as `infra/topology.yaml` has them.
+pub mod queues {
+    /// Urgent parcels to be signed.
+    pub const TRANSFERS_HIGH: &str = "transfers-high";
+    /// Parcels to be signed.
+    pub const TRANSFERS_NORMAL: &str = "transfers-normal";
+    /// Parcels that may wait.
+    pub const TRANSFERS_LOW: &str = "transfers-low";
+    /// "This lane has unsent bytes."
+    pub const TRANSACTIONS: &str = "transactions.fifo";
+    /// Stages of our transactions, for settle.
+    pub const CHAIN_EVENTS: &str = "chain-events";
+    /// Requests that cannot be carried out, and poison from the three above.
+    pub const TRANSFERS_DEAD: &str = "transfers-dead";
+    /// Poison from `transactions.fifo`.
+    pub const TRANSACTIONS_DEAD: &str = "transactions-dead.fifo";
+    /// Poison from `chain-events`.
+    pub const CHAIN_EVENTS_DEAD: &str = "chain-events-dead";
+
+    /// The queues a client's transfer enters by.
+    pub const REQUESTS: [&str; 3] = [TRANSFERS_HIGH, TRANSFERS_NORMAL, TRANSFERS_LOW];
+}
+
+/// The queue of a priority.
+pub const fn request_queue(priority: Priority) -> &'static str {
+    match priority {
+        Priority::High => queues::TRANSFERS_HIGH,
+        Priority::Normal => queues::TRANSFERS_NORMAL,
+        Priority::Low => queues::TRANSFERS_LOW,
+    }
+}
+
+/// On `transfers-*`: a parcel wants a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParcelMessage {
+    /// Which.
+    pub parcel: ParcelId,
+    /// Its trace.
+    pub trace: TraceId,
+}
+
+/// On `transactions.fifo`: a lane has bytes that no node has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneMessage {
+    /// Which.
+    pub lane: LaneId,
+    /// Trace of the request, or the sweep, that caused it.
+    pub trace: TraceId,
+}
+
+/// How far transactions are, as the tracker tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// `confirmed_at` deep.
+    Confirmed,
+    /// `final_at` deep (and finalized, where the network's nodes say so).
+    Final,
+    /// Its block left the chain.
+    Reorged,
+}
+
+/// On `chain-events`: transactions of one block reached a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageMessage {
+    /// The network.
+    pub network: NetworkId,
+    /// Which stage.
+    pub stage: Stage,
+    /// Height of the block.
+    pub height: u64,
+    /// The block.
+    pub block_hash: B256,
+    /// Its transactions of ours.
+    pub inclusions: Vec<Inclusion>,
+}

@@ -1,0 +1,179 @@
+//! The tracker's rows: heads, headers, watches and inclusions.
+//!
+//! A block's inclusions lie under its hash, so two branches never overwrite each other, and
+//! confirmations are derived from the head, never stored.
+
+use causeway_domain::{
+    Address, Amount, B256,
+    clock::Millis,
+    id::{NetworkId, TraceId},
+    lane::LaneId,
+};
+use causeway_store::{Item, Key, Range, RowError, Query};
+use serde::{Deserialize, Serialize};
+
+use crate::tables::TRACKER;
+
+/// How far the tracker has come on a network, and who drives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Height of the newest block worked off.
+    pub height: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Height up to which `confirmed` was told.
+    pub confirmed: u64,
+    /// Height up to which `final` was told.
+    pub finalized: u64,
+    /// Counts leaders; a write of an older one is refused.
+    pub epoch: u64,
+    /// Who leads.
+    pub leader: String,
+    /// Until when, unless renewed.
+    pub lease_until: Millis,
+}
+
+impl Head {
+    /// Where a network's head lies.
+    pub fn key(network: &NetworkId) -> Key {
+        Key::new(TRACKER, format!("HEAD#{network}"), "HEAD")
+    }
+}
+
+/// A block of the canonical chain as the tracker knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderRow {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: B256,
+    /// Hash of the block before.
+    pub parent: B256,
+    /// Seconds since 1970 when the row may go.
+    pub expires_at: u64,
+}
+
+impl HeaderRow {
+    /// Where the canonical block of a height lies.
+    pub fn key(network: &NetworkId, height: u64) -> Key {
+        Key::new(TRACKER, format!("HDR#{network}"), format!("{height:020}"))
+    }
+}
+
+/// A block that left the chain and whose transactions are not yet all told so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanRow {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: B256,
+}
+
+impl OrphanRow {
+    /// Where it lies.
+    pub fn key(network: &NetworkId, height: u64, hash: B256) -> Key {
+        Key::new(TRACKER, format!("HEAD#{network}"), format!("ORPHAN#{height:020}#{hash}"))
+    }
+
+    /// Reads all that are left of a network.
+    pub fn query(network: &NetworkId) -> Query {
+        Query::table(TRACKER, format!("HEAD#{network}"), Range::Prefix("ORPHAN#".to_owned()))
+    }
+}
+
+/// A hash somebody follows; one of our attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The transaction's hash.
+    pub hash: B256,
+    /// The lane it was signed for.
+    pub lane: LaneId,
+    /// Its number there.
+    pub number: u64,
+    /// Which attempt of the number.
+    pub attempt: u32,
+    /// The trace it belongs to.
+    pub trace: TraceId,
+    /// Where it was included, as last seen; canonical only if the header row agrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+    /// The block that included it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_hash: Option<B256>,
+}
+
+impl Watch {
+    /// Where a hash's watch lies.
+    pub fn key(network: &NetworkId, hash: B256) -> Key {
+        Key::new(TRACKER, format!("TX#{network}#{hash}"), "TX")
+    }
+}
+
+/// A token movement that a transaction's log proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// The token.
+    pub token: Address,
+    /// Who received.
+    pub to: Address,
+    /// How much, in smallest units.
+    pub amount: Amount,
+}
+
+/// A transaction of ours in a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inclusion {
+    /// Its hash.
+    pub hash: B256,
+    /// Its lane.
+    pub lane: LaneId,
+    /// Its number.
+    pub number: u64,
+    /// Which attempt of the number.
+    pub attempt: u32,
+    /// Whether it took effect.
+    pub success: bool,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Wei paid per gas.
+    pub gas_price_wei: u64,
+    /// Tokens its log says left the lane's address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
+    /// Why it reverted, if it did and the node can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert_reason: Option<String>,
+}
+
+/// Inclusions one chunk row holds: well under 400 KB each.
+pub const CHUNK_INCLUSIONS_MAX: usize = 100;
+
+/// Some of a block's inclusions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InclusionChunk {
+    /// The inclusions.
+    pub inclusions: Vec<Inclusion>,
+    /// Seconds since 1970 when the row may go.
+    pub expires_at: u64,
+}
+
+impl InclusionChunk {
+    fn pk(network: &NetworkId, height: u64, block: B256) -> String {
+        format!("INC#{network}#{height:020}#{block}")
+    }
+
+    /// Where a chunk lies.
+    pub fn key(network: &NetworkId, height: u64, block: B256, chunk: usize) -> Key {
+        Key::new(TRACKER, Self::pk(network, height, block), format!("{chunk:06}"))
+    }
+
+    /// Reads all chunks of a block.
+    pub fn query(network: &NetworkId, height: u64, block: B256) -> Query {
+        Query::table(TRACKER, Self::pk(network, height, block), Range::All)
+    }
+
+    /// The chunk as a row.
+    pub fn item(&self) -> Result<Item, RowError> {
+        Item::from_fields(self)
+    }
+}
