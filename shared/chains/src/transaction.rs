@@ -102,10 +102,7 @@ pub fn open(raw: &Bytes) -> Result<Opened, OpenError> {
         value: transaction.value,
         data: transaction.input,
         gas_limit: transaction.gas_limit,
-        fees: Fees {
-            max_fee_wei: transaction.max_fee_per_gas,
-            max_priority_wei: transaction.max_priority_fee_per_gas,
-        },
+        fees: Fees { max_fee_wei: transaction.max_fee_per_gas, max_priority_wei: transaction.max_priority_fee_per_gas },
     };
     Ok(Opened { from, payment, hash })
 }
