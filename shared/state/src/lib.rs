@@ -8,6 +8,7 @@
 //! that do not exist.
 
 pub mod audit;
+pub mod commit;
 pub mod dead_letter;
 pub mod lane;
 pub mod ledger;
