@@ -1,0 +1,33 @@
+resource "aws_secretsmanager_secret" "this" {
+  for_each = local.file.secrets
+
+  name                    = "${var.prefix}-${each.key}"
+  description             = each.value.description
+  kms_key_id              = one(aws_kms_key.data[*].arn)
+  recovery_window_in_days = var.secret_recovery_days
+}
+
+resource "aws_secretsmanager_secret_version" "rpc" {
+  secret_id     = aws_secretsmanager_secret.this["rpc"].id
+  secret_string = jsonencode(var.rpc_urls)
+}
+
+# Begins empty and is filled by operators, outside Terraform, so that no key is ever in its
+# state. The label INITIAL keeps this first version alive for ever: without a label Secrets
+# Manager would in time drop it, and Terraform would write "{}" over the operators' keys.
+resource "aws_secretsmanager_secret_version" "imported_keys" {
+  secret_id      = aws_secretsmanager_secret.this["imported-keys"].id
+  secret_string  = jsonencode({})
+  version_stages = ["AWSCURRENT", "INITIAL"]
+
+  lifecycle {
+    ignore_changes = [secret_string, version_stages]
+  }
+}
+
+check "every_network_has_providers" {
+  assert {
+    condition     = alltrue([for network in var.networks : length(try(nonsensitive(var.rpc_urls)[network], [])) > 0])
+    error_message = "rpc_urls names no provider for some of the networks: until it does, their transfers wait."
+  }
+}
