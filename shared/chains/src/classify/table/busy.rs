@@ -1,0 +1,158 @@
+//! What depends on the node and the gateway before it.
+
+use super::{super::Class, *};
+
+pub(super) const BUSY: Group = Group {
+    class: Class::Busy,
+    why: "It was not taken, for reasons of the node: no room, a limit, no sequencer, or a head too far behind to \
+          judge. The same bytes, later or elsewhere, may do.",
+    rows: &[
+        row("geth, Bor, op-geth", "txpool is full", "txpool is full", GETH_LEGACY),
+        row("geth", "account limit exceeded: pooled 16 txs", "account limit exceeded", GETH_POOL),
+        row("geth, Reth", "address already reserved", "address already reserved", GETH_POOL),
+        row(
+            "geth",
+            "in-flight transaction limit reached for delegated accounts",
+            "in flight transaction limit reached",
+            GETH_POOL,
+        ),
+        row(
+            "geth",
+            "future transaction tries to replace pending",
+            "future transaction tries to replace pending",
+            GETH_LEGACY,
+        ),
+        row(
+            "geth",
+            "transaction type not supported: type 2 rejected, pool not yet in London",
+            "transaction type not supported * pool not yet in",
+            GETH_CHECKS,
+        ),
+        row("Erigon", "INTERNAL_ERROR: pending sub-pool is full", "sub pool is full", ERIGON),
+        row("Erigon", "INTERNAL_ERROR: baseFee sub-pool is full", "sub pool is full", ERIGON),
+        row("Erigon", "INTERNAL_ERROR: queued sub-pool is full", "sub pool is full", ERIGON),
+        row("Erigon", "INTERNAL_ERROR: spammer", "spammer", ERIGON),
+        row(
+            "Erigon",
+            "INVALID: fork supporting this transaction type is not activated yet",
+            "fork supporting this transaction type is not activated yet",
+            ERIGON,
+        ),
+        row("Nethermind", "PendingTxsOfConflictingType", "pendingtxsofconflictingtype", NETHERMIND),
+        row("Nethermind", "pending transaction type conflict", "pending transaction type conflict", NETHERMIND_POOL),
+        row(
+            "Nethermind",
+            "delegation authority has pending transaction",
+            "delegation authority has pending transaction",
+            NETHERMIND_POOL,
+        ),
+        row("Nethermind", "node is syncing", "node is syncing", NETHERMIND_POOL),
+        row("Nethermind", "Syncing", "syncing", NETHERMIND),
+        row("Besu", "Initial sync is still in progress", "initial sync is still in progress", BESU),
+        row(
+            "Besu",
+            "Transaction pool not enabled. (Either txpool explicitly disabled, or node not yet in sync).",
+            "transaction pool not enabled",
+            BESU,
+        ),
+        row("Reth, op-reth", "txpool is full", "txpool is full", RETH_RPC),
+        row(
+            "Reth",
+            "[0x5d6f2b]: rejected due to 0x33 being identified as a spammer",
+            "identified as a spammer",
+            RETH_POOL,
+        ),
+        row(
+            "Reth",
+            "[0x5d6f2b]: transaction discarded outright due to pool size constraints",
+            "discarded outright due to pool size constraints",
+            RETH_POOL,
+        ),
+        row(
+            "Reth",
+            "transaction type 3 conflicts with existing transaction for 0x33",
+            "conflicts with existing transaction for",
+            RETH_POOL,
+        ),
+        row("Nitro", "sequencer temporarily not available", "sequencer temporarily not available", NITRO),
+        row("Nitro", "sequencer is not the chosen sequencer", "not the chosen sequencer", NITRO),
+        row(
+            "Nitro",
+            "currently not accepting transactions due to expected surplus being below threshold",
+            "currently not accepting transactions",
+            NITRO,
+        ),
+        row("Arbitrum Classic", "queue full", "queue full", ARB_CLASSIC),
+        row(
+            "Arbitrum Classic",
+            "sequencer pending tx pool full, please try again",
+            "sequencer pending tx pool full",
+            ARB_CLASSIC,
+        ),
+        row(
+            "OpenEthereum",
+            "There are too many transactions in the queue. Your transaction was dropped due to limit. Try \
+             increasing the fee.",
+            "too many transactions in the queue",
+            PARITY,
+        ),
+        row("Optimism gateway", "sender is over rate limit", "over rate limit", PROXYD),
+        row("Optimism gateway", "over rate limit", "over rate limit", PROXYD),
+        row("Optimism gateway", "backend is over capacity", "backend is over capacity", PROXYD),
+        row(
+            "Optimism gateway",
+            "backend is currently not healthy to serve traffic",
+            "backend is currently not healthy",
+            PROXYD,
+        ),
+        row("Optimism gateway", "no backends available for method", "no backends available", PROXYD),
+        row(
+            "op-geth behind a gateway",
+            "429 Too Many Requests: {\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32016,\"message\":\"over rate limit\"}}",
+            "429 too many requests",
+            "base/node issue 368",
+        ),
+        row(
+            "Infura",
+            "daily request count exceeded, request rate limited",
+            "daily request count exceeded",
+            "docs.infura.io, error codes",
+        ),
+        row("Infura", "project ID request rate exceeded", "request rate exceeded", "community.infura.io thread 2147"),
+        row("Infura", "request rate limited", "request rate limited", "docs.infura.io, error codes"),
+        row(
+            "Alchemy",
+            "Your app has exceeded its compute units per second capacity. If you have retries enabled, you can \
+             safely ignore this message.",
+            "exceeded its compute units per second capacity",
+            "docs.alchemy.com, error reference",
+        ),
+        row(
+            "Alchemy",
+            "Your app has exceeded its throughput limit",
+            "exceeded its throughput limit",
+            "docs.alchemy.com, error reference",
+        ),
+        row(
+            "Alchemy",
+            "Monthly capacity limit exceeded. Visit the dashboard to upgrade your scaling policy.",
+            "monthly capacity limit exceeded",
+            "docs.alchemy.com, error reference",
+        ),
+        row(
+            "QuickNode",
+            "50/second request limit reached - reduce calls per second or upgrade your account at quicknode.com",
+            "request limit reached",
+            "foundry-rs/foundry issue 4894",
+        ),
+        row("QuickNode", "credits limited to 6000/sec", "credits limited to", "foundry-rs/foundry pull request 6712"),
+        row(
+            "Chainstack",
+            "You've exceeded the RPS limit available on the current plan.",
+            "exceeded the rps limit",
+            "support.chainstack.com, 429 errors",
+        ),
+        row("gateways", "rate limit exceeded", "rate limit exceeded", "common to several"),
+        row("gateways", "Too Many Requests", "too many requests", "RFC 6585"),
+    ],
+};
