@@ -33,13 +33,22 @@ class Settings:
     chain_port: int
     state: Path
     profile: str
+    zips: Path
     auth: bool
     rpc_urls: tuple[str, ...]
+    # Given when the emulator runs elsewhere, as in compose.yaml.
+    given_endpoint: str | None = None
+    given_function_endpoint: str | None = None
 
     @property
     def endpoint(self) -> str:
         """Address of the AWS emulator."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.given_endpoint or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def function_endpoint(self) -> str:
+        """Address of the AWS emulator as its functions see it."""
+        return self.given_function_endpoint or self.endpoint
 
     @property
     def chain_url(self) -> str:
@@ -66,9 +75,17 @@ def from_environment(environ: dict[str, str] | None = None) -> Settings:
         chain_port=chain_port,
         state=Path(env.get("CAUSEWAY_STATE") or LOCAL / "state").resolve(),
         profile=profile,
+        zips=Path(env.get("CAUSEWAY_ZIPS") or default_zips(profile)).resolve(),
         auth=_switch(env, "CAUSEWAY_AUTH"),
+        given_endpoint=env.get("CAUSEWAY_ENDPOINT") or None,
+        given_function_endpoint=env.get("CAUSEWAY_FUNCTION_ENDPOINT") or None,
         rpc_urls=urls or (f"http://127.0.0.1:{chain_port}",),
     )
+
+
+def default_zips(profile: str) -> Path:
+    """Where the zips of a build profile lie."""
+    return ROOT / "target" / "lambda" / profile
 
 
 def _port(env: dict[str, str], name: str, default: int) -> int:
