@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localstack import processes, tools
 from localstack.processes import Process
-from localstack.settings import ACCOUNT, REGION, SECRET_KEY, Settings
+from localstack.settings import ACCOUNT, REGION, ROOT, SECRET_KEY, Settings
 
 # A function's worker that has been idle this long is ended; the first of each function stays.
 WORKER_IDLE_S = 60
@@ -37,7 +37,7 @@ def start_emulator(settings: Settings, die_with_parent: bool = False) -> Process
         "STATE_DIR": str(scratch / "ministack"),
         "PYTHONUNBUFFERED": "1",
     }
-    command = [str(tools.VENV_PYTHON), "-m", "ministack"]
+    command = [str(tools.VENV_PYTHON), str(ROOT / "localstack" / "emulator.py")]
     process = processes.start("emulator", command, env, log, die_with_parent)
     _await(process, lambda: emulator_ready(settings), log)
     return process
