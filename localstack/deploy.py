@@ -90,7 +90,7 @@ def _outputs(context, api_url: str, queue_base: str) -> dict[str, Any]:
         "functions": {name: context.name(name) for name in topology.functions},
         "roles": context.role_arns,
         "secrets": {name: context.name(name) for name in topology.secrets},
-        "keys": {name: {tenant: {"key_id": key_id, "arn": arn, "alias": alias_of(context, topology.keys[name], tenant)}
+        "keys": {name: {tenant: {"key_id": key_id, "arn": arn, "alias": alias_of(context, name, tenant)}
                         for tenant, (key_id, arn) in family.items()}
                  for name, family in context.keys.items()},
         "issuer": context.identity["issuer"],

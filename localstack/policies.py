@@ -17,15 +17,15 @@ QUEUE_ACTIONS = {
     "peek": ["ReceiveMessage"],
     "consume": ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"],
 }
+BATCHED = {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage"}
 KEY_ACTIONS = {"sign": ["Sign"], "public": ["GetPublicKey"]}
 
 
 def document(topology: Topology, function: Function, region: str, account: str,
-             keys: dict[str, list[str]], condition: str = "StringEquals") -> dict[str, Any]:
-    """The policy of one function's role.
+             keys: dict[str, list[str]]) -> dict[str, Any]:
+    """The policy of one function's role, as AWS is to have it.
 
-    `keys` maps a logical key to the ARNs of its KMS keys. `condition` is the operator of
-    the sign conditions; AWS is asked for StringEquals.
+    `keys` maps a logical key to the ARNs of its KMS keys.
     """
     def arn(service: str, resource: str) -> str:
         return f"arn:aws:{service}:{region}:{account}:{resource}"
@@ -41,12 +41,34 @@ def document(topology: Topology, function: Function, region: str, account: str,
     for name, verbs in _queue_rights(function).items():
         statements.append(_statement("sqs", _actions(QUEUE_ACTIONS, verbs), [arn("sqs", topology.physical(name))]))
     for name, verbs in function.rights.keys.items():
-        statements += _key_statements(verbs, keys[name], function.rights.sign_conditions, condition)
+        statements += _key_statements(verbs, keys[name], function.rights.sign_conditions)
     for name in function.rights.secrets:
         # Secrets Manager appends six characters of its own to the name.
         secret = arn("secretsmanager", f"secret:{topology.physical(name)}-??????")
         statements.append(_statement("secretsmanager", ["GetSecretValue"], [secret]))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def for_emulator(policy: dict[str, Any], aliases: dict[str, list[str]]) -> dict[str, Any]:
+    """The same policy as the emulator reads it, which differs from AWS in three points.
+
+    It asks for the right to a batch call by the call's own name; it does not know the
+    condition keys of kms:Sign, so the conditions may only hold "if they exist"; and it
+    looks for the ARN of an alias where AWS looks for the ARN of the key behind it, which
+    `aliases` maps to the ARNs of its aliases.
+    """
+    return policy | {"Statement": [_statement_for_emulator(one, aliases) for one in policy["Statement"]]}
+
+
+def _statement_for_emulator(statement: dict[str, Any], aliases: dict[str, list[str]]) -> dict[str, Any]:
+    changed = dict(statement)
+    batches = [f"{action}Batch" for action in statement["Action"] if action in BATCHED]
+    changed["Action"] = statement["Action"] + batches
+    changed["Resource"] = statement["Resource"] + [
+        alias for resource in statement["Resource"] for alias in aliases.get(resource, [])]
+    if "Condition" in statement:
+        changed["Condition"] = {"StringEqualsIfExists": statement["Condition"]["StringEquals"]}
+    return changed
 
 
 def trust(service: str, extra: dict[str, str] | None = None) -> dict[str, Any]:
@@ -64,13 +86,12 @@ def _queue_rights(function: Function) -> dict[str, list[str]]:
     return rights
 
 
-def _key_statements(verbs: list[str], resources: list[str], conditions: dict[str, str],
-                    operator: str) -> list[dict[str, Any]]:
+def _key_statements(verbs: list[str], resources: list[str], conditions: dict[str, str]) -> list[dict[str, Any]]:
     statements = []
     for verb in sorted(verbs):
         statement = _statement("kms", KEY_ACTIONS[verb], resources)
         if verb == "sign":
-            statement["Condition"] = {operator: {
+            statement["Condition"] = {"StringEquals": {
                 "kms:SigningAlgorithm": conditions["algorithm"],
                 "kms:MessageType": conditions["message_type"],
             }}

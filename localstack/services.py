@@ -32,6 +32,9 @@ def start_emulator(settings: Settings, die_with_parent: bool = False) -> Process
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AUTH": "true" if settings.auth else "false",
+        # Listeners that nothing here uses, on ports that every stack would share.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "LAMBDA_WARM_TTL_SECONDS": str(WORKER_IDLE_S),
         "TMPDIR": str(scratch),
         "STATE_DIR": str(scratch / "ministack"),

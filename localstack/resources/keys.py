@@ -14,7 +14,7 @@ def apply(context: Context) -> None:
     for key in context.topology.keys.values():
         family = context.keys.setdefault(key.name, {})
         for tenant in context.topology.tenants:
-            alias = alias_of(context, key, tenant)
+            alias = alias_of(context, key.name, tenant)
             key_id, change = aliases.get(alias), UNCHANGED
             if key_id is None:
                 key_id, change = _create(kms, key, alias), CREATED
@@ -22,9 +22,9 @@ def apply(context: Context) -> None:
             context.report.add("key", f"{key.name}-{tenant}", change)
 
 
-def alias_of(context: Context, key: Key, tenant: str) -> str:
+def alias_of(context: Context, key: str, tenant: str) -> str:
     """The alias by which functions name a tenant's key."""
-    return f"alias/{context.name(key.name)}-{tenant}"
+    return f"alias/{context.name(key)}-{tenant}"
 
 
 def _create(kms, key: Key, alias: str) -> str:

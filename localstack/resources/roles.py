@@ -7,13 +7,11 @@ from typing import Any
 
 from localstack import policies
 from localstack.resources.context import CREATED, DELETED, UNCHANGED, UPDATED, Context
+from localstack.resources.keys import alias_of
 from localstack.settings import ACCOUNT, REGION
 
 POLICY = "rights"
 SCHEDULER = "scheduler"
-# The emulator does not know the condition keys of kms:Sign: "if they exist" lets a request
-# without them through. Terraform asks AWS for StringEquals.
-LOCAL_CONDITION = "StringEqualsIfExists"
 # The administrator may take on each role here, so that a test can try what a role may do.
 ADMINISTRATOR = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 
@@ -21,9 +19,12 @@ ADMINISTRATOR = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 def apply(context: Context) -> None:
     """Creates or updates every role, and removes those of functions that are gone."""
     keys = {name: [arn for _, arn in family.values()] for name, family in context.keys.items()}
+    aliases = {arn: [context.arn("kms", alias_of(context, name, tenant))]
+               for name, family in context.keys.items() for tenant, (_, arn) in family.items()}
     for function in context.topology.functions.values():
-        document = policies.document(context.topology, function, REGION, ACCOUNT, keys, LOCAL_CONDITION)
-        _apply(context, function.name, policies.trust("lambda", ADMINISTRATOR), document)
+        document = policies.document(context.topology, function, REGION, ACCOUNT, keys)
+        _apply(context, function.name, policies.trust("lambda", ADMINISTRATOR),
+               policies.for_emulator(document, aliases))
     _apply(context, SCHEDULER, policies.trust("scheduler"), _scheduler_policy(context))
     _prune(context)
 
