@@ -1,0 +1,114 @@
+//! What nodes' answers hold, as far as the port needs it. Fields that only some networks have are not looked at, so
+//! that a network with transaction types of its own is read like any other.
+
+use alloy_primitives::{Address, B256, Bytes, U64, U128};
+use causeway_domain::fees::{FeeHistory, Priority};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::port::{Block, Header, Log, Receipt};
+
+/// Reads an answer, or says what is wrong with it.
+pub(super) fn read<T: DeserializeOwned>(result: &RawValue) -> Result<T, String> {
+    // The error holds a position and a field's name, no part of the answer that could be large.
+    serde_json::from_str(result.get()).map_err(|error| format!("unreadable answer: {error}"))
+}
+
+/// A block that is asked for with its transactions' hashes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BlockWire {
+    number: U64,
+    hash: B256,
+    parent_hash: B256,
+    timestamp: U64,
+    transactions: Vec<B256>,
+}
+
+impl From<BlockWire> for Block {
+    fn from(wire: BlockWire) -> Self {
+        let header = Header {
+            number: wire.number.to(),
+            hash: wire.hash,
+            parent: wire.parent_hash,
+            timestamp_s: wire.timestamp.to(),
+        };
+        Self { header, transactions: wire.transactions }
+    }
+}
+
+/// A transaction that a node knows.
+#[derive(Debug, Deserialize)]
+pub(super) struct TransactionWire {
+    pub(super) hash: B256,
+}
+
+/// A receipt.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReceiptWire {
+    transaction_hash: B256,
+    block_hash: B256,
+    block_number: U64,
+    status: U64,
+    gas_used: U64,
+    effective_gas_price: U128,
+    from: Address,
+    to: Option<Address>,
+    logs: Vec<LogWire>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LogWire {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
+}
+
+impl TryFrom<ReceiptWire> for Receipt {
+    type Error = String;
+
+    fn try_from(wire: ReceiptWire) -> Result<Self, String> {
+        let success = match wire.status.to::<u64>() {
+            0 => false,
+            1 => true,
+            other => return Err(format!("a receipt's status is {other}")),
+        };
+        let log = |log: LogWire| Log { address: log.address, topics: log.topics, data: log.data };
+        Ok(Self {
+            hash: wire.transaction_hash,
+            block_hash: wire.block_hash,
+            block_number: wire.block_number.to(),
+            success,
+            gas_used: wire.gas_used.to(),
+            effective_gas_price_wei: wire.effective_gas_price.to(),
+            from: wire.from,
+            to: wire.to,
+            logs: wire.logs.into_iter().map(log).collect(),
+        })
+    }
+}
+
+/// Fees of recent blocks.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FeeHistoryWire {
+    base_fee_per_gas: Vec<U128>,
+    #[serde(default)]
+    reward: Option<Vec<Vec<U128>>>,
+}
+
+impl TryFrom<FeeHistoryWire> for FeeHistory {
+    type Error = String;
+
+    fn try_from(wire: FeeHistoryWire) -> Result<Self, String> {
+        // One more than blocks were asked for: the last is the next block's.
+        let next = wire.base_fee_per_gas.last().ok_or("a fee history without base fees")?;
+        let row = |row: Vec<U128>| -> Result<[u128; Priority::PERCENTILES.len()], String> {
+            let tips: Vec<u128> = row.into_iter().map(|tip| tip.to()).collect();
+            tips.try_into().map_err(|_| "a fee history with other percentiles".to_owned())
+        };
+        let tips_wei = wire.reward.unwrap_or_default().into_iter().map(row).collect::<Result<_, _>>()?;
+        Ok(Self { next_base_fee_wei: next.to(), tips_wei })
+    }
+}
