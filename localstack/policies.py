@@ -25,24 +25,25 @@ def document(topology: Topology, function: Function, region: str, account: str,
              keys: dict[str, list[str]]) -> dict[str, Any]:
     """The policy of one function's role, as AWS is to have it.
 
-    `keys` maps a logical key to the ARNs of its KMS keys.
+    `keys` maps a logical key to the ARNs of its KMS keys. The order of the rights in the
+    topology makes no difference, so that moving a line there changes no role.
     """
     def arn(service: str, resource: str) -> str:
         return f"arn:aws:{service}:{region}:{account}:{resource}"
 
     statements = [_statement("logs", ["CreateLogStream", "PutLogEvents"], [
         arn("logs", f"log-group:/aws/lambda/{topology.physical(function.name)}:*")])]
-    for name, verbs in function.rights.tables.items():
+    for name, verbs in sorted(function.rights.tables.items()):
         table = arn("dynamodb", f"table/{topology.physical(name)}")
         resources = [table]
         if "read" in verbs and topology.tables[name].indexes:
             resources.append(f"{table}/index/*")
         statements.append(_statement("dynamodb", _actions(TABLE_ACTIONS, verbs), resources))
-    for name, verbs in _queue_rights(function).items():
+    for name, verbs in sorted(_queue_rights(function).items()):
         statements.append(_statement("sqs", _actions(QUEUE_ACTIONS, verbs), [arn("sqs", topology.physical(name))]))
-    for name, verbs in function.rights.keys.items():
+    for name, verbs in sorted(function.rights.keys.items()):
         statements += _key_statements(verbs, keys[name], function.rights.sign_conditions)
-    for name in function.rights.secrets:
+    for name in sorted(function.rights.secrets):
         # Secrets Manager appends six characters of its own to the name.
         secret = arn("secretsmanager", f"secret:{topology.physical(name)}-??????")
         statements.append(_statement("secretsmanager", ["GetSecretValue"], [secret]))

@@ -1,0 +1,1 @@
+"""Tests of the local platform: `.local/venv/bin/python -m pytest localstack/tests`."""
