@@ -2,13 +2,13 @@
 # shifted by CodeDeploy, little by little and back again on an alarm, or at once.
 
 locals {
-  shifted = var.deploy_strategy == null ? {} : local.functions
-  at_once = var.deploy_strategy == null ? local.functions : {}
+  shifted = toset([for name in keys(local.functions) : name if var.deploy_strategy != null])
+  at_once = toset([for name in keys(local.functions) : name if var.deploy_strategy == null])
 
   live = merge(aws_lambda_alias.shifted, aws_lambda_alias.at_once)
 
   # What stops a deployment: the function's own errors and throttles, and dead letters of any.
-  rollback_alarms = { for name in keys(local.shifted) : name => concat(
+  rollback_alarms = { for name in local.shifted : name => concat(
     [aws_cloudwatch_metric_alarm.live_errors[name].alarm_name],
     [for key in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[key].alarm_name
     if contains(["dead-letter", "throttles/${name}"], key)],

@@ -25,7 +25,7 @@ resource "aws_kms_key" "lane" {
       {
         Sid       = "AccountAdministers"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
+        Principal = { AWS = local.account_root }
         Action    = "kms:*"
         Resource  = "*"
       },
@@ -36,22 +36,6 @@ resource "aws_kms_key" "lane" {
         Action    = "kms:Sign"
         Resource  = "*"
         Condition = { ArnNotEquals = { "aws:PrincipalArn" = [for name in local.signers : aws_iam_role.function[name].arn] } }
-      },
-      {
-        Sid       = "OnlyThisAlgorithm"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "kms:Sign"
-        Resource  = "*"
-        Condition = { StringNotEquals = { "kms:SigningAlgorithm" = [for name in local.signers : try(local.functions[name].sign_conditions.algorithm, "none")] } }
-      },
-      {
-        Sid       = "OnlyDigests"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "kms:Sign"
-        Resource  = "*"
-        Condition = { StringNotEquals = { "kms:MessageType" = [for name in local.signers : try(local.functions[name].sign_conditions.message_type, "none")] } }
       },
     ]
   })
@@ -89,7 +73,7 @@ resource "aws_kms_key" "data" {
       {
         Sid       = "AccountAdministers"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
+        Principal = { AWS = local.account_root }
         Action    = "kms:*"
         Resource  = "*"
       },

@@ -17,11 +17,12 @@ locals {
 
   known_networks = toset(flatten(regexall("(?m)^id = \"([a-z0-9-]+)\"", file("${path.module}/../networks.toml"))))
 
-  emulated   = var.local_endpoint != null
-  account    = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
-  dns_suffix = data.aws_partition.current.dns_suffix
-  queue_base = local.emulated ? "${var.local_endpoint}/${local.account}" : "https://sqs.${var.region}.${local.dns_suffix}/${local.account}"
+  emulated     = var.local_endpoint != null
+  account      = data.aws_caller_identity.current.account_id
+  partition    = data.aws_partition.current.partition
+  dns_suffix   = data.aws_partition.current.dns_suffix
+  account_root = "arn:${local.partition}:iam::${local.account}:root"
+  queue_base   = local.emulated ? "${var.local_endpoint}/${local.account}" : "https://sqs.${var.region}.${local.dns_suffix}/${local.account}"
 
   tags               = merge(var.tags, { Project = "causeway", Deployment = var.prefix })
   architecture       = coalesce(var.architecture, local.defaults.architecture)
@@ -56,10 +57,13 @@ locals {
       sk         = try(spec.sk, null)
       projection = { keys = "KEYS_ONLY", all = "ALL" }[spec.projection]
     } }
-    attributes = merge({ pk = "S", sk = "S" }, [for spec in try(table.indexes, {}) : spec.types]...)
-    ttl        = try(table.ttl, null)
-    # keys, new, old or new-and-old: what a stream's record carries.
-    stream = try({ keys = "KEYS_ONLY", new = "NEW_IMAGE", old = "OLD_IMAGE", new-and-old = "NEW_AND_OLD_IMAGES" }[table.stream], null)
+    # In YAML an unquoted N is the truth value false, so that is what a number's type may read as.
+    attributes = merge({ pk = "S", sk = "S" }, [for spec in try(table.indexes, {}) : {
+      for attribute, type in spec.types : attribute => tostring(type) == "false" ? "N" : tostring(type)
+    }]...)
+    ttl = try(table.ttl, null)
+    # A stream view type of DynamoDB.
+    stream = try(table.stream, null)
   } }
 
   # ---- functions ------------------------------------------------------------------------

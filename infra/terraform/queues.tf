@@ -5,7 +5,6 @@ resource "aws_sqs_queue" "this" {
   fifo_queue                 = each.value.fifo
   visibility_timeout_seconds = each.value.visibility_s
   message_retention_seconds  = each.value.retention_days * 86400
-  receive_wait_time_seconds  = 20
 
   # High throughput: a group is a lane, and lanes do not wait for each other.
   deduplication_scope   = each.value.fifo ? "messageGroup" : null
@@ -56,9 +55,9 @@ resource "aws_sqs_queue_redrive_allow_policy" "this" {
   })
 }
 
-# Nobody speaks to a queue without TLS.
+# Nobody speaks to a queue without TLS; the emulator has none.
 resource "aws_sqs_queue_policy" "this" {
-  for_each = local.queues
+  for_each = { for name, queue in local.queues : name => queue if !local.emulated }
 
   queue_url = aws_sqs_queue.this[each.key].id
   policy = jsonencode({
