@@ -68,13 +68,13 @@ def logs(here: Settings, name: str | None, lines: int) -> None:
     view.show(here, name, lines)
 
 
-def package(here: Settings, profile: str | None) -> None:
+def package(here: Settings, profile: str | None, binaries: Path | None, zips: Path | None) -> None:
     """Makes the zips of one build profile."""
     from localstack import deploy, packaging, topology
 
     profile = profile or here.profile
     functions = list(topology.load(deploy.TOPOLOGY).functions)
-    packaging.package(profile, settings.default_zips(profile), functions)
+    packaging.package(profile, zips or settings.default_zips(profile), functions, binaries=binaries)
 
 
 def main() -> None:
@@ -86,7 +86,10 @@ def main() -> None:
     logs_parser = verbs.add_parser("logs")
     logs_parser.add_argument("name", nargs="?", help="emulator, anvil, or a function of the topology")
     logs_parser.add_argument("--lines", type=int, default=50, help="how many of the last lines (50)")
-    verbs.add_parser("package").add_argument("--profile", choices=("dev", "release"))
+    package_parser = verbs.add_parser("package")
+    package_parser.add_argument("--profile", choices=("dev", "release"), help="default: CAUSEWAY_PROFILE, or dev")
+    package_parser.add_argument("--binaries", type=Path, metavar="DIR", help="where cross-compiled binaries lie")
+    package_parser.add_argument("--zips", type=Path, metavar="DIR", help="where the zips go")
     given = parser.parse_args()
     tools.reexec_in_venv()
     here = settings.from_environment()
@@ -102,7 +105,7 @@ def main() -> None:
         case "logs":
             logs(here, given.name, given.lines)
         case "package":
-            package(here, given.profile)
+            package(here, given.profile, given.binaries, given.zips)
 
 
 if __name__ == "__main__":

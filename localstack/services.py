@@ -54,6 +54,7 @@ def start_anvil(settings: Settings, die_with_parent: bool = False) -> Process:
         str(tools.anvil()), "--host", "127.0.0.1", "--port", str(settings.chain_port),
         # One slot per epoch: the tag "finalized" then trails the head by two blocks.
         "--block-time", "1", "--slots-in-an-epoch", "1", "--quiet",
+        "--cache-path", str(settings.state / "anvil"),
     ]
     env = _base_environment() | {"TMPDIR": str(settings.state)}
     process = processes.start("anvil", command, env, log, die_with_parent)

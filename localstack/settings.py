@@ -36,14 +36,13 @@ class Settings:
     zips: Path
     auth: bool
     rpc_urls: tuple[str, ...]
-    # Given when the emulator runs elsewhere, as in compose.yaml.
-    given_endpoint: str | None = None
+    # Given when functions run in containers, as with compose.yaml.
     given_function_endpoint: str | None = None
 
     @property
     def endpoint(self) -> str:
         """Address of the AWS emulator."""
-        return self.given_endpoint or f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def function_endpoint(self) -> str:
@@ -77,7 +76,6 @@ def from_environment(environ: dict[str, str] | None = None) -> Settings:
         profile=profile,
         zips=Path(env.get("CAUSEWAY_ZIPS") or default_zips(profile)).resolve(),
         auth=_switch(env, "CAUSEWAY_AUTH"),
-        given_endpoint=env.get("CAUSEWAY_ENDPOINT") or None,
         given_function_endpoint=env.get("CAUSEWAY_FUNCTION_ENDPOINT") or None,
         rpc_urls=urls or (f"http://127.0.0.1:{chain_port}",),
     )

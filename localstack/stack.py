@@ -21,18 +21,20 @@ def start(here: Settings, say) -> None:
     with _locked(here):
         running = _running(here)
         _refuse_other_settings(here, running)
-        starters = {"anvil": services.start_anvil, "emulator": services.start_emulator}
-        if "anvil" not in running:
-            processes.require_free_port(here.chain_port, "anvil", CHAIN_PORT_VARIABLE)
-        if "emulator" not in running:
-            processes.require_free_port(here.port, "the emulator", PORT_VARIABLE)
-        for name in NAMES:
-            if name in running:
-                say(f"{name} already runs (pid {running[name].pid})")
-                continue
+        if len(running) == len(NAMES):
+            say("the platform already runs")
+            return
+        for name, process in running.items():
+            # The chain and the tables tell one story: neither is of use without the other.
+            say(f"only {name} was left of an earlier run: starting both afresh")
+            process.stop()
+        processes.require_free_port(here.chain_port, "anvil", CHAIN_PORT_VARIABLE)
+        processes.require_free_port(here.port, "the emulator", PORT_VARIABLE)
+        started = {}
+        for name, starter in (("anvil", services.start_anvil), ("emulator", services.start_emulator)):
             say(f"starting {name} ...")
-            running[name] = starters[name](here)
-            _write(here, running)
+            started[name] = starter(here)
+            _write(here, started)
 
 
 def stop(here: Settings) -> list[str]:

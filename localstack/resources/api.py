@@ -23,7 +23,9 @@ def apply(context: Context) -> None:
 
 def url(context: Context) -> str:
     """Address of the API, in the form that needs no host name of its own."""
-    return f"{context.settings.endpoint}/_aws/execute-api/{context.api_id}"
+    base = f"{context.settings.endpoint}/_aws/execute-api/{context.api_id}"
+    # MiniStack finds the default stage by itself; LocalStack wants it named.
+    return f"{base}/{STAGE}" if context.settings.given_function_endpoint else base
 
 
 def _api(context: Context, gateway) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from localstack.resources.context import CREATED, UNCHANGED, UPDATED, Context
-from localstack.settings import REGION
 from localstack.topology import User
 
 # Demo users exist on the local platform alone, so their password is no secret.
@@ -25,8 +26,18 @@ def apply(context: Context) -> None:
     context.identity = {
         "pool_id": pool_id,
         "client_id": client_id,
-        "issuer": f"https://cognito-idp.{REGION}.amazonaws.com/{pool_id}",
+        "issuer": _issuer(context, cognito, client_id),
     }
+
+
+def _issuer(context: Context, cognito, client_id: str) -> str:
+    """The pool's issuer as its tokens name it: emulators differ in that."""
+    token = cognito.initiate_auth(
+        AuthFlow="USER_PASSWORD_AUTH", ClientId=client_id,
+        AuthParameters={"USERNAME": context.topology.users[0].name, "PASSWORD": DEMO_PASSWORD},
+    )["AuthenticationResult"]["IdToken"]
+    claims = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["iss"]
 
 
 def tenant_attribute(context: Context) -> str:
