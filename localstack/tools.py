@@ -44,7 +44,7 @@ def anvil() -> Path:
 def reexec_in_venv() -> None:
     """Replaces this process by the same command under the virtual environment's Python."""
     install()
-    if Path(sys.prefix) != VENV:
+    if Path(sys.prefix).resolve() != VENV.resolve():
         os.execv(VENV_PYTHON, [str(VENV_PYTHON), *sys.argv])
 
 
