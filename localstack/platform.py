@@ -29,6 +29,7 @@ from localstack.settings import PlatformError, Settings
 def up(here: Settings) -> None:
     """Starts what does not run yet, deploys, and starts the scheduled functions."""
     from localstack import deploy, packaging, stack, topology
+    from localstack.resources import api
 
     functions = topology.load(deploy.TOPOLOGY).functions
     if here.zips == settings.default_zips(here.profile):
@@ -39,7 +40,7 @@ def up(here: Settings) -> None:
     print(context.report.table())
     for name in deploy.start_schedules(context):
         print(f"called {name} once; the scheduler's first own call comes a full period later")
-    print(f"API      {deploy.read_outputs(here)['api_url']}\n"
+    print(f"API      {api.url(context)}\n"
           f"AWS      {here.endpoint}\n"
           f"chain    {here.chain_url}\n"
           f"outputs  {here.state / 'outputs.json'}")

@@ -245,10 +245,14 @@ def _function(name: str, body: dict[str, Any], defaults: dict[str, Any]) -> Func
     where = f"functions.{name}"
     body = merge(defaults, body)
     triggers = body.pop("triggers", [])
-    queues, schedules = [], []
+    queues: list[QueueTrigger] = []
+    schedules: list[ScheduleTrigger] = []
     for at, trigger in enumerate(triggers):
-        kind, found = (QueueTrigger, queues) if "queue" in trigger else (ScheduleTrigger, schedules)
-        found.append(_build(kind, f"{where}.triggers[{at}]", trigger))
+        place = f"{where}.triggers[{at}]"
+        if "queue" in trigger:
+            queues.append(_build(QueueTrigger, place, trigger))
+        else:
+            schedules.append(_build(ScheduleTrigger, place, trigger))
     body["environment"] = {key: str(value) for key, value in body.get("environment", {}).items()}
     body["rights"] = _build(Rights, f"{where}.rights", body.get("rights", {}))
     return _build(Function, where, body, name=name,

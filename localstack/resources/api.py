@@ -124,7 +124,8 @@ def _route(route: Route, authorizer: str, integrations: dict[str, str]) -> dict[
 
 
 def _items(gateway, operation: str, **arguments: Any) -> list[dict[str, Any]]:
-    items, token = [], {}
+    items: list[dict[str, Any]] = []
+    token: dict[str, str] = {}
     while True:
         page = getattr(gateway, operation)(**arguments, **token)
         items += page["Items"]

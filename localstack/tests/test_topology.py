@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -61,7 +62,7 @@ def test_the_overlay_replaces_values_and_keeps_their_neighbours() -> None:
 
 
 def test_merge_goes_into_maps_and_replaces_lists() -> None:
-    base = {"kept": 1, "map": {"a": 1, "b": 2}, "list": [1, 2]}
+    base: dict[str, Any] = {"kept": 1, "map": {"a": 1, "b": 2}, "list": [1, 2]}
     assert topology.merge(base, {"map": {"b": 3}, "list": [4]}) == {"kept": 1, "map": {"a": 1, "b": 3}, "list": [4]}
     assert base["map"]["b"] == 2
 
