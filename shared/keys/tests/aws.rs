@@ -61,7 +61,7 @@ impl Platform {
         let call = self.secrets.create_secret().name(&secret_id);
         let call = call.secret_string(format!("{{{}}}", entries.join(", ")));
         call.send().await.expect("the secret can be made");
-        AwsKeys::new(&self.kms, &self.secrets, secret_id)
+        AwsKeys::new(self.kms.clone(), self.secrets.clone(), secret_id)
     }
 }
 
@@ -106,7 +106,7 @@ async fn an_imported_key_has_its_known_address() {
 #[tokio::test]
 async fn a_secret_that_does_not_exist_holds_no_keys() {
     let platform = Platform::new().await;
-    let keys = AwsKeys::new(&platform.kms, &platform.secrets, "never-made".to_owned());
+    let keys = AwsKeys::new(platform.kms, platform.secrets, "never-made".to_owned());
     let result = keys.address(&secret("first")).await;
     assert!(matches!(result, Err(KeyError::Missing)), "{result:?}");
 }

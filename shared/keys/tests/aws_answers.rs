@@ -102,7 +102,7 @@ fn keys(replies: impl IntoIterator<Item = Reply>) -> (AwsKeys, Script) {
         .build();
     let kms = aws_sdk_kms::Client::from_conf(kms);
     let secrets = aws_sdk_secretsmanager::Client::from_conf(secrets);
-    (AwsKeys::new(&kms, &secrets, "imported".to_owned()), script)
+    (AwsKeys::new(kms, secrets, "imported".to_owned()), script)
 }
 
 fn kms() -> KeyRef {

@@ -37,8 +37,8 @@ impl AwsKeys {
     /// Keys of these services; `secret_id` names the secret that holds the imported keys, a JSON
     /// object of name and 0x-prefixed private key. The clients' own timeouts and retries are replaced.
     pub fn new(
-        kms: &aws_sdk_kms::Client,
-        secrets: &aws_sdk_secretsmanager::Client,
+        kms: aws_sdk_kms::Client,
+        secrets: aws_sdk_secretsmanager::Client,
         secret_id: String,
     ) -> Self {
         let timeouts = TimeoutConfig::builder()
