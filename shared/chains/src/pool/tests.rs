@@ -1,1 +1,7 @@
 //! The pool against scripted nodes.
+
+mod broadcasts;
+mod node;
+mod providers;
+mod reads;
+mod trials;
