@@ -76,7 +76,8 @@ where
     failed
 }
 
-fn read(event: SqsEvent, prefix: &str) -> Vec<Received> {
+/// Reads an event's records; a queue's name loses the environment's prefix.
+pub fn read(event: SqsEvent, prefix: &str) -> Vec<Received> {
     let logical = |arn: Option<String>| {
         let name = arn.as_deref().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default().to_owned();
         name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).map(ToOwned::to_owned).unwrap_or(name)

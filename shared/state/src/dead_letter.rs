@@ -14,6 +14,10 @@ pub const REASON: &str = "reason";
 /// Message attribute that makes repeats of one dead letter one record.
 pub const DEDUP: &str = "dedup";
 
+/// Bytes of a body that are kept: well above the largest stage message (100 inclusions, about 50 KB), so that it can be
+/// replayed, and below the 400 KB of a row.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,8 +56,14 @@ pub struct DeadLetter {
     pub id: DeadLetterId,
     /// The dead-letter queue it lay in.
     pub queue: String,
+    /// The queue's id of the message that told it last: tells a repeat of it from one that died again after a replay.
+    #[serde(default)]
+    pub message: String,
     /// The message's body, bounded.
     pub body: String,
+    /// Whether the body was longer and is cut; what is cut cannot be replayed.
+    #[serde(default)]
+    pub cut: bool,
     /// Why it is here.
     pub reason: String,
     /// How often it was received before it came here.
@@ -96,6 +106,19 @@ impl DeadLetter {
     /// The write of a new record.
     pub fn create(&self) -> Result<Write, RowError> {
         Ok(Write::create(Self::key(self.id), self.item()?))
+    }
+
+    /// The record of a message that was replayed and died again: in front of the operators once more.
+    pub fn died_again(&self, version: u64, again: &Self) -> Result<Write, RowError> {
+        let next = Self {
+            status: Status::Open,
+            message: again.message.clone(),
+            reason: again.reason.clone(),
+            receives: again.receives,
+            updated_at: again.created_at,
+            ..self.clone()
+        };
+        Ok(Write::Put { key: Self::key(self.id), item: next.item()?, expect: vec![Expect::Version(version)] })
     }
 
     /// The record with somebody's act on it; refused if it changed since it was read at `version`.

@@ -1,0 +1,202 @@
+//! Dead letters become rows: once each, with their reason, and open again where a replay did not help.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use aws_lambda_events::sqs::SqsEvent;
+use causeway_dead_letters::Recorder;
+use causeway_domain::{
+    Clock,
+    clock::Millis,
+    id::{DeadLetterId, ParcelId},
+    parcel::ParcelState,
+};
+use causeway_runtime::{Received, batch};
+use causeway_state::{
+    dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status},
+    parcel::Parcel,
+    tables::DEAD_LETTERS,
+};
+use causeway_store::{
+    CommitToken, MemoryStore, Store, Write,
+    memory::{CommitFault, Faults, Read, ReadFault},
+};
+
+const NOW: Millis = 1_766_000_000_000;
+
+#[derive(Debug)]
+struct TestClock;
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> Millis {
+        NOW
+    }
+
+    fn random(&self) -> u128 {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        u128::from(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn sleep_ms(&self, _: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn recorder(store: &MemoryStore) -> Recorder {
+    Recorder { store: Arc::new(store.clone()), clock: Arc::new(TestClock) }
+}
+
+fn sample(text: &str) -> Vec<Received> {
+    let event: SqsEvent = serde_json::from_str(text).expect("the sample parses");
+    batch::read(event, "causeway-local")
+}
+
+fn transfers_dead() -> Vec<Received> {
+    sample(include_str!("../../../events/dead-letters/transfers-dead.json"))
+}
+
+fn letters(store: &MemoryStore) -> Vec<DeadLetter> {
+    store.dump(DEAD_LETTERS).iter().map(|row| row.parse().expect("a dead letter")).collect()
+}
+
+async fn put(store: &MemoryStore, write: Write) {
+    let token = CommitToken::new(TestClock.random().to_string());
+    assert_eq!(store.commit(&token, &[write]).await.expect("tried"), causeway_store::Commit::Committed);
+}
+
+/// The sample's record after an operator's replay.
+async fn replayed(store: &MemoryStore) -> DeadLetter {
+    assert!(recorder(store).handle(transfers_dead()).await.is_empty());
+    let letter = letters(store).pop().expect("recorded");
+    put(store, letter.acted(1, Status::Replayed, "olga", "try again", NOW).expect("a row")).await;
+    letter
+}
+
+/// The sample's message as another copy of the same dead letter.
+fn again() -> Vec<Received> {
+    transfers_dead().into_iter().map(|message| Received { message_id: "another".to_owned(), ..message }).collect()
+}
+
+#[tokio::test]
+async fn every_trigger_s_sample_is_recorded_with_its_reason() {
+    let store = MemoryStore::new();
+    let recorder = recorder(&store);
+    assert!(recorder.handle(transfers_dead()).await.is_empty());
+    let samples = [
+        include_str!("../../../events/dead-letters/transactions-dead.json"),
+        include_str!("../../../events/dead-letters/chain-events-dead.json"),
+    ];
+    for text in samples {
+        assert!(recorder.handle(sample(text)).await.is_empty());
+    }
+    let mut told: Vec<_> = letters(&store).into_iter().map(|it| (it.queue, it.reason, it.receives, it.parcel)).collect();
+    told.sort();
+    let parcel: ParcelId = "pcl_01kavbz7j0000000000000000a".parse().expect("an id");
+    let expected = [
+        ("chain-events-dead", "no transaction of that hash", 1, None),
+        ("transactions-dead.fifo", "gave up after 21 receives", 21, None),
+        ("transfers-dead", "the transfer would revert: blacklisted", 1, Some(parcel)),
+    ];
+    assert_eq!(told, expected.map(|(queue, reason, n, parcel)| (queue.to_owned(), reason.to_owned(), n, parcel)));
+}
+
+#[tokio::test]
+async fn repeats_of_one_dead_letter_are_one_record() {
+    let store = MemoryStore::new();
+    let recorder = recorder(&store);
+    for messages in [transfers_dead(), transfers_dead(), again()] {
+        assert!(recorder.handle(messages).await.is_empty(), "a repeat is acknowledged");
+    }
+    assert_eq!(letters(&store).len(), 1);
+    // The same dedup text in another queue is another dead letter, as is another message without one.
+    let other: Vec<_> = again().into_iter().map(|it| Received { queue: "chain-events-dead".to_owned(), ..it }).collect();
+    let poison = |id: &str| Received { message_id: id.to_owned(), queue: "transfers-dead".to_owned(), ..Received::default() };
+    assert!(recorder.handle([other, vec![poison("a"), poison("b"), poison("a")]].concat()).await.is_empty());
+    assert_eq!(letters(&store).len(), 4);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_died_again_after_a_replay_lies_open_again() {
+    let store = MemoryStore::new();
+    replayed(&store).await;
+    assert!(recorder(&store).handle(transfers_dead()).await.is_empty());
+    assert_eq!(letters(&store)[0].status, Status::Replayed, "a late repeat of the first message says nothing new");
+    assert!(recorder(&store).handle(again()).await.is_empty());
+    let letter = letters(&store).pop().expect("there");
+    assert_eq!((letter.status, letter.message.as_str(), letter.by.as_deref()), (Status::Open, "another", Some("olga")));
+}
+
+#[tokio::test]
+async fn nothing_waits_for_an_operator_once_the_money_is_settled() {
+    let store = MemoryStore::new();
+    let letter = replayed(&store).await;
+    let parcel = parcel(letter.parcel.expect("of a parcel"), ParcelState::Rejected);
+    put(&store, parcel.create().expect("a row")).await;
+    assert!(recorder(&store).handle(again()).await.is_empty());
+    assert_eq!(letters(&store)[0].status, Status::Replayed);
+}
+
+#[tokio::test]
+async fn a_long_body_is_cut_between_characters_and_marked() {
+    let store = MemoryStore::new();
+    let message = Received { message_id: "m".to_owned(), body: "é".repeat(BODY_BYTES_MAX), ..transfers_dead().remove(0) };
+    let whole = Received {
+        message_id: "n".to_owned(),
+        body: "x".repeat(BODY_BYTES_MAX),
+        attributes: vec![(REASON, "r"), (DEDUP, "other")].into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        ..message.clone()
+    };
+    assert!(recorder(&store).handle(vec![message, whole]).await.is_empty());
+    let mut told: Vec<_> = letters(&store).into_iter().map(|it| (it.cut, it.body.len())).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(false, BODY_BYTES_MAX), (true, BODY_BYTES_MAX)]);
+}
+
+#[derive(Debug)]
+struct Loses(CommitFault);
+
+impl Faults for Loses {
+    fn commit(&self, _: &CommitToken, writes: &[Write]) -> CommitFault {
+        // Only the first of a batch meets trouble.
+        let first = DeadLetter::key(DeadLetterId::derived(&["transfers-dead", "pcl_01kavbz7j0000000000000000a"]));
+        if *writes[0].key() == first { self.0 } else { CommitFault::Pass }
+    }
+
+    fn read(&self, _: Read<'_>) -> ReadFault {
+        ReadFault::Pass
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_record_is_not_sure_comes_again_alone() {
+    for fault in [CommitFault::LoseCall, CommitFault::Contended] {
+        let store = MemoryStore::new();
+        let other = Received { message_id: "fine".to_owned(), attributes: Vec::new(), ..transfers_dead().remove(0) };
+        let batch = [transfers_dead(), vec![other]].concat();
+        let failed = recorder(&store.with_faults(Arc::new(Loses(fault)))).handle(batch.clone()).await;
+        assert_eq!(failed, [batch[0].message_id.clone()], "{fault:?}");
+        assert_eq!(letters(&store).len(), 1);
+        assert!(recorder(&store).handle(batch).await.is_empty());
+        assert_eq!(letters(&store).len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_settled_and_leaves_one_record() {
+    let store = MemoryStore::new();
+    let faulty = recorder(&store.with_faults(Arc::new(Loses(CommitFault::LoseReply))));
+    // The reply to every try is lost, so the message comes again and finds its record.
+    assert_eq!(faulty.handle(transfers_dead()).await.len(), 1);
+    assert!(recorder(&store).handle(transfers_dead()).await.is_empty());
+    assert_eq!(letters(&store).len(), 1);
+}
+
+fn parcel(id: ParcelId, state: ParcelState) -> Parcel {
+    let json = serde_json::json!({
+        "id": id, "tenant": "acme", "user": "alice", "surface": "transfer", "body_hash": "0x".to_owned() + &"00".repeat(32),
+        "wallet": "local/0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "asset": "local:0x0000000000000000000000000000000000000000",
+        "decimals": 18, "symbol": "ETH", "transfers": [], "priority": "normal", "state": state, "hold": [],
+        "created_at": NOW, "updated_at": NOW, "trace": "trc_01kavbz7j0000000000000000b",
+    });
+    serde_json::from_value(json).expect("a parcel")
+}
