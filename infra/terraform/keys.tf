@@ -9,6 +9,12 @@ locals {
     kind = pair[0]
     spec = local.file.keys[pair[0]]
   } }
+
+  # AWS tells the role of who calls, the emulator the role's session.
+  signer_principals = concat(
+    [for name in local.signers : aws_iam_role.function[name].arn],
+    [for name in local.signers : "arn:${local.partition}:sts::${local.account}:assumed-role/${var.prefix}-${name}/*" if local.emulated],
+  )
 }
 
 resource "aws_kms_key" "lane" {
@@ -35,7 +41,7 @@ resource "aws_kms_key" "lane" {
         Principal = "*"
         Action    = "kms:Sign"
         Resource  = "*"
-        Condition = { ArnNotEquals = { "aws:PrincipalArn" = [for name in local.signers : aws_iam_role.function[name].arn] } }
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = local.signer_principals } }
       },
     ]
   })

@@ -38,6 +38,16 @@ output "queues" {
   value       = { for name, queue in aws_sqs_queue.this : name => queue.url }
 }
 
+output "queue_base" {
+  description = "Address of the queues, up to the account."
+  value       = local.queue_base
+}
+
+output "roles" {
+  description = "Logical name of a function -> ARN of its role."
+  value       = { for name, role in aws_iam_role.function : name => role.arn }
+}
+
 output "functions" {
   description = "Logical name -> ARN of the alias that is called."
   value       = { for name, alias in local.live : name => alias.arn }
