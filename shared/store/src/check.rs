@@ -270,7 +270,7 @@ fn expectations(expect: &[Expect]) -> Result<(), Fault> {
 }
 
 fn one_value(field: &str, value: &Value) -> Result<(), Fault> {
-    nested(field, value, 0)
+    nested(field, value, 1)
 }
 
 fn nested(field: &str, value: &Value, depth: usize) -> Result<(), Fault> {

@@ -38,11 +38,12 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
 pub const TOKEN_CHARS: usize = 36;
 
-/// Numbers lie strictly between minus this and this: DynamoDB keeps 38 digits.
+/// Numbers lie strictly between minus this and this: DynamoDB keeps 38 digits. A sum that reaches
+/// it is refused in memory; DynamoDB refuses sums of more than 38 significant digits.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-data-types>
 pub const NUMBER_BOUND: i128 = 10_i128.pow(38);
 
-/// Levels of lists and maps in a value.
+/// Levels of a value, the attribute itself being the first.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-attributes>
 pub const NESTING: usize = 32;
 

@@ -35,8 +35,9 @@ async fn bounds_are_accepted(subject: &Subject) {
     }
 }
 
+/// A value of so many levels, its text being the innermost.
 fn nested(levels: usize) -> Value {
-    (0..levels).fold(Value::from("core"), |inner, _| Value::List(vec![inner]))
+    (1..levels).fold(Value::from("core"), |inner, _| Value::List(vec![inner]))
 }
 
 fn of_bytes(bytes: usize) -> Item {
