@@ -1,1 +1,30 @@
-//! x
+//! settle: turns stages into postings and terminal states.
+//!
+//! A stage's path: [`handler`] (reads messages) → [`load`] (transactions, parcels, header) → [`decide`] (pure:
+//! what this stage means for a transaction) → [`write`] (one commit for many, merged postings).
+//!
+//! Invariants: success is posted at `confirmed_at`, money is released only at `final_at` (rule 5); every
+//! commit that follows from a block holds on the condition that the block is still on the chain;
+//! a transaction that leaves after it was posted is reopened by reversing entries, and its lane halts.
+
+pub mod decide;
+pub mod handler;
+pub mod load;
+pub mod write;
+
+use std::sync::Arc;
+
+use causeway_domain::Clock;
+use causeway_queue::Queue;
+use causeway_store::Store;
+
+/// What settle works with.
+#[derive(Debug)]
+pub struct Settler {
+    /// Rows.
+    pub store: Arc<dyn Store>,
+    /// Queues.
+    pub queue: Arc<dyn Queue>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}

@@ -20,9 +20,9 @@ mod abi {
 /// What a transfer of an asset calls: the called address, the wei sent along and the input.
 pub fn payment_for(asset: &Asset, to: Address, amount: Amount) -> (Address, U256, Bytes) {
     if asset.is_native() {
-        (to, amount.into(), Bytes::new())
+        (to, amount.to_u256(), Bytes::new())
     } else {
-        (asset.address, U256::ZERO, transfer_input(to, amount.into()))
+        (asset.address, U256::ZERO, transfer_input(to, amount.to_u256()))
     }
 }
 
@@ -57,6 +57,17 @@ pub fn moved_at_all(logs: &[Log], token: Address, from: Address) -> bool {
         Some(movement) => movement.from == from && !movement.value.is_zero(),
         None => true,
     })
+}
+
+/// The first `most` movements of tokens that a transaction's logs say left an address: token, recipient, smallest units.
+/// One of 10^38 units or more is left out: no parcel has such an amount.
+pub fn movements_from(logs: &[Log], from: Address, most: usize) -> Vec<(Address, Address, Amount)> {
+    logs.iter()
+        .filter_map(|log| movement(log, log.address).map(|movement| (log.address, movement)))
+        .filter(|(_, movement)| movement.from == from)
+        .filter_map(|(token, movement)| Some((token, movement.to, Amount::try_from(movement.value).ok()?)))
+        .take(most)
+        .collect()
 }
 
 fn names_transfer(log: &Log) -> bool {

@@ -52,6 +52,11 @@ impl Amount {
         i128::try_from(self.0).unwrap_or(i128::MAX)
     }
 
+    /// Smallest units as chains have them.
+    pub fn to_u256(self) -> U256 {
+        U256::from(self.0)
+    }
+
     /// The sum, if it is an amount.
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).and_then(Self::new)
@@ -102,12 +107,6 @@ impl Amount {
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl From<Amount> for U256 {
-    fn from(amount: Amount) -> Self {
-        Self::from(amount.0)
     }
 }
 

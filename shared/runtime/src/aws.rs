@@ -22,7 +22,7 @@ pub fn store(sdk: &SdkConfig, config: &Config) -> std::sync::Arc<dyn causeway_st
 #[cfg(feature = "queue")]
 pub fn queue(sdk: &SdkConfig, config: &Config) -> std::sync::Arc<dyn causeway_queue::Queue> {
     let client = aws_sdk_sqs::Client::new(sdk);
-    std::sync::Arc::new(causeway_queue::sqs::SqsQueue::new(client, config.queue_base.clone(), config.prefix.clone()))
+    std::sync::Arc::new(causeway_queue::sqs::SqsQueue::new(&client, config.queue_base.clone(), config.prefix.clone()))
 }
 
 /// KMS and imported keys, for validate-sign only.
@@ -63,6 +63,10 @@ pub async fn chains(
             });
         }
         let chain = causeway_chains::pool::RpcChain::new(network, endpoints, Arc::clone(&clock));
+        let chain = chain.map_err(|error| crate::config::ConfigError::Secret {
+            name: format!("{}-rpc", config.prefix),
+            reason: format!("{}: {error}", network.id),
+        })?;
         chains.insert(network.id.clone(), Arc::new(chain));
     }
     Ok(chains)

@@ -1,0 +1,159 @@
+//! The withdrawal surface: `POST /withdrawal/request` and `GET /withdrawal/status/{id}`.
+
+use axum::{
+    Json,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use causeway_domain::{Amount, fees::Priority, id::RequestId};
+use causeway_http::{ApiError, Code, Fields, Principal, Role, body, time::iso};
+use causeway_state::parcel::{Alias, Parcel, Surface, unkeyed_parcel};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Intake, accept::Ask, progress::Told};
+
+/// What a client sends to have money withdrawn.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WithdrawalRequest {
+    /// Positive decimal string in the asset's own unit.
+    #[schema(example = "12.5")]
+    pub amount: String,
+    /// Who receives; in mixed case its EIP-55 checksum must hold.
+    pub to_address: String,
+    /// The token's contract; the zero address is the network's own coin.
+    pub token_address: String,
+    /// The network's name.
+    #[schema(example = "ethereum")]
+    pub network: String,
+}
+
+/// The answer to a withdrawal that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WithdrawalTaken {
+    /// Its name from now on: `tx-{unix ms}-{9 base-36 characters}`.
+    pub request_id: String,
+    /// How far it is.
+    pub status: String,
+}
+
+/// How far a withdrawal is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WithdrawalStatus {
+    /// Its name.
+    pub id: String,
+    /// PENDING, VALIDATING, SIGNING, BROADCASTING, COMPLETED or FAILED.
+    pub status: String,
+    /// The transaction, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_hash: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// ISO 8601.
+    pub created_at: String,
+    /// ISO 8601.
+    pub updated_at: String,
+}
+
+const FIELDS: [&str; 4] = ["amount", "toAddress", "tokenAddress", "network"];
+
+impl Intake {
+    /// `POST /withdrawal/request`
+    pub async fn request_withdrawal(
+        &self,
+        principal: &Principal,
+        headers: &HeaderMap,
+        bytes: &[u8],
+    ) -> Result<Response, ApiError> {
+        principal.must_be(&[Role::Client, Role::Operator])?;
+        let fields = Fields::read(bytes, &FIELDS)?;
+        let name = fields.text("network")?;
+        let network = self.networks.get(name).ok_or_else(|| {
+            ApiError::of_field(Code::UnknownNetwork, "network", "network is not one of this deployment's")
+        })?;
+        let token = fields.address("tokenAddress")?;
+        let asset = network.asset(token).ok_or_else(|| {
+            ApiError::of_field(Code::UnknownToken, "tokenAddress", format!("tokenAddress is not listed on {name}"))
+        })?;
+        let to = recipient(&fields, "toAddress", token)?;
+        let amount = Amount::parse(fields.text("amount")?, asset.decimals)
+            .map_err(|error| ApiError::field("amount", error))?;
+        let key = idempotency_key(headers)?;
+        let (surface, priority) = (Surface::Withdrawal, Priority::Normal);
+        let ask = Ask { principal, surface, key, from: None, network, asset, to, amount, priority };
+        let parcel = self.accept(&ask).await?;
+        // Always PENDING: a repeat gets the same answer as the first time.
+        let id = parcel.request_id.as_ref().map(RequestId::to_string).unwrap_or_default();
+        let location = format!("/withdrawal/status/{id}");
+        let taken = WithdrawalTaken { request_id: id, status: "PENDING".to_owned() };
+        Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(taken)).into_response())
+    }
+
+    /// `GET /withdrawal/status/{id}`
+    pub async fn withdrawal_status(&self, principal: &Principal, id: &str) -> Result<Response, ApiError> {
+        principal.must_be(&[Role::Client, Role::Operator])?;
+        let unknown = || ApiError::of_field(Code::NotFound, "id", "there is no such withdrawal");
+        let request: RequestId = id.parse().map_err(|_| unknown())?;
+        let told = self.find_withdrawal(principal, &request).await?.ok_or_else(unknown)?;
+        let parcel = &told.parcel;
+        Ok(Json(WithdrawalStatus {
+            id: request.to_string(),
+            status: told.progress.withdrawal_word().to_owned(),
+            transaction_hash: told.hash().map(|hash| hash.to_string()),
+            error: parcel.failure.as_ref().map(|failure| failure.reason.clone()),
+            created_at: iso(parcel.created_at),
+            updated_at: iso(told.updated_at),
+        })
+        .into_response())
+    }
+
+    /// A withdrawal's name determines its parcel, or an alias does where it came with a key: one read asks for both.
+    async fn find_withdrawal(
+        &self,
+        principal: &Principal,
+        request: &RequestId,
+    ) -> Result<Option<Told>, ApiError> {
+        let own = unkeyed_parcel(&principal.tenant, request);
+        let keys = [Parcel::key(own), Alias::key(&principal.tenant, request)];
+        let mut rows = self.store.get_many(&keys).await.map_err(|error| ApiError::internal(&error))?.into_iter();
+        let (parcel, alias) = (rows.next().flatten(), rows.next().flatten());
+        let parcel = match (parcel, alias) {
+            (Some(row), _) => Some(row),
+            (None, Some(alias)) => {
+                let alias: Alias = alias.parse().map_err(|error| ApiError::internal(&error))?;
+                self.store.get(&Parcel::key(alias.parcel)).await.map_err(|error| ApiError::internal(&error))?
+            }
+            (None, None) => None,
+        };
+        match parcel {
+            Some(row) => self.tell(principal, &row).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// A recipient: never the zero address, which burns, nor the token's own contract, which swallows.
+pub fn recipient(
+    fields: &Fields,
+    name: &str,
+    token: causeway_domain::Address,
+) -> Result<causeway_domain::Address, ApiError> {
+    let to = fields.address(name)?;
+    if to == causeway_domain::Address::ZERO {
+        return Err(ApiError::field(name, "is the zero address; the money would be lost"));
+    }
+    if to == token {
+        return Err(ApiError::field(name, "is the token's own contract; the money would be lost"));
+    }
+    Ok(to)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().map_err(|_| ApiError::field("Idempotency-Key", "must be visible ASCII"))?;
+    body::idempotency_key("Idempotency-Key", text).map(Some)
+}

@@ -1,0 +1,236 @@
+//! One lane: its unsent numbers in order, until there is none, a hole, or a reason to stop.
+
+use causeway_chains::{BroadcastOutcome, Chain, NumberAt};
+use causeway_domain::{
+    clock::Millis,
+    lane::{LaneGate, LaneId},
+    limits::QUICK_TRIES_MAX,
+    verdict::{Verdict, WaitReason},
+};
+use causeway_queue::{Message, QueueError, QueueName};
+use causeway_runtime::metrics;
+use causeway_state::{
+    commit::{CommitError, Done, commit},
+    lane::{Attempt, Gate, Transaction, pair_attempts},
+    message::{LaneMessage, queues},
+};
+use causeway_store::{RowError, StoreError};
+
+use crate::Sender;
+
+/// Rows of one read: transactions and attempts, well under a page.
+const ROWS_PER_READ: usize = 200;
+/// Broadcasts of one message before the lane is published again: an invocation must end in time.
+const BROADCASTS_MAX: u32 = 400;
+/// Broadcasts between two writes of the gate: what a killed process sends again.
+const BROADCASTS_PER_WRITE: u32 = 100;
+/// A node that is busy is asked again soon.
+const BUSY_MS: u64 = 2_000;
+/// A lane that five tries did not move is looked at again.
+const TIRED_MS: u64 = 15_000;
+/// Treasuries are topped up, and fees fall, within minutes.
+const SHORT_MS: u64 = 30_000;
+
+/// Why a lane could not be worked off; its message comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Rows cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Rows do not parse.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The gate cannot be written.
+    #[error("the gate is not surely written")]
+    Commit(#[from] CommitError),
+    /// The rest of the lane cannot be announced.
+    #[error("the rest of the lane is not announced")]
+    Queue(#[from] QueueError),
+    /// The network is not enabled here.
+    #[error("network {0} is not enabled here")]
+    Network(String),
+}
+
+/// What a node's answer means for the lane.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// The number is with a node, or used up: go on with the next.
+    Seen,
+    /// The node misses earlier numbers of ours: look where it stands.
+    Behind,
+    /// Stop here for now.
+    Stop(Verdict),
+}
+
+impl Sender {
+    /// Sends a lane's unsent bytes.
+    pub async fn send_lane(&self, lane: &LaneId) -> Result<(), SendError> {
+        let chain = self.chains.get(&lane.network).ok_or_else(|| SendError::Network(lane.network.to_string()))?;
+        let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
+        let mut version = row.version();
+        let mut gate: Gate = row.parse()?;
+        let mut sent = 0;
+        let mut stepped_back = false;
+        loop {
+            let query = Transaction::query_from(lane, gate.seen, ROWS_PER_READ);
+            let page = self.store.query(&query).await?;
+            let pairs = pair_attempts(&page.items)?;
+            let mut unwritten = 0;
+            let mut moved = false;
+            for (transaction, attempt) in pairs {
+                let now = self.clock.now_ms();
+                let (Some(attempt), true) = (attempt, transaction.number == gate.seen) else { break };
+                if !gate.lets_out(transaction.number, now) {
+                    break;
+                }
+                if sent >= BROADCASTS_MAX {
+                    self.write(lane, &gate, &mut version).await?;
+                    return self.publish_again(lane, &gate).await;
+                }
+                sent += 1;
+                match self.broadcast(lane, &**chain, &transaction, &attempt, &gate).await {
+                    Step::Seen => {
+                        gate = Gate { seen: gate.seen + 1, tries: 0, moved_at: now, ..opened(gate) };
+                        unwritten += 1;
+                        moved = true;
+                    }
+                    Step::Behind if !stepped_back => {
+                        stepped_back = true;
+                        gate.seen = self.where_it_stands(lane, &**chain, gate.seen).await;
+                        moved = true;
+                        unwritten += 1;
+                        break;
+                    }
+                    Step::Behind => return self.stop(lane, gate, version, &tired(now)).await,
+                    Step::Stop(verdict) => return self.stop(lane, gate, version, &verdict).await,
+                }
+                if unwritten >= BROADCASTS_PER_WRITE {
+                    unwritten = 0;
+                    if !self.write(lane, &gate, &mut version).await? {
+                        return self.publish_again(lane, &gate).await;
+                    }
+                }
+            }
+            if unwritten > 0 && !self.write(lane, &gate, &mut version).await? {
+                return self.publish_again(lane, &gate).await;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn broadcast(
+        &self,
+        lane: &LaneId,
+        chain: &dyn Chain,
+        transaction: &Transaction,
+        attempt: &Attempt,
+        gate: &Gate,
+    ) -> Step {
+        let answer = chain.broadcast(&attempt.raw).await;
+        let (number, hash, trace) = (attempt.number, attempt.hash, transaction.trace);
+        tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast");
+        let now = self.clock.now_ms();
+        let wait = |reason, after_ms| Step::Stop(Verdict::Wait { reason, wake_at: now + after_ms });
+        match answer.outcome {
+            BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown => Step::Seen,
+            // Used up, by this attempt, another one of ours, or a stranger: the tracker finds out which (rule 4).
+            BroadcastOutcome::NumberTooLow => Step::Seen,
+            // Another attempt of ours, or a stranger's transaction, waits there: also the tracker's to find out.
+            BroadcastOutcome::ReplacementUnderpriced => Step::Seen,
+            BroadcastOutcome::NumberTooHigh => Step::Behind,
+            BroadcastOutcome::Underpriced => wait(WaitReason::FeeAboveCap, SHORT_MS),
+            BroadcastOutcome::InsufficientFunds => wait(WaitReason::TreasuryShort, SHORT_MS),
+            BroadcastOutcome::Busy { after_ms } => {
+                Step::Stop(Verdict::Retry { after_ms: after_ms.unwrap_or(BUSY_MS) })
+            }
+            BroadcastOutcome::Refused { reason } => Step::Stop(Verdict::Fatal { reason }),
+            BroadcastOutcome::Unknown { detail } => {
+                tracing::warn!(lane = %lane, number, detail, tries = gate.tries, "unknown outcome; the same bytes go again");
+                Step::Stop(Verdict::Unknown)
+            }
+        }
+    }
+
+    /// Where a node that misses earlier numbers stands: those were lost from its pool and go again.
+    async fn where_it_stands(&self, lane: &LaneId, chain: &dyn Chain, seen: u64) -> u64 {
+        match chain.next_number(lane.address, NumberAt::Pending).await {
+            Ok(reply) => reply.value.min(seen),
+            Err(_) => seen,
+        }
+    }
+
+    /// Writes why the lane stops: a row that waits, or a halt (rules 9 and 10).
+    async fn stop(&self, lane: &LaneId, gate: Gate, version: u64, verdict: &Verdict) -> Result<(), SendError> {
+        let now = self.clock.now_ms();
+        let tries = gate.tries.saturating_add(1);
+        let waiting = |reason, wake_at| Gate { gate: LaneGate::Waiting { reason, wake_at }, tries, ..gate.clone() };
+        let next = match verdict {
+            Verdict::Wait { reason, wake_at } => {
+                if *reason == WaitReason::TreasuryShort {
+                    metrics::emit(&*self.clock, "TreasuryShort", 1, Some(lane.network.as_str()));
+                }
+                waiting(*reason, *wake_at)
+            }
+            Verdict::Retry { after_ms } => waiting(WaitReason::ChainUnavailable, now + quick(*after_ms, tries)),
+            Verdict::Unknown => waiting(WaitReason::ChainUnavailable, now + quick(BUSY_MS, tries)),
+            Verdict::Fatal { reason } => {
+                tracing::error!(lane = %lane, number = gate.seen, reason, "refused for good: the lane halts");
+                metrics::emit(&*self.clock, "LanesHalted", 1, Some(lane.network.as_str()));
+                gate.halted(&format!("number {} is refused: {reason}", gate.seen), gate.seen)
+            }
+        };
+        let mut version = version;
+        self.write(lane, &keep_halt(&gate, next), &mut version).await?;
+        Ok(())
+    }
+
+    /// Writes the gate; answers whether it was still the one that was read.
+    async fn write(&self, lane: &LaneId, gate: &Gate, version: &mut u64) -> Result<bool, SendError> {
+        match commit(&*self.store, &*self.clock, &[gate.put(lane, *version)?]).await? {
+            Done::Committed => {
+                *version += 1;
+                Ok(true)
+            }
+            // The tracker or an operator moved it: their word stands, ours is only "seen", which is found out again.
+            Done::Conflict(_) => Ok(false),
+        }
+    }
+
+    async fn publish_again(&self, lane: &LaneId, gate: &Gate) -> Result<(), SendError> {
+        let trace = causeway_domain::id::TraceId::new(&*self.clock);
+        let body = LaneMessage { lane: lane.clone(), trace };
+        let body = serde_json::to_string(&body).unwrap_or_default();
+        let dedup = format!("{lane}:{}:s{}", gate.seen, self.clock.now_ms());
+        let message = Message { body, group: Some(lane.to_string()), dedup: Some(dedup), ..Message::default() };
+        Ok(self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await?)
+    }
+}
+
+/// A wait that is over is an open gate; a halt stays.
+fn opened(gate: Gate) -> Gate {
+    match gate.gate {
+        LaneGate::Open | LaneGate::Halted { .. } => gate,
+        LaneGate::Waiting { .. } => Gate { gate: LaneGate::Open, ..gate },
+    }
+}
+
+/// A wait never covers a halt.
+fn keep_halt(before: &Gate, next: Gate) -> Gate {
+    match (&before.gate, &next.gate) {
+        (LaneGate::Halted { .. }, LaneGate::Open | LaneGate::Waiting { .. }) => {
+            Gate { gate: before.gate.clone(), ..next }
+        }
+        (LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. }, _) => next,
+    }
+}
+
+fn tired(now: Millis) -> Verdict {
+    Verdict::Wait { reason: WaitReason::ChainUnavailable, wake_at: now + TIRED_MS }
+}
+
+/// Quick tries double their pauses; after five of them the lane is left alone for a while.
+fn quick(after_ms: u64, tries: u32) -> u64 {
+    if tries > QUICK_TRIES_MAX { TIRED_MS.max(after_ms) } else { after_ms.saturating_mul(1 << (tries - 1).min(4)) }
+}

@@ -1,0 +1,131 @@
+//! What a stage means for one transaction. Pure: rows in, a decision out.
+
+use causeway_domain::{Address, Amount, B256, U256, parcel::ParcelState};
+use causeway_state::{
+    lane::{Outcome, Transaction},
+    message::Stage,
+    parcel::Parcel,
+    tracker::Inclusion,
+};
+
+/// A stage of one transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// Which stage.
+    pub stage: Stage,
+    /// Height of the block.
+    pub height: u64,
+    /// The block.
+    pub block_hash: B256,
+    /// What the block says of it.
+    pub inclusion: &'a Inclusion,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing: done before, or not this stage's business.
+    Nothing,
+    /// Post its parcels.
+    Pay {
+        /// Wei it cost.
+        gas_cost_wei: U256,
+    },
+    /// Release its parcels' money and tell why.
+    Fail {
+        /// Wei it cost.
+        gas_cost_wei: U256,
+        /// Stable code.
+        code: &'static str,
+        /// In words.
+        reason: String,
+    },
+    /// Take back what was posted; the lane halts.
+    Reopen {
+        /// Wei that were posted.
+        gas_cost_wei: U256,
+    },
+    /// A released transaction left the chain: nothing is undone, the lane halts, people look.
+    HaltOnly {
+        /// For the operator.
+        reason: String,
+    },
+    /// Another message must be worked off first; this one comes again.
+    Later {
+        /// For the log.
+        reason: String,
+    },
+}
+
+/// Decides.
+pub fn decide(told: Told<'_>, transaction: &Transaction, parcels: &[Parcel]) -> Decision {
+    match (told.stage, &transaction.outcome) {
+        (Stage::Confirmed | Stage::Final, None) => settle_open(told, parcels),
+        (Stage::Confirmed | Stage::Final, Some(outcome)) if outcome.block_hash() == told.block_hash => Decision::Nothing,
+        // It was settled by a block that must have left the chain: that has to be told first.
+        (Stage::Confirmed | Stage::Final, Some(Outcome::Paid { .. } | Outcome::Reverted { .. })) => {
+            Decision::Later { reason: format!("number {} is settled by another block", transaction.number) }
+        }
+        (Stage::Reorged, None) => Decision::Nothing,
+        (Stage::Reorged, Some(outcome)) if outcome.block_hash() != told.block_hash => Decision::Nothing,
+        (Stage::Reorged, Some(Outcome::Paid { gas_cost_wei, .. })) => Decision::Reopen { gas_cost_wei: *gas_cost_wei },
+        (Stage::Reorged, Some(Outcome::Reverted { .. })) => Decision::HaltOnly {
+            reason: format!(
+                "number {} had failed finally, its money was released, and its block left the chain",
+                transaction.number
+            ),
+        },
+    }
+}
+
+fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
+    let inclusion = told.inclusion;
+    let gas_cost_wei = U256::from(inclusion.gas_used) * U256::from(inclusion.gas_price_wei);
+    let (code, reason) = if !inclusion.success {
+        let reason = inclusion.revert_reason.clone().unwrap_or_else(|| "no reason given".to_owned());
+        ("REVERTED", format!("the transaction reverted: {reason}"))
+    } else if paid(inclusion, parcels) {
+        return Decision::Pay { gas_cost_wei };
+    } else if inclusion.moved.is_empty() {
+        ("NOT_MOVED", "the token reported success but moved nothing".to_owned())
+    } else {
+        // Something moved, but not what was asked for: neither paid nor unpaid, so people decide.
+        return Decision::Later {
+            reason: format!("{} moved something other than what was asked for", inclusion.hash),
+        };
+    };
+    match told.stage {
+        // A reorganisation can still turn it into a success: money is released only when it is final.
+        Stage::Confirmed | Stage::Reorged => Decision::Nothing,
+        Stage::Final => Decision::Fail { gas_cost_wei, code, reason },
+    }
+}
+
+/// Whether the block proves every transfer: the coin's by the transaction's success, a token's by its log.
+fn paid(inclusion: &Inclusion, parcels: &[Parcel]) -> bool {
+    let mut moved: Vec<(Address, Address, Amount)> =
+        inclusion.moved.iter().map(|moved| (moved.token, moved.to, moved.amount)).collect();
+    parcels.iter().all(|parcel| {
+        let token = parcel.asset.address;
+        token == Address::ZERO
+            || parcel.transfers.iter().all(|line| {
+                // Each log proves one transfer only.
+                let wanted = (token, line.to, line.amount);
+                let found = moved.iter().position(|known| *known == wanted);
+                found.map(|position| moved.swap_remove(position)).is_some()
+            })
+    })
+}
+
+/// Whether a parcel is in a state in which a transaction may settle it.
+pub const fn is_open(state: ParcelState) -> bool {
+    match state {
+        ParcelState::Assigned | ParcelState::Reopened => true,
+        ParcelState::Accepted
+        | ParcelState::Waiting
+        | ParcelState::Confirmed
+        | ParcelState::Rejected
+        | ParcelState::Failed
+        | ParcelState::Cancelled => false,
+    }
+}

@@ -1,0 +1,114 @@
+//! What a stage is about: its transactions, their parcels, and whether its block is on the chain.
+
+use causeway_domain::{B256, id::ParcelId};
+use causeway_state::{
+    lane::Transaction,
+    message::{Stage, StageMessage},
+    parcel::Parcel,
+    tracker::{Head, HeaderRow, Inclusion, Watch},
+};
+use causeway_store::{Expect, Item, Key, Value, Write};
+
+use crate::{Settler, write::SettleError};
+
+/// A transaction with everything that settling it needs.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What the block says of it.
+    pub inclusion: Inclusion,
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its row's version.
+    pub version: u64,
+    /// Its parcels and their rows' versions.
+    pub parcels: Vec<(Parcel, u64)>,
+}
+
+/// How a commit makes sure that the block is on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Anchor {
+    /// By the header of its height.
+    Header(Key, B256),
+    /// By each transaction's own watch: the header's row is long gone.
+    Watches(B256),
+    /// It need not: the stage says that it left.
+    None,
+}
+
+impl Anchor {
+    /// The conditions for these transactions.
+    pub fn checks(&self, group: &[Loaded]) -> Vec<Write> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Header(key, hash) => {
+                vec![Write::Check { key: key.clone(), expect: vec![equals("hash", *hash)] }]
+            }
+            Self::Watches(hash) => {
+                let check = |loaded: &Loaded| Write::Check {
+                    key: Watch::key(&loaded.inclusion.lane.network, loaded.inclusion.hash),
+                    expect: vec![equals("block_hash", *hash)],
+                };
+                group.iter().map(check).collect()
+            }
+        }
+    }
+}
+
+fn equals(field: &'static str, hash: B256) -> Expect {
+    Expect::Equals(field, Value::from(hash.to_string()))
+}
+
+impl Settler {
+    /// How commits of this stage are anchored; `None` where its block is not on the chain (any more): whatever the
+    /// chain holds instead is told by stages of its own.
+    pub async fn anchor(&self, stage: &StageMessage) -> Result<Option<Anchor>, SettleError> {
+        match stage.stage {
+            Stage::Reorged => return Ok(Some(Anchor::None)),
+            Stage::Confirmed | Stage::Final => {}
+        }
+        let keys = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
+        let rows = self.store.get_many(&keys).await?;
+        if let Some(row) = &rows[0] {
+            let known: HeaderRow = row.parse()?;
+            let anchor = Anchor::Header(keys[0].clone(), stage.block_hash);
+            return Ok((known.hash == stage.block_hash).then_some(anchor));
+        }
+        let Some(head) = &rows[1] else { return Ok(None) };
+        let head: Head = head.parse()?;
+        Ok((head.height >= stage.height).then_some(Anchor::Watches(stage.block_hash)))
+    }
+
+    /// Reads transactions and parcels, strongly.
+    pub async fn load(&self, inclusions: &[Inclusion]) -> Result<Vec<Loaded>, SettleError> {
+        let keys: Vec<Key> =
+            inclusions.iter().map(|inclusion| Transaction::key(&inclusion.lane, inclusion.number)).collect();
+        let mut loaded = Vec::with_capacity(inclusions.len());
+        for (inclusion, row) in inclusions.iter().zip(self.read(&keys).await?) {
+            let row = row.ok_or_else(|| {
+                SettleError::Hopeless(format!("{} has no number {}", inclusion.lane, inclusion.number))
+            })?;
+            let transaction: Transaction = row.parse()?;
+            let (inclusion, version) = (inclusion.clone(), row.version());
+            loaded.push(Loaded { inclusion, transaction, version, parcels: Vec::new() });
+        }
+        let ids: Vec<ParcelId> = loaded.iter().flat_map(|one| one.transaction.parcels.clone()).collect();
+        let keys: Vec<Key> = ids.iter().map(|id| Parcel::key(*id)).collect();
+        let mut rows = self.read(&keys).await?.into_iter().zip(ids);
+        for one in &mut loaded {
+            for _ in 0..one.transaction.parcels.len() {
+                let Some((row, id)) = rows.next() else { break };
+                let row = row.ok_or_else(|| SettleError::Hopeless(format!("there is no parcel {id}")))?;
+                one.parcels.push((row.parse()?, row.version()));
+            }
+        }
+        Ok(loaded)
+    }
+
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, SettleError> {
+        let mut rows = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(100) {
+            rows.extend(self.store.get_many(chunk).await?);
+        }
+        Ok(rows)
+    }
+}

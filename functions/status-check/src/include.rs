@@ -1,0 +1,190 @@
+//! What of ours a block includes: matched by hash, written under the block's hash, and told to the lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use causeway_chains::{Block, Call, Chain, Receipt, token};
+use causeway_domain::{B256, Network, clock::Millis, id::NetworkId, lane::LaneId};
+use causeway_state::{
+    commit::{Done, commit},
+    lane::{Gate, Transaction},
+    tracker::{CHUNK_INCLUSIONS_MAX, Inclusion, InclusionChunk, Moved, Watch},
+};
+use causeway_store::{Expect, Item, Update, Value, Write};
+
+use crate::{TrackError, Tracker, lead::expiry};
+
+/// Watches and the chunk of one commit, under DynamoDB's 100.
+const MATCHES_PER_COMMIT: usize = 90;
+/// Token movements of one transaction that are kept: a parcel has at most as many transfers.
+const MOVED_MAX: usize = 100;
+
+impl Tracker {
+    /// Writes a block's inclusions; `None` while the provider does not have all receipts.
+    pub async fn include(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        block: &Block,
+    ) -> Result<Option<Vec<Inclusion>>, TrackError> {
+        let matches = self.matches(&network.id, &block.transactions).await?;
+        if matches.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let Some(receipts) = chain.receipts(block.header.hash).await?.value else { return Ok(None) };
+        let receipts: BTreeMap<B256, Receipt> =
+            receipts.into_iter().map(|receipt| (receipt.hash, receipt)).collect();
+        let mut found = Vec::new();
+        for (watch, version) in matches {
+            // An answer without it is not an answer about it: ask again.
+            let Some(receipt) = receipts.get(&watch.hash) else { return Ok(None) };
+            found.push((self.inclusion(chain, &watch, receipt).await?, version));
+        }
+        for (chunk, found) in found.chunks(MATCHES_PER_COMMIT.min(CHUNK_INCLUSIONS_MAX)).enumerate() {
+            self.write_chunk(&network.id, block, chunk, found).await?;
+        }
+        let inclusions: Vec<Inclusion> = found.into_iter().map(|(inclusion, _)| inclusion).collect();
+        self.tell_lanes(&inclusions).await?;
+        Ok(Some(inclusions))
+    }
+
+    /// The watches of a block's hashes: one read per hundred, however many are watched.
+    async fn matches(&self, network: &NetworkId, hashes: &[B256]) -> Result<Vec<(Watch, u64)>, TrackError> {
+        let mut matches = Vec::new();
+        for chunk in hashes.chunks(100) {
+            let keys: Vec<_> = chunk.iter().map(|hash| Watch::key(network, *hash)).collect();
+            for row in self.store.get_many(&keys).await?.into_iter().flatten() {
+                matches.push((row.parse()?, row.version()));
+            }
+        }
+        Ok(matches)
+    }
+
+    async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
+        let revert_reason = if receipt.success { None } else { self.why(chain, watch, receipt).await? };
+        let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);
+        let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
+        tracing::info!(
+            lane = %watch.lane, number = watch.number, hash = %watch.hash, trace = %watch.trace,
+            height = receipt.block_number, success = receipt.success, "included"
+        );
+        Ok(Inclusion {
+            hash: watch.hash,
+            lane: watch.lane.clone(),
+            number: watch.number,
+            attempt: watch.attempt,
+            success: receipt.success,
+            gas_used: receipt.gas_used,
+            // Caps are below 2^64, so what was paid is.
+            gas_price_wei: u64::try_from(receipt.effective_gas_price_wei).unwrap_or(u64::MAX),
+            moved,
+            revert_reason,
+        })
+    }
+
+    /// Replays a reverted call as it was sent. Not knowing why is no reason to wait.
+    async fn why(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Option<String>, TrackError> {
+        let Some(row) = self.store.get(&Transaction::key(&watch.lane, watch.number)).await? else { return Ok(None) };
+        let intent = row.parse::<Transaction>()?.intent;
+        let call = Call {
+            from: watch.lane.address,
+            to: intent.to,
+            value: intent.value,
+            data: intent.data,
+            gas: Some(intent.gas_limit),
+            gas_price_wei: Some(receipt.effective_gas_price_wei),
+        };
+        match chain.revert_reason(&call, receipt.block_number).await {
+            Ok(reply) => Ok(reply.value),
+            Err(error) => {
+                tracing::info!(hash = %watch.hash, error = %error, "the reason of a revert is not to be had");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn write_chunk(
+        &self,
+        network: &NetworkId,
+        block: &Block,
+        chunk: usize,
+        found: &[(Inclusion, u64)],
+    ) -> Result<(), TrackError> {
+        let (height, hash) = (block.header.number, block.header.hash);
+        let row = InclusionChunk {
+            inclusions: found.iter().map(|(inclusion, _)| inclusion.clone()).collect(),
+            expires_at: expiry(self.clock.now_ms()),
+        };
+        // The same block gives the same bytes, so writing it again is harmless.
+        let key = InclusionChunk::key(network, height, hash, chunk);
+        let mut writes = vec![Write::Put { key, item: row.item()?, expect: vec![] }];
+        for (inclusion, version) in found {
+            let set = vec![("height", Value::from(height)), ("block_hash", Value::from(hash.to_string()))];
+            writes.push(Write::Update {
+                key: Watch::key(network, inclusion.hash),
+                update: Update { set, ..Update::default() },
+                expect: vec![Expect::Version(*version)],
+            });
+        }
+        match commit(&*self.store, &*self.clock, &writes).await? {
+            Done::Committed => Ok(()),
+            // A leader before or after this one wrote a watch: begin the block again from a new read.
+            Done::Conflict(_) => Err(TrackError::Lost),
+        }
+    }
+
+    /// A lane whose numbers were included has room again, and surely was seen that far.
+    async fn tell_lanes(&self, inclusions: &[Inclusion]) -> Result<(), TrackError> {
+        let mut lanes: BTreeMap<&LaneId, BTreeSet<u64>> = BTreeMap::new();
+        for inclusion in inclusions {
+            lanes.entry(&inclusion.lane).or_default().insert(inclusion.number);
+        }
+        for (lane, numbers) in lanes {
+            self.update_gate(lane, |gate, _| consume(gate, &numbers)).await?;
+            self.feed(lane).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes a gate under its version; another's write in between is read and changed in turn.
+    pub(crate) async fn update_gate(
+        &self,
+        lane: &LaneId,
+        change: impl Fn(&Gate, Millis) -> Option<Gate>,
+    ) -> Result<Option<Gate>, TrackError> {
+        const TRIES_MAX: u32 = 20;
+        for _ in 0..TRIES_MAX {
+            let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(None) };
+            let gate: Gate = row.parse()?;
+            let Some(next) = change(&gate, self.clock.now_ms()) else { return Ok(None) };
+            match commit(&*self.store, &*self.clock, &[next.put(lane, row.version())?]).await? {
+                Done::Committed => return Ok(Some(next)),
+                Done::Conflict(_) => {}
+            }
+        }
+        Err(TrackError::Stuck(format!("the gate of {lane} never held still")))
+    }
+}
+
+/// Numbers are used up in order: `consumed` moves only over numbers that are ours, and stops at one that is not.
+fn consume(gate: &Gate, included: &BTreeSet<u64>) -> Option<Gate> {
+    let mut consumed = gate.consumed;
+    while included.contains(&consumed) {
+        consumed += 1;
+    }
+    let highest = included.last().map_or(0, |number| number + 1);
+    let seen = gate.seen.max(highest);
+    (consumed != gate.consumed || seen != gate.seen).then(|| Gate { consumed, seen, ..gate.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consumed_stops_at_a_number_that_is_not_ours() {
+        let gate = Gate::new(5, 0);
+        let next = consume(&gate, &BTreeSet::from([5, 6, 8])).expect("moves");
+        assert_eq!((next.consumed, next.seen), (7, 9));
+        assert_eq!(consume(&next, &BTreeSet::from([8])), None);
+    }
+}

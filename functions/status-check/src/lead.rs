@@ -1,0 +1,267 @@
+//! The leased loop: one leader per network, replaced when it falls silent.
+
+use std::collections::BTreeMap;
+
+use causeway_chains::Chain;
+use causeway_domain::{
+    B256, Network,
+    clock::Millis,
+    id::{CommitId, NetworkId},
+};
+use causeway_runtime::metrics;
+use causeway_state::{
+    commit::{CommitError, Done, commit},
+    tables::TRACKER,
+    tracker::{Head, HeaderRow, Inclusion},
+};
+use causeway_store::{Expect, Item, Query, Range, Write};
+
+use crate::{TrackError, Tracker, lanes::LaneMemory};
+
+/// A leader that is silent for so long is replaced.
+const LEASE_MS: u64 = 15_000;
+/// How often an idle leader says that it is there.
+const RENEW_MS: u64 = 5_000;
+/// How often a follower tries.
+const TRY_MS: u64 = 1_000;
+/// Headers a new leader reads: deeper than any reorganisation it can walk back.
+pub const RING: usize = 300;
+/// Pause after a step that failed.
+const FAILED_MS: u64 = 1_000;
+/// Due parcels and lanes are looked at so often.
+const SWEEP_MS: u64 = 2_000;
+/// Lanes are held against the chain so often; the first time at once.
+const LANE_CHECK_MS: u64 = 60_000;
+
+/// A block of the ring.
+#[derive(Debug, Clone)]
+pub struct Ringed {
+    /// Its hash.
+    pub hash: B256,
+    /// What of ours it includes, if this leader worked it off itself.
+    pub inclusions: Option<Vec<Inclusion>>,
+}
+
+/// A leader's memory.
+#[derive(Debug)]
+pub struct Lead {
+    /// The head's row as this leader wrote it last.
+    pub head: Head,
+    /// Its version: the fence.
+    pub version: u64,
+    /// When it was written.
+    pub written_at: Millis,
+    /// The newest canonical blocks.
+    pub ring: BTreeMap<u64, Ringed>,
+    /// Whether blocks that left the chain are still to be told.
+    pub orphans: bool,
+    /// What lane checks remember.
+    pub lanes: LaneMemory,
+    swept_at: Millis,
+    checked_at: Millis,
+}
+
+impl Tracker {
+    /// Leads a network, or waits to lead it, until `until`.
+    pub async fn run(&self, network: &NetworkId, until: Millis) {
+        let (Some(network), Some(chain)) = (self.networks.get(network.as_str()), self.chains.get(network)) else {
+            tracing::error!(%network, "this network is not enabled here");
+            return;
+        };
+        let me = CommitId::new(&*self.clock).to_string();
+        let mut lead: Option<Lead> = None;
+        while self.clock.now_ms() < until {
+            let pause = match &mut lead {
+                None => match self.try_lead(network, &**chain, &me).await {
+                    Ok(Some(new)) => {
+                        lead = Some(new);
+                        0
+                    }
+                    Ok(None) => TRY_MS,
+                    Err(error) => {
+                        tracing::warn!(network = %network.id, error = %error, "cannot try to lead");
+                        TRY_MS
+                    }
+                },
+                Some(leading) => match self.tick(network, &**chain, leading).await {
+                    Ok(()) => network.poll_ms,
+                    Err(error @ TrackError::Chain(_)) => {
+                        tracing::warn!(network = %network.id, error = %error, "no answer from the chain; nothing changes");
+                        FAILED_MS
+                    }
+                    Err(error) => {
+                        tracing::warn!(network = %network.id, error = %error, "this leader steps back");
+                        lead = None;
+                        FAILED_MS
+                    }
+                },
+            };
+            self.clock.sleep_ms(pause).await;
+        }
+        if let Some(lead) = lead {
+            self.step_down(network, lead).await;
+        }
+    }
+
+    /// Takes the lease if nobody has it, and reads what a leader must know.
+    pub async fn try_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
+        let now = self.clock.now_ms();
+        let row = self.store.get(&Head::key(&network.id)).await?;
+        let (head, version) = match row {
+            Some(row) => {
+                let head: Head = row.parse()?;
+                // A leader that stepped back may lead again at once: its own writes are fenced by the new version.
+                if head.lease_until > now && head.leader != me {
+                    return Ok(None);
+                }
+                let next = Head { epoch: head.epoch + 1, leader: me.to_owned(), lease_until: now + LEASE_MS, ..head };
+                (next, row.version())
+            }
+            None => return self.first_lead(network, chain, me).await,
+        };
+        let write = put_head(&network.id, &head, version)?;
+        match commit(&*self.store, &*self.clock, &[write]).await {
+            Ok(Done::Committed) => {}
+            Ok(Done::Conflict(_)) | Err(CommitError::Busy | CommitError::Unknown) => return Ok(None),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+        tracing::info!(network = %network.id, epoch = head.epoch, height = head.height, "leads");
+        let ring = self.read_ring(&network.id).await?;
+        Ok(Some(Lead::new(head, version + 1, now, ring)))
+    }
+
+    /// A network's first leader begins at the newest block: nothing of ours is older.
+    async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
+        let now = self.clock.now_ms();
+        let newest = chain.head().await?.value;
+        let head = Head {
+            height: newest.number,
+            hash: newest.hash,
+            confirmed: newest.number,
+            finalized: newest.number,
+            epoch: 1,
+            leader: me.to_owned(),
+            lease_until: now + LEASE_MS,
+        };
+        let header = header_row(newest.number, newest.hash, newest.parent, now);
+        let writes = [
+            Write::create(Head::key(&network.id), Item::from_fields(&head)?),
+            Write::Put {
+                key: HeaderRow::key(&network.id, newest.number),
+                item: Item::from_fields(&header)?,
+                expect: vec![],
+            },
+        ];
+        match commit(&*self.store, &*self.clock, &writes).await? {
+            Done::Committed => {
+                let ring = BTreeMap::from([(newest.number, Ringed { hash: newest.hash, inclusions: None })]);
+                Ok(Some(Lead::new(head, 1, now, ring)))
+            }
+            Done::Conflict(_) => Ok(None),
+        }
+    }
+
+    async fn read_ring(&self, network: &NetworkId) -> Result<BTreeMap<u64, Ringed>, TrackError> {
+        let pk = HeaderRow::key(network, 0).pk;
+        let query = Query { descending: true, limit: RING, ..Query::table(TRACKER, pk, Range::All) };
+        let mut ring = BTreeMap::new();
+        for row in self.store.query(&query).await?.items {
+            let header: HeaderRow = row.parse()?;
+            ring.insert(header.height, Ringed { hash: header.hash, inclusions: None });
+        }
+        Ok(ring)
+    }
+
+    /// One look: orphans first, then blocks, then stages, then (less often) sweeps and lanes.
+    pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        if now.saturating_sub(lead.written_at) >= RENEW_MS {
+            self.write_head(network, lead).await?;
+            metrics::emit(&*self.clock, "Heartbeat", 1, Some(network.id.as_str()));
+        }
+        // Sweeps need no chain: they go on while every provider is down.
+        if now.saturating_sub(lead.swept_at) >= SWEEP_MS {
+            lead.swept_at = now;
+            self.sweep(network).await?;
+            self.sweep_lanes(network).await?;
+        }
+        if lead.orphans {
+            self.tell_orphans(network, lead).await?;
+        }
+        if now.saturating_sub(lead.checked_at) >= LANE_CHECK_MS {
+            self.check_lanes(network, chain, lead).await?;
+            lead.checked_at = now;
+        }
+        self.follow(network, chain, lead).await?;
+        self.tell_stages(network, chain, lead).await
+    }
+
+    /// Writes the head under the fence, and with it renews the lease.
+    pub async fn write_head(&self, network: &Network, lead: &mut Lead) -> Result<(), TrackError> {
+        self.commit_head(network, lead, Vec::new()).await
+    }
+
+    /// Writes the head and something else under the fence.
+    pub async fn commit_head(
+        &self,
+        network: &Network,
+        lead: &mut Lead,
+        mut beside: Vec<Write>,
+    ) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        lead.head.lease_until = now + LEASE_MS;
+        beside.push(put_head(&network.id, &lead.head, lead.version)?);
+        match commit(&*self.store, &*self.clock, &beside).await {
+            Ok(Done::Committed) => {
+                lead.version += 1;
+                lead.written_at = now;
+                Ok(())
+            }
+            Ok(Done::Conflict(_)) | Err(CommitError::Busy | CommitError::Unknown) => Err(TrackError::Lost),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Ends the lease now, so that the successor need not wait for it.
+    async fn step_down(&self, network: &Network, lead: Lead) {
+        let head = Head { lease_until: 0, ..lead.head };
+        let Ok(write) = put_head(&network.id, &head, lead.version) else { return };
+        if let Err(error) = commit(&*self.store, &*self.clock, &[write]).await {
+            tracing::debug!(network = %network.id, error = %error, "the lease is not given back; it ends by itself");
+        }
+    }
+}
+
+impl Lead {
+    fn new(head: Head, version: u64, now: Millis, ring: BTreeMap<u64, Ringed>) -> Self {
+        // Orphans may be left from the leader before; sweeps and checks are due at once.
+        Self {
+            head,
+            version,
+            written_at: now,
+            ring,
+            orphans: true,
+            lanes: LaneMemory::default(),
+            swept_at: 0,
+            checked_at: 0,
+        }
+    }
+}
+
+fn put_head(network: &NetworkId, head: &Head, version: u64) -> Result<Write, TrackError> {
+    let item = Item::from_fields(head)?;
+    Ok(Write::Put { key: Head::key(network), item, expect: vec![Expect::Version(version)] })
+}
+
+/// Rows of headers and inclusions may go after a month: every depth is long past.
+const KEPT_S: u64 = 30 * 86_400;
+
+/// When a tracker row written now may go, in seconds since 1970.
+pub const fn expiry(now: Millis) -> u64 {
+    now / 1000 + KEPT_S
+}
+
+/// A header's row.
+pub const fn header_row(height: u64, hash: B256, parent: B256, now: Millis) -> HeaderRow {
+    HeaderRow { height, hash, parent, expires_at: expiry(now) }
+}

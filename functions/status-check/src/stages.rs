@@ -1,0 +1,109 @@
+//! Telling stages: of each block that became deep enough, what of ours it includes.
+
+use causeway_chains::Chain;
+use causeway_domain::{B256, Network};
+use causeway_state::{
+    message::{Stage, StageMessage, queues},
+    tracker::{Inclusion, InclusionChunk},
+};
+
+use crate::{TrackError, Tracker, lead::Lead};
+
+/// Inclusions of one message: what settle can settle in one commit.
+pub const INCLUSIONS_PER_MESSAGE: usize = 20;
+
+impl Tracker {
+    /// Tells `confirmed` and `final` up to where the head allows; said twice after a crash, never not at all.
+    pub async fn tell_stages(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
+        let confirmed = (lead.head.height + 1).saturating_sub(network.confirmed_at);
+        let mut last = (lead.head.height + 1).saturating_sub(network.final_at);
+        if network.final_tag && lead.head.finalized < last {
+            // Both must say so: the depth, and the node's own tag.
+            last = last.min(chain.finalized().await?.value.unwrap_or(0));
+        }
+        let before = (lead.head.confirmed, lead.head.finalized);
+        while lead.head.confirmed < confirmed {
+            let height = lead.head.confirmed + 1;
+            // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
+            self.tell(network, lead, height, Stage::Confirmed, |inclusion| inclusion.success).await?;
+            lead.head.confirmed = height;
+        }
+        while lead.head.finalized < last {
+            let height = lead.head.finalized + 1;
+            self.tell(network, lead, height, Stage::Final, |_| true).await?;
+            lead.head.finalized = height;
+        }
+        if before != (lead.head.confirmed, lead.head.finalized) && self.told_something(lead, before) {
+            self.write_head(network, lead).await?;
+        }
+        Ok(())
+    }
+
+    /// Only blocks with something of ours are worth a write of their own; the next head's write carries the others.
+    fn told_something(&self, lead: &Lead, before: (u64, u64)) -> bool {
+        let told = |from: u64, to: u64| {
+            (from + 1..=to).any(|height| {
+                let ringed = lead.ring.get(&height);
+                ringed.is_none_or(|block| block.inclusions.as_ref().is_none_or(|list| !list.is_empty()))
+            })
+        };
+        told(before.0, lead.head.confirmed) || told(before.1, lead.head.finalized)
+    }
+
+    async fn tell(
+        &self,
+        network: &Network,
+        lead: &Lead,
+        height: u64,
+        stage: Stage,
+        wanted: impl Fn(&Inclusion) -> bool,
+    ) -> Result<(), TrackError> {
+        let Some(block) = lead.ring.get(&height) else {
+            return Err(TrackError::Stuck(format!("block {height} is to be told but no longer in the ring")));
+        };
+        let inclusions = match &block.inclusions {
+            Some(inclusions) => inclusions.clone(),
+            None => self.inclusions(network, height, block.hash).await?,
+        };
+        let wanted: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| wanted(inclusion)).collect();
+        self.publish_stage(network, height, block.hash, stage, &wanted).await
+    }
+
+    /// What of ours a block includes, from its rows.
+    pub(crate) async fn inclusions(
+        &self,
+        network: &Network,
+        height: u64,
+        hash: B256,
+    ) -> Result<Vec<Inclusion>, TrackError> {
+        let mut query = InclusionChunk::query(&network.id, height, hash);
+        let mut inclusions = Vec::new();
+        loop {
+            let page = self.store.query(&query).await?;
+            for row in &page.items {
+                inclusions.extend(row.parse::<InclusionChunk>()?.inclusions);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(inclusions),
+            }
+        }
+    }
+
+    /// Publishes a stage of a block's transactions.
+    pub(crate) async fn publish_stage(
+        &self,
+        network: &Network,
+        height: u64,
+        block_hash: B256,
+        stage: Stage,
+        inclusions: &[Inclusion],
+    ) -> Result<(), TrackError> {
+        let message = |part: &[Inclusion]| {
+            let network = network.id.clone();
+            (StageMessage { network, stage, height, block_hash, inclusions: part.to_vec() }, None, None)
+        };
+        let bodies: Vec<_> = inclusions.chunks(INCLUSIONS_PER_MESSAGE).map(message).collect();
+        if bodies.is_empty() { Ok(()) } else { self.publish(queues::CHAIN_EVENTS, &bodies).await }
+    }
+}

@@ -1,0 +1,115 @@
+//! Parcels that are due: accepted but never queued, and waits that are over (rule 9).
+
+use std::collections::BTreeMap;
+
+use causeway_domain::{
+    Network,
+    lane::{LaneId, room},
+    parcel::ParcelState,
+};
+use causeway_runtime::metrics;
+use causeway_state::{
+    commit::{Done, commit},
+    lane::{Counter, Gate},
+    message::{ParcelMessage, request_queue},
+    parcel::{DUE_SHARDS, Parcel},
+    tables::{DUE, TRANSFERS},
+};
+use causeway_store::{Item, Key, Query, Range, Value};
+
+use crate::{TrackError, Tracker};
+
+/// Parcels of one shard and look.
+const PARCELS_PER_LOOK: usize = 100;
+/// A wait that is over for so long is an alarm: the sweep does not keep up.
+const OVERDUE_MS: u64 = 60_000;
+
+impl Tracker {
+    /// Wakes what is due on a network.
+    pub async fn sweep(&self, network: &Network) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        let mut overdue = 0;
+        for shard in 0..DUE_SHARDS {
+            let pk = Parcel::due_pk(&network.id, shard);
+            let query = Query {
+                limit: PARCELS_PER_LOOK,
+                ..Query::index(TRANSFERS, DUE, pk, Range::UpTo(Value::from(now)))
+            };
+            let page = self.store.query(&query).await?;
+            let late = |row: &&Item| row.number("due_at").is_some_and(|at| at + i128::from(OVERDUE_MS) < i128::from(now));
+            overdue += page.items.iter().filter(late).count();
+            self.wake(&page.items).await?;
+        }
+        if overdue > 0 {
+            metrics::emit(&*self.clock, "WaitsOverdue", overdue as u64, Some(network.id.as_str()));
+        }
+        Ok(())
+    }
+
+    /// Wakes as many parcels as a lane has room for, the most urgent first.
+    pub async fn feed(&self, lane: &LaneId) -> Result<(), TrackError> {
+        let Some(network) = self.networks.get(lane.network.as_str()) else { return Ok(()) };
+        let query = Query {
+            limit: PARCELS_PER_LOOK,
+            ..Query::index(TRANSFERS, DUE, Parcel::lane_wait_pk(lane), Range::All)
+        };
+        let waiting = self.store.query(&query).await?.items;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
+        let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else { return Ok(()) };
+        let (counter, gate): (Counter, Gate) = (counter.parse()?, gate.parse()?);
+        let free = usize::try_from(room(network.in_flight_max, counter.next, gate.consumed)).unwrap_or(usize::MAX);
+        self.wake(&waiting[..free.min(waiting.len())]).await
+    }
+
+    /// An index is a hint: each parcel is read, moved under its version, and only then published.
+    async fn wake(&self, hints: &[Item]) -> Result<(), TrackError> {
+        let key = |row: &Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
+        let keys: Vec<Key> = hints.iter().filter_map(key).collect();
+        let mut woken: BTreeMap<&'static str, Vec<(ParcelMessage, Option<String>, Option<String>)>> = BTreeMap::new();
+        for chunk in keys.chunks(100) {
+            for row in self.store.get_many(chunk).await?.into_iter().flatten() {
+                let parcel: Parcel = row.parse()?;
+                if let Some(next) = self.next_of(&parcel) {
+                    let write = match parcel.moved(row.version(), next) {
+                        Ok(write) => write,
+                        Err(error) => {
+                            tracing::error!(parcel = %parcel.id, error = %error, "cannot be woken");
+                            continue;
+                        }
+                    };
+                    match commit(&*self.store, &*self.clock, &[write]).await? {
+                        Done::Committed => {
+                            tracing::info!(parcel = %parcel.id, trace = %parcel.trace, state = parcel.state.as_str(), "published again");
+                            let body = ParcelMessage { parcel: parcel.id, trace: parcel.trace };
+                            let group = Some(parcel.tenant.to_string());
+                            woken.entry(request_queue(parcel.priority)).or_default().push((body, group, None));
+                        }
+                        // Somebody else moved it meanwhile.
+                        Done::Conflict(_) => {}
+                    }
+                }
+            }
+        }
+        for (queue, bodies) in woken {
+            self.publish(queue, &bodies).await?;
+        }
+        Ok(())
+    }
+
+    fn next_of(&self, parcel: &Parcel) -> Option<Parcel> {
+        let now = self.clock.now_ms();
+        match parcel.state {
+            ParcelState::Accepted => parcel.due_at.is_some_and(|at| at <= now).then(|| parcel.woken(now)),
+            ParcelState::Waiting => Some(Parcel { tries: 0, ..parcel.woken(now) }),
+            ParcelState::Assigned
+            | ParcelState::Confirmed
+            | ParcelState::Reopened
+            | ParcelState::Rejected
+            | ParcelState::Failed
+            | ParcelState::Cancelled => None,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Checks that need the chain: gas by trial, price from fee history, policy once more.
+
+use std::sync::PoisonError;
+
+use causeway_chains::{Call, Chain, Estimate, token};
+use causeway_domain::{
+    Asset, Network, U256,
+    fees::{FeeHistory, Fees, price},
+    verdict::{Verdict, WaitReason},
+};
+use causeway_state::{lane::Intent, parcel::Parcel};
+
+use crate::Signer;
+
+/// How long a fee history is believed: less than a block of the fastest network that matters for fees.
+const FEES_FOR_MS: u64 = 2_000;
+/// First look after a provider failed.
+const CHAIN_WAIT_MS: u64 = 5_000;
+/// Fees move within minutes.
+const FEE_WAIT_MS: u64 = 30_000;
+/// Treasuries are topped up by people.
+const SHORT_WAIT_MS: u64 = 30_000;
+
+/// What a parcel's transaction will do and cost.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What it does.
+    pub intent: Intent,
+    /// Its price.
+    pub fees: Fees,
+}
+
+impl Signer {
+    /// Checks one parcel against policy and chain.
+    pub async fn check(
+        &self,
+        parcel: &Parcel,
+        network: &Network,
+        chain: &dyn Chain,
+        fees: &FeeHistory,
+    ) -> Result<Checked, Verdict> {
+        let now = self.clock.now_ms();
+        let wait = |reason, after_ms| Verdict::Wait { reason, wake_at: now + after_ms };
+        let fatal = |reason: &str| Verdict::Fatal { reason: reason.to_owned() };
+        let asset = network.asset(parcel.asset.address).ok_or_else(|| fatal("the token is no longer listed"))?;
+        let [line] = parcel.transfers.as_slice() else {
+            return Err(fatal("this deployment sends one transfer in a transaction"));
+        };
+        if asset.max_per_transfer.is_some_and(|most| line.amount > most) {
+            return Err(fatal("the amount is above the limit per transfer"));
+        }
+        let fees = price(fees, network, parcel.priority).map_err(|above| {
+            tracing::warn!(parcel = %parcel.id, %above, "fees are above the cap");
+            wait(WaitReason::FeeAboveCap, FEE_WAIT_MS)
+        })?;
+        let (to, value, data) = token::payment_for(asset, line.to, line.amount);
+        let from = parcel.wallet.address;
+        // Without a price: a node's trial with a price also asks for the funds to pay it.
+        let call = Call { from, to, value, data: data.clone(), gas: None, gas_price_wei: None };
+        let gas = match chain.estimate(&call).await {
+            Ok(reply) => match reply.value {
+                Estimate::Gas(gas) => gas,
+                Estimate::InsufficientFunds => return Err(wait(WaitReason::TreasuryShort, SHORT_WAIT_MS)),
+                Estimate::Reverted { reason } => {
+                    return Err(self.why_reverted(parcel, asset, chain, &reason).await);
+                }
+            },
+            Err(error) => {
+                tracing::warn!(parcel = %parcel.id, error = %error, "gas cannot be estimated");
+                return Err(wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
+            }
+        };
+        Ok(Checked { intent: Intent { to, value, data, gas_limit: with_margin(gas) }, fees })
+    }
+
+    /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault.
+    async fn why_reverted(&self, parcel: &Parcel, asset: &Asset, chain: &dyn Chain, reason: &str) -> Verdict {
+        let now = self.clock.now_ms();
+        let token = (!asset.is_native()).then_some(asset.address);
+        match chain.balance(parcel.wallet.address, token).await {
+            Ok(balance) if balance.value < parcel.total().to_u256() => {
+                Verdict::Wait { reason: WaitReason::TreasuryShort, wake_at: now + SHORT_WAIT_MS }
+            }
+            Ok(_) => Verdict::Fatal { reason: format!("the transfer would revert: {reason}") },
+            Err(_) => Verdict::Wait { reason: WaitReason::ChainUnavailable, wake_at: now + CHAIN_WAIT_MS },
+        }
+    }
+
+    /// Recent fees of a network, from memory for a short time.
+    pub async fn fees(&self, network: &Network, chain: &dyn Chain) -> Option<FeeHistory> {
+        let now = self.clock.now_ms();
+        let known = self.memory.fees.lock().unwrap_or_else(PoisonError::into_inner).get(&network.id).cloned();
+        if let Some((until, history)) = known
+            && until > now
+        {
+            return Some(history);
+        }
+        match chain.fee_history().await {
+            Ok(reply) => {
+                let entry = (now + FEES_FOR_MS, reply.value.clone());
+                self.memory.fees.lock().unwrap_or_else(PoisonError::into_inner).insert(network.id.clone(), entry);
+                Some(reply.value)
+            }
+            Err(error) => {
+                tracing::warn!(network = %network.id, error = %error, "no fee history");
+                None
+            }
+        }
+    }
+}
+
+/// A fifth more than the trial took: state moves between trial and block. A plain payment never takes more.
+const fn with_margin(gas: u64) -> u64 {
+    const PLAIN_PAYMENT: u64 = 21_000;
+    if gas == PLAIN_PAYMENT { gas } else { gas.saturating_add(gas / 5) }
+}

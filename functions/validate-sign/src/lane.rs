@@ -1,0 +1,234 @@
+//! One lane's members: gate, room and lease before, checks for each, then numbers for those that passed.
+
+use std::sync::PoisonError;
+
+use causeway_chains::{Chain, NumberAt};
+use causeway_domain::{
+    Network,
+    id::CommitId,
+    lane::{LaneId, room},
+    verdict::{Verdict, WaitReason},
+};
+use causeway_runtime::batch::Failed;
+use causeway_state::{
+    commit::{Done, commit},
+    lane::{Counter, Gate, Lease},
+    wallet::Treasury,
+};
+use causeway_store::{Expect, Item, Write};
+use futures::{StreamExt, stream};
+
+use crate::{Signer, check::Checked, handler::Member};
+
+/// Parcels checked side by side: each check is one question to a node.
+const CHECKS_AT_ONCE: usize = 16;
+/// A lease that was not given back ends by itself.
+const LEASE_MS: u64 = 5_000;
+/// How long a signer waits for another's lease before it races (rule 1 stays the guarantee).
+const LEASE_TRIES: u32 = 20;
+/// Milliseconds between looks at a lease, plus as much again by chance.
+const LEASE_LOOK_MS: u64 = 60;
+/// Full and closed lanes are woken by events; this is the latest look.
+const LANE_WAIT_MS: u64 = 30_000;
+/// A key that is denied needs a person; one that is throttled does not.
+pub const KEYS_WAIT_MS: u64 = 15_000;
+/// A switch is opened by a person.
+pub const BLOCKED_WAIT_MS: u64 = 60_000;
+/// First look after a provider failed.
+const CHAIN_WAIT_MS: u64 = 5_000;
+
+/// A lane that is ready to hand out numbers.
+#[derive(Debug)]
+pub struct OpenLane {
+    /// Whose key signs.
+    pub treasury: Treasury,
+    /// First number never assigned, as last read.
+    pub next: u64,
+    /// How many more it may hand out.
+    pub room: u64,
+}
+
+impl Signer {
+    /// Works off one lane's members; answers the messages that must come again.
+    pub async fn work_lane(&self, lane: &LaneId, members: Vec<Member>) -> Failed {
+        let (Some(network), Some(chain)) =
+            (self.networks.get(lane.network.as_str()), self.chains.get(&lane.network).cloned())
+        else {
+            tracing::error!(lane = %lane, "the network is not enabled here");
+            return self.wait_all(members, WaitReason::ChainUnavailable, BLOCKED_WAIT_MS).await;
+        };
+        let (passed, mut failed) = self.check_all(members, network, &*chain).await;
+        if passed.is_empty() {
+            return failed;
+        }
+        let lease = self.lease(lane).await;
+        match self.open_lane(lane, network, &*chain).await {
+            Ok(open) => failed.extend(self.fill(lane, network, open, passed).await),
+            Err(Some((reason, after_ms))) => {
+                let members = passed.into_iter().map(|(member, _)| member).collect();
+                failed.extend(self.wait_all(members, reason, after_ms).await);
+            }
+            Err(None) => failed.extend(passed.into_iter().flat_map(|(member, _)| member.messages)),
+        }
+        if let Some(holder) = lease {
+            self.give_back(lane, &holder).await;
+        }
+        failed
+    }
+
+    async fn check_all(
+        &self,
+        members: Vec<Member>,
+        network: &Network,
+        chain: &dyn Chain,
+    ) -> (Vec<(Member, Checked)>, Failed) {
+        let Some(fees) = self.fees(network, chain).await else {
+            return (Vec::new(), self.wait_all(members, WaitReason::ChainUnavailable, CHAIN_WAIT_MS).await);
+        };
+        let fees = &fees;
+        // Collected first: a stream that keeps the closure is not provably Send.
+        let each = |member: Member| async move {
+            let checked = self.check(&member.parcel, network, chain, fees).await;
+            (member, checked)
+        };
+        let checks: Vec<_> = members.into_iter().map(each).collect();
+        let mut passed = Vec::new();
+        let mut failed = Failed::new();
+        let mut checks = stream::iter(checks).buffered(CHECKS_AT_ONCE);
+        while let Some((member, checked)) = checks.next().await {
+            match checked {
+                Ok(checked) => passed.push((member, checked)),
+                Err(Verdict::Fatal { reason }) => failed.extend(self.reject(member, "INVALID", &reason).await),
+                Err(Verdict::Wait { reason, wake_at }) => {
+                    let after_ms = wake_at.saturating_sub(self.clock.now_ms());
+                    failed.extend(self.wait(member, reason, after_ms).await);
+                }
+                Err(Verdict::Retry { after_ms }) => {
+                    failed.extend(self.wait(member, WaitReason::ChainUnavailable, after_ms).await);
+                }
+                Err(Verdict::Unknown) => failed.extend(member.messages),
+            }
+        }
+        (passed, failed)
+    }
+
+    /// Reads counter and gate. An error is a wait for all members, or none when the rows cannot be read.
+    async fn open_lane(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        chain: &dyn Chain,
+    ) -> Result<OpenLane, Option<(WaitReason, u64)>> {
+        let treasury = self.treasury(lane).await?;
+        let keys = [Counter::key(lane), Gate::key(lane)];
+        let rows = self.store.get_many(&keys).await.map_err(|error| {
+            tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
+            None
+        })?;
+        let parsed = |row: &Option<Item>| row.clone();
+        let (counter, gate) = (parsed(&rows[0]), parsed(&rows[1]));
+        let (Some(counter), Some(gate)) = (counter, gate) else {
+            let next = self.begin(lane, chain).await?;
+            return Ok(OpenLane { treasury, next, room: network.in_flight_max });
+        };
+        let unreadable = |error: causeway_store::RowError| {
+            tracing::error!(lane = %lane, error = %error, "the lane's rows do not parse");
+            None
+        };
+        let counter: Counter = counter.parse().map_err(unreadable)?;
+        let gate: Gate = gate.parse().map_err(unreadable)?;
+        if !gate.takes_more() {
+            return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
+        }
+        let room = room(network.in_flight_max, counter.next, gate.consumed);
+        Ok(OpenLane { treasury, next: counter.next, room })
+    }
+
+    async fn treasury(&self, lane: &LaneId) -> Result<Treasury, Option<(WaitReason, u64)>> {
+        let known = self.memory.treasuries.lock().unwrap_or_else(PoisonError::into_inner).get(lane).cloned();
+        if let Some(treasury) = known {
+            return Ok(treasury);
+        }
+        let row = self.store.get(&Treasury::lane_key(lane)).await.map_err(|_| None)?;
+        let treasury: Treasury = row
+            .ok_or(Some((WaitReason::LaneClosed, BLOCKED_WAIT_MS)))?
+            .parse()
+            .map_err(|_| Some((WaitReason::LaneClosed, BLOCKED_WAIT_MS)))?;
+        let mut treasuries = self.memory.treasuries.lock().unwrap_or_else(PoisonError::into_inner);
+        treasuries.insert(lane.clone(), treasury.clone());
+        Ok(treasury)
+    }
+
+    /// A lane's first use: its line begins where the chain and the node's pool say the address stands.
+    async fn begin(&self, lane: &LaneId, chain: &dyn Chain) -> Result<u64, Option<(WaitReason, u64)>> {
+        let unavailable = Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
+        let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(|_| unavailable)?.value;
+        let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(|_| unavailable)?.value;
+        let next = latest.max(pending);
+        let gate = Gate::new(next, self.clock.now_ms()).put(lane, 0).map_err(|_| None)?;
+        match commit(&*self.store, &*self.clock, &[Counter::create(lane, next), gate]).await {
+            Ok(Done::Committed) => Ok(next),
+            // Another signer began it: read it next time.
+            Ok(Done::Conflict(_)) | Err(_) => Err(None),
+        }
+    }
+
+    /// Hands out numbers to as many as there is room for, the most urgent first; the others wait for room.
+    async fn fill(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        open: OpenLane,
+        mut passed: Vec<(Member, Checked)>,
+    ) -> Failed {
+        passed.sort_by_key(|(member, _)| (std::cmp::Reverse(member.parcel.priority), member.parcel.created_at));
+        let room = usize::try_from(open.room).unwrap_or(usize::MAX).min(passed.len());
+        let late = passed.split_off(room);
+        let late = late.into_iter().map(|(member, _)| member).collect();
+        let mut failed = self.wait_all(late, WaitReason::LaneFull, LANE_WAIT_MS).await;
+        if !passed.is_empty() {
+            failed.extend(self.assign(lane, network, open, passed).await);
+        }
+        failed
+    }
+
+    /// Turns members into rows that wait, side by side.
+    pub async fn wait_all(&self, members: Vec<Member>, reason: WaitReason, after_ms: u64) -> Failed {
+        let waits: Vec<_> = members.into_iter().map(|member| self.wait(member, reason, after_ms)).collect();
+        stream::iter(waits).buffer_unordered(CHECKS_AT_ONCE).concat().await
+    }
+
+    /// Takes the lane's lease, or goes on without it when another signer keeps it long.
+    async fn lease(&self, lane: &LaneId) -> Option<String> {
+        let key = Lease::key(lane);
+        let holder = CommitId::new(&*self.clock).to_string();
+        for _ in 0..LEASE_TRIES {
+            let now = self.clock.now_ms();
+            let row = self.store.get(&key).await.ok()?;
+            let held = row.as_ref().and_then(|row| row.parse::<Lease>().ok()).is_some_and(|lease| lease.until > now);
+            if !held {
+                let lease = Lease { holder: holder.clone(), until: now + LEASE_MS };
+                let expect = row.map_or(Expect::Absent, |row| Expect::Version(row.version()));
+                let item = Item::from_fields(&lease).ok()?;
+                let write = Write::Put { key: key.clone(), item, expect: vec![expect] };
+                match commit(&*self.store, &*self.clock, &[write]).await {
+                    Ok(Done::Committed) => return Some(holder),
+                    Ok(Done::Conflict(_)) => {}
+                    Err(_) => return None,
+                }
+            }
+            let jitter = u64::try_from(self.clock.random() % u128::from(LEASE_LOOK_MS)).unwrap_or_default();
+            self.clock.sleep_ms(LEASE_LOOK_MS + jitter).await;
+        }
+        None
+    }
+
+    async fn give_back(&self, lane: &LaneId, holder: &str) {
+        let expect = vec![Expect::Equals("holder", holder.into())];
+        let write = Write::Delete { key: Lease::key(lane), expect };
+        // Lost or late, the lease ends by itself.
+        if let Err(error) = commit(&*self.store, &*self.clock, &[write]).await {
+            tracing::debug!(lane = %lane, error = %error, "a lease is not given back");
+        }
+    }
+}
