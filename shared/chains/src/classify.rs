@@ -14,11 +14,14 @@
 //! Invariant: `Refused` is only what every honest node of the network must answer to these bytes, whatever its
 //! settings, load or height.
 
+mod page;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::sync::OnceLock;
+
+pub use page::page;
 
 use causeway_domain::limits::REVERT_REASON_CHARS_MAX;
 

@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use proptest::prelude::*;
 
 use super::{
-    table::{CODES, GROUPS, Group, Row},
+    table::{CODES, GROUPS, Row},
     *,
 };
 
@@ -185,34 +185,4 @@ fn the_page_shows_the_table() {
         "docs/node-answers.md is not what the table says; make it anew with \
          UPDATE_GOLDEN=1 cargo test -p causeway-chains the_page_shows_the_table"
     );
-}
-
-fn page() -> String {
-    let mut page = String::from(
-        "# What nodes answer to a broadcast\n\n\
-         Made from `shared/chains/src/classify/table.rs` by its tests; change the table, not this page.\n\n\
-         Phrases match whole words, letter case and punctuation aside; `*` stands for up to six words. The longest \
-         phrase wins. A text that holds phrases of two meanings, or none, is `Unknown`: the number and the bytes are \
-         kept and sent again.\n",
-    );
-    for group in GROUPS {
-        write_group(&mut page, group);
-    }
-    page.push_str(
-        "\n## Codes\n\nA code is read only where no phrase is found: the same number means a rate limit here and a gas \
-         limit there. These mean `Busy`; every other code means nothing.\n\n| code | whose | source |\n|---|---|---|\n",
-    );
-    for (code, whose, source) in CODES {
-        writeln!(page, "| {code} | {whose} | {source} |").expect("a string takes all");
-    }
-    page
-}
-
-fn write_group(page: &mut String, group: &Group) {
-    writeln!(page, "\n## {:?}\n\n{}\n", group.class, group.why).expect("a string takes all");
-    page.push_str("| who | text | phrase | source |\n|---|---|---|---|\n");
-    for row in group.rows {
-        let (text, phrase) = (row.text.replace('|', "\\|"), row.phrase.replace('*', "\\*"));
-        writeln!(page, "| {} | `{text}` | {phrase} | {} |", row.client, row.source).expect("a string takes all");
-    }
 }
