@@ -1,0 +1,137 @@
+//! `accounts`: the ledger's accounts, seen and moved by operators.
+
+use causeway_domain::id::TenantId;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::ROWS_MAX;
+use crate::{
+    api::{Call, random_key},
+    context::{Context, Role},
+    error::CliError,
+    output::{Column, number, table, text},
+};
+
+/// Verbs of `accounts`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show all accounts, or one tenant's with its treasuries' and gas accounts
+    Show {
+        /// Whose
+        tenant: Option<TenantId>,
+    },
+    /// Add money that arrived for a tenant
+    Credit(Movement),
+    /// Take money away from a tenant
+    Debit(Movement),
+    /// Prove that all sums and balances agree; exit code 5 if they do not
+    Check,
+}
+
+/// Money that an operator moves.
+#[derive(Debug, Args)]
+pub(crate) struct Movement {
+    /// Whose account
+    tenant: TenantId,
+    /// How much, in the token's own unit
+    #[arg(long)]
+    amount: String,
+    /// Symbol or contract address
+    #[arg(long)]
+    token: String,
+    /// Network
+    #[arg(long)]
+    network: String,
+    /// Which of the tenant's accounts
+    #[arg(long, value_enum, default_value_t = Account::Tenant)]
+    account: Account,
+    /// Why; goes into the audit log
+    #[arg(long)]
+    reason: String,
+    /// Idempotency key; a new one when left out
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+}
+
+/// Which of a tenant's accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Account {
+    /// What transfers are paid from
+    Tenant,
+    /// What gas is paid from
+    Gas,
+}
+
+const COLUMNS: [Column; 6] = [
+    text("ACCOUNT", "/account"),
+    text("SYMBOL", "/symbol"),
+    number("AVAILABLE", "/available"),
+    number("HELD", "/held"),
+    number("POSTED", "/posted"),
+    text("ASSET", "/asset"),
+];
+
+const CHECK_COLUMNS: [Column; 4] = [
+    text("ACCOUNT", "/account"),
+    number("ENTRIES", "/entries"),
+    text("BALANCES", "/balances"),
+    text("FAULTS", "/faults"),
+];
+
+pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
+    match verb {
+        Verb::Show { tenant } => show(context, tenant).await,
+        Verb::Credit(movement) => credit_or_debit(context, "credit", movement).await,
+        Verb::Debit(movement) => credit_or_debit(context, "debit", movement).await,
+        Verb::Check => check(context).await,
+    }
+}
+
+async fn show(context: &Context, tenant: Option<TenantId>) -> Result<(), CliError> {
+    let call = match &tenant {
+        Some(tenant) => Call::get(&["admin", "v1", "accounts", tenant.as_str()]),
+        None => Call::get(&["admin", "v1", "accounts"]),
+    };
+    let rows: Vec<Value> = context.api(Role::Operator)?.pages(call, "items", ROWS_MAX).await?;
+    context.output.rows(&COLUMNS, &rows)
+}
+
+async fn credit_or_debit(context: &Context, verb: &str, movement: Movement) -> Result<(), CliError> {
+    let Movement { tenant, amount, token, network, account, reason, key } = movement;
+    let account = match account {
+        Account::Tenant => "tenant",
+        Account::Gas => "gas",
+    };
+    let api = context.api(Role::Operator)?;
+    context
+        .confirm(&format!("{verb} {amount} {token} on {network}, {account} account of {tenant}"), tenant.as_str())?;
+    let body = json!({
+        "tenant": tenant, "account": account, "network": network, "token": token, "amount": amount,
+        "reason": reason, "idempotencyKey": key.unwrap_or_else(|| random_key("cli")),
+    });
+    let answer: Value = api.call(&Call::post_repeatable(&["admin", "v1", "accounts", verb], body)).await?;
+    context.output.record(&answer)
+}
+
+async fn check(context: &Context) -> Result<(), CliError> {
+    let report: Value = context.api(Role::Operator)?.call(&check_call()).await?;
+    let list = |name: &str| report.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let clean = is_clean(&report);
+    let mut tables = table(&CHECK_COLUMNS, &list("accounts"));
+    for commit in list("unbalanced") {
+        tables.push_str(&format!("\nunbalanced: {commit}"));
+    }
+    tables.push_str(if clean { "\nclean" } else { "\nNOT CLEAN" });
+    context.output.report(&tables, &report)?;
+    if clean { Ok(()) } else { Err(CliError::Unhoped("the ledger does not add up".to_owned())) }
+}
+
+/// The call behind `accounts check`; it changes nothing, so it may be repeated.
+pub(crate) fn check_call() -> Call {
+    Call::post_repeatable(&["admin", "v1", "accounts", "check"], json!({}))
+}
+
+/// Whether a check's report says that all is well; a report that does not say so does not.
+pub(crate) fn is_clean(report: &Value) -> bool {
+    report.get("clean").and_then(Value::as_bool).unwrap_or(false)
+}

@@ -1,0 +1,82 @@
+//! `dead-letters`: messages that no step could finish, in front of an operator.
+
+use causeway_domain::id::DeadLetterId;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{
+    api::Call,
+    context::{Context, Role},
+    error::CliError,
+    output::{Column, number, text},
+};
+
+/// Verbs of `dead-letters`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List them, newest first
+    List {
+        /// Only those in this status
+        #[arg(long, default_value = "open", value_parser = ["open", "replayed", "refunded", "discarded"])]
+        status: String,
+        /// How many at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one with its message and the transfer's state
+    Show {
+        /// Its id (dl_…)
+        id: DeadLetterId,
+    },
+    /// Publish its message again; harmless if the money already moved
+    Replay(Act),
+    /// Release the held money of a transfer that was never signed, and tell the client
+    Refund(Act),
+    /// Set it aside; refused while money is held
+    Discard(Act),
+}
+
+/// What an operator does with one.
+#[derive(Debug, Args)]
+pub(crate) struct Act {
+    /// Its id (dl_…)
+    id: DeadLetterId,
+    /// Why; goes into the audit log
+    #[arg(long)]
+    reason: String,
+}
+
+const COLUMNS: [Column; 7] = [
+    text("ID", "/id"),
+    text("QUEUE", "/queue"),
+    text("REASON", "/reason"),
+    text("PARCEL", "/parcel"),
+    number("RECEIVES", "/receives"),
+    text("STATUS", "/status"),
+    text("CREATED", "/createdAt"),
+];
+
+pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
+    match verb {
+        Verb::List { status, limit } => {
+            let call = Call::get(&["admin", "v1", "dead-letters"]).with("status", status);
+            let rows: Vec<Value> = context.api(Role::Operator)?.pages(call, "items", limit).await?;
+            context.output.rows(&COLUMNS, &rows)
+        }
+        Verb::Show { id } => {
+            let call = Call::get(&["admin", "v1", "dead-letters", &id.to_string()]);
+            context.output.record(&context.api(Role::Operator)?.call(&call).await?)
+        }
+        Verb::Replay(act) => decide(context, "replay", act).await,
+        Verb::Refund(act) => decide(context, "refund", act).await,
+        Verb::Discard(act) => decide(context, "discard", act).await,
+    }
+}
+
+async fn decide(context: &Context, verb: &str, act: Act) -> Result<(), CliError> {
+    let api = context.api(Role::Operator)?;
+    context.confirm(&format!("{verb} dead letter {}", act.id), verb)?;
+    let call = Call::post(&["admin", "v1", "dead-letters", &act.id.to_string(), verb], json!({"reason": act.reason}));
+    let answer: Value = api.call(&call).await?;
+    context.output.record(&answer)
+}

@@ -1,0 +1,71 @@
+//! `lanes`: the number lines transactions are sent on.
+
+use causeway_domain::lane::LaneId;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::ROWS_MAX;
+use crate::{
+    api::Call,
+    context::{Context, Role},
+    error::CliError,
+    output::{Column, number, text},
+};
+
+/// Verbs of `lanes`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List all with their counters
+    List,
+    /// Show one with its newest transactions
+    Show {
+        /// Network and address, such as ethereum/0x…
+        #[arg(value_parser = parse)]
+        lane: LaneId,
+    },
+    /// Open a halted one: what is unsent goes out
+    Release {
+        /// Network and address, such as ethereum/0x…
+        #[arg(value_parser = parse)]
+        lane: LaneId,
+        /// Why; goes into the audit log
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+const COLUMNS: [Column; 7] = [
+    text("LANE", "/lane"),
+    text("TENANT", "/tenant"),
+    number("NEXT", "/next"),
+    number("SEEN", "/seen"),
+    number("CONSUMED", "/consumed"),
+    text("STATE", "/state"),
+    text("REASON", "/reason"),
+];
+
+pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
+    let api = context.api(Role::Operator)?;
+    match verb {
+        Verb::List => {
+            let rows: Vec<Value> = api.pages(Call::get(&["admin", "v1", "lanes"]), "items", ROWS_MAX).await?;
+            context.output.rows(&COLUMNS, &rows)
+        }
+        Verb::Show { lane } => {
+            let address = lane.address.to_string();
+            let call = Call::get(&["admin", "v1", "lanes", lane.network.as_str(), &address]);
+            context.output.record(&api.call(&call).await?)
+        }
+        Verb::Release { lane, reason } => {
+            context.confirm(&format!("release lane {lane}, so that its unsent transactions go out"), "release")?;
+            let address = lane.address.to_string();
+            let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "release"];
+            let answer: Value = api.call(&Call::post(&path, json!({"reason": reason}))).await?;
+            context.output.record(&answer)
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<LaneId, causeway_domain::id::IdError> {
+    LaneId::try_from(text.to_owned())
+}

@@ -1,0 +1,63 @@
+//! Verbs that move money ask first, and do nothing where there is nobody to ask.
+
+use serde_json::json;
+use wiremock::MockServer;
+
+use crate::mock::{body, on, received, run};
+
+const DEAD_LETTER: &str = "dl_01k5c3j8000000000000000000";
+const LANE: &str = "local/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+
+fn movement(verb: &str) -> Vec<&str> {
+    vec!["accounts", verb, "acme", "--network", "local", "--token", "TUSD", "--amount", "12.5", "--reason", "why"]
+}
+
+fn money_verbs() -> Vec<Vec<&'static str>> {
+    vec![
+        movement("credit"),
+        movement("debit"),
+        vec!["dead-letters", "replay", DEAD_LETTER, "--reason", "why"],
+        vec!["dead-letters", "refund", DEAD_LETTER, "--reason", "why"],
+        vec!["dead-letters", "discard", DEAD_LETTER, "--reason", "why"],
+        vec!["lanes", "release", LANE, "--reason", "why"],
+        vec!["switches", "block", "tenant:acme", "--reason", "why"],
+        vec!["load", "--count", "3"],
+    ]
+}
+
+#[tokio::test]
+async fn without_a_terminal_nothing_is_done() {
+    for verb in money_verbs() {
+        let server = MockServer::start().await;
+        let run = run(&server, &verb).await;
+        assert_eq!(run.code, 2, "{verb:?}: {}", run.err);
+        assert!(run.err.contains("needs a confirmation, and there is no terminal to ask on"), "{}", run.err);
+        assert!(run.err.contains("repeat it with --yes if it is meant"), "{}", run.err);
+        assert!(received(&server).await.is_empty(), "{verb:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_confirmed_credit_says_everything_the_audit_log_wants() {
+    let server = MockServer::start().await;
+    on(&server, "POST", "/admin/v1/accounts/credit", 200, json!({"operationId": "op_1", "available": "12.5"})).await;
+    let mut arguments = movement("credit");
+    arguments.extend(["--yes", "--account", "gas", "--key", "deposit-7"]);
+    let run = run(&server, &arguments).await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(run.out, "available    12.5\noperationId  op_1\n");
+    let expected = json!({
+        "tenant": "acme", "account": "gas", "network": "local", "token": "TUSD", "amount": "12.5",
+        "reason": "why", "idempotencyKey": "deposit-7",
+    });
+    assert_eq!(body(&received(&server).await[0]), expected);
+}
+
+#[tokio::test]
+async fn a_block_needs_a_word_and_an_unblock_does_not() {
+    let server = MockServer::start().await;
+    on(&server, "POST", "/admin/v1/switches", 200, json!({"scope": "tenant:acme", "blocked": false})).await;
+    let run = run(&server, &["switches", "unblock", "tenant:acme", "--reason", "over"]).await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(body(&received(&server).await[0]), json!({"scope": "tenant:acme", "blocked": false, "reason": "over"}));
+}
