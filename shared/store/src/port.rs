@@ -5,6 +5,9 @@ use async_trait::async_trait;
 use crate::row::{Index, Item, Key, Table, Value};
 
 /// Names one commit. One token stands for one exact list of writes: new bytes take a new token.
+///
+/// A token names an intent, so it may be derived from what asks for it (a message's id), but then
+/// it must also name the try: after a `Conflict` the changed writes need another token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CommitToken(String);
 
@@ -86,7 +89,11 @@ pub enum Write {
 impl Write {
     /// A row that must not exist yet.
     pub fn create(key: Key, item: Item) -> Self {
-        Self::Put { key, item, expect: vec![Expect::Absent] }
+        Self::Put {
+            key,
+            item,
+            expect: vec![Expect::Absent],
+        }
     }
 
     /// The row this write is about.
@@ -120,6 +127,12 @@ pub struct Conflict {
 }
 
 /// How a commit ended.
+///
+/// An answer speaks of its own call. After an `Unknown`, a `Contended` settles nothing: this call
+/// wrote nothing, the one before may have. A commit is settled by `Committed`, or by a `Conflict`
+/// whose rows the caller then reads: DynamoDB knows a repeated transaction for ten minutes and any
+/// `Put` or `Update` as long as its row keeps the token, but a lone `Delete`, or a lone write over
+/// which others have written since, answers `Conflict` with the row as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Commit {
@@ -127,7 +140,7 @@ pub enum Commit {
     Committed,
     /// Nothing was written: these expectations did not hold.
     Conflict(Vec<Conflict>),
-    /// Nothing was written: others were at the same rows, or the store was short of capacity. Back off with jitter.
+    /// This call wrote nothing: others were at the same rows, or the store was short of capacity. Back off with jitter.
     Contended,
     /// It may have happened or not. The same token with the same writes may be sent again.
     Unknown,
@@ -172,16 +185,28 @@ pub struct Query {
 impl Query {
     /// A forward read of a table's partition, up to 1000 rows.
     pub fn table(table: Table, pk: impl Into<String>, range: Range) -> Self {
-        Self { table, index: None, pk: pk.into(), range, descending: false, limit: 1000, after: None }
+        Self {
+            table,
+            index: None,
+            pk: pk.into(),
+            range,
+            descending: false,
+            limit: 1000,
+            after: None,
+        }
     }
 
     /// A forward read of an index's partition, up to 1000 rows.
     pub fn index(table: Table, index: Index, pk: impl Into<String>, range: Range) -> Self {
-        Self { index: Some(index), ..Self::table(table, pk, range) }
+        Self {
+            index: Some(index),
+            ..Self::table(table, pk, range)
+        }
     }
 }
 
-/// A page of rows. A query may answer fewer than its limit and still have more (1 MB pages).
+/// A page of rows. A query may answer fewer than its limit and still have more (1 MB pages), and
+/// a page that is full has a cursor even when nothing follows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The rows; from a keys-only index just the keys.

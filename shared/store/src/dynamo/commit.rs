@@ -10,9 +10,9 @@ mod transaction;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
+use super::DynamoStore;
 use super::codec::{self, Attributes};
 use super::fault::{self, Kind};
-use super::DynamoStore;
 use crate::check::{self, LAST_COMMIT};
 use crate::port::{Commit, CommitToken, Conflict, Store as _, StoreError, Write};
 use crate::row::{Item, Key};
@@ -41,11 +41,21 @@ enum Finding {
 
 impl DynamoStore {
     /// See [`crate::port::Store::commit`].
-    pub(super) async fn carry_out(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
+    pub(super) async fn carry_out(
+        &self,
+        token: &CommitToken,
+        writes: &[Write],
+    ) -> Result<Commit, StoreError> {
         check::commit(token, writes)?;
         let reply = match writes {
             [Write::Put { key, item, expect }] => self.put(token, key, item, expect).await,
-            [Write::Update { key, update, expect }] => self.update(token, key, update, expect).await,
+            [
+                Write::Update {
+                    key,
+                    update,
+                    expect,
+                },
+            ] => self.update(token, key, update, expect).await,
             [Write::Delete { key, expect }] => self.delete(key, expect).await,
             [Write::Check { .. }] | [] | [_, _, ..] => self.transact(token, writes).await,
         }?;
@@ -60,10 +70,20 @@ impl DynamoStore {
     /// After a lost reply: our token on any row means that all was written. Its absence means
     /// nothing, since the call may still be under way.
     async fn settle(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
-        let marked: Vec<Key> = writes.iter().filter(|write| leaves_token(write)).map(|write| write.key().clone()).collect();
-        let Some(rows) = self.reread(&marked).await else { return Ok(Commit::Unknown) };
+        let marked: Vec<Key> = writes
+            .iter()
+            .filter(|write| leaves_token(write))
+            .map(|write| write.key().clone())
+            .collect();
+        let Some(rows) = self.reread(&marked).await else {
+            return Ok(Commit::Unknown);
+        };
         let happened = rows.iter().flatten().any(|row| carries(row, token));
-        Ok(if happened { Commit::Committed } else { Commit::Unknown })
+        Ok(if happened {
+            Commit::Committed
+        } else {
+            Commit::Unknown
+        })
     }
 
     /// After failed conditions: either an earlier call of this very commit succeeded, or it is a conflict.
@@ -84,11 +104,19 @@ impl DynamoStore {
                 Finding::Failed(Some(row)) if leaves_token(write) && carries(&row, token) => {
                     return Ok(Commit::Committed);
                 }
-                Finding::Failed(row) => conflicts.push(Conflict { index, current: row }),
+                Finding::Failed(row) => conflicts.push(Conflict {
+                    index,
+                    current: row,
+                }),
             }
         }
-        let keys: Vec<Key> = missing.iter().map(|(_, write, _)| write.key().clone()).collect();
-        let Some(rows) = self.reread(&keys).await else { return Ok(Commit::Unknown) };
+        let keys: Vec<Key> = missing
+            .iter()
+            .map(|(_, write, _)| write.key().clone())
+            .collect();
+        let Some(rows) = self.reread(&keys).await else {
+            return Ok(Commit::Unknown);
+        };
         for ((index, write, failed), current) in missing.into_iter().zip(rows) {
             if leaves_token(write) && current.as_ref().is_some_and(|row| carries(row, token)) {
                 return Ok(Commit::Committed);
@@ -141,7 +169,9 @@ where
             tracing::warn!(operation, error = %DisplayErrorContext(&error), "a commit's reply was lost");
             Ok(Reply::Lost)
         }
-        (Kind::NotSent | Kind::Refused | Kind::Denied, _) => Err(fault::store_error(operation, error)),
+        (Kind::NotSent | Kind::Refused | Kind::Denied, _) => {
+            Err(fault::store_error(operation, error))
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod answers;
 mod contract;
 mod emulator;
 mod random;
+mod reads;
 mod replies;
 mod wire;

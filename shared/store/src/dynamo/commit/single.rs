@@ -37,10 +37,20 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record("PutItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
-        let Err(error) = result else { return Ok(Reply::Done) };
+        calls::record(
+            "PutItem",
+            result
+                .as_ref()
+                .ok()
+                .and_then(|reply| calls::units(reply.consumed_capacity())),
+        );
+        let Err(error) = result else {
+            return Ok(Reply::Done);
+        };
         reply_of("PutItem", error, |error| {
-            let PutItemError::ConditionalCheckFailedException(failed) = error else { return Ok(Reply::Lost) };
+            let PutItemError::ConditionalCheckFailedException(failed) = error else {
+                return Ok(Reply::Lost);
+            };
             Ok(Reply::Failed(vec![sent_along(failed.item())?]))
         })
     }
@@ -69,10 +79,20 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record("UpdateItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
-        let Err(error) = result else { return Ok(Reply::Done) };
+        calls::record(
+            "UpdateItem",
+            result
+                .as_ref()
+                .ok()
+                .and_then(|reply| calls::units(reply.consumed_capacity())),
+        );
+        let Err(error) = result else {
+            return Ok(Reply::Done);
+        };
         reply_of("UpdateItem", error, |error| {
-            let UpdateItemError::ConditionalCheckFailedException(failed) = error else { return Ok(Reply::Lost) };
+            let UpdateItemError::ConditionalCheckFailedException(failed) = error else {
+                return Ok(Reply::Lost);
+            };
             Ok(Reply::Failed(vec![sent_along(failed.item())?]))
         })
     }
@@ -93,10 +113,20 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record("DeleteItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
-        let Err(error) = result else { return Ok(Reply::Done) };
+        calls::record(
+            "DeleteItem",
+            result
+                .as_ref()
+                .ok()
+                .and_then(|reply| calls::units(reply.consumed_capacity())),
+        );
+        let Err(error) = result else {
+            return Ok(Reply::Done);
+        };
         reply_of("DeleteItem", error, |error| {
-            let DeleteItemError::ConditionalCheckFailedException(failed) = error else { return Ok(Reply::Lost) };
+            let DeleteItemError::ConditionalCheckFailedException(failed) = error else {
+                return Ok(Reply::Lost);
+            };
             Ok(Reply::Failed(vec![sent_along(failed.item())?]))
         })
     }
