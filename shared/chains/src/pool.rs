@@ -68,7 +68,7 @@ pub enum PoolError {
 pub struct RpcChain {
     network: String,
     block_time_ms: u64,
-    providers: Vec<Provider>,
+    providers: Vec<Arc<Provider>>,
     clock: Arc<dyn Clock>,
     /// Transactions of the blocks read last, by block hash: receipts are checked against them.
     recent: Mutex<VecDeque<(B256, Arc<[B256]>)>>,
@@ -86,15 +86,28 @@ impl RpcChain {
             let position = index + 1;
             let wrong = || PoolError::Endpoint { network: name.clone(), position };
             let endpoint = Endpoint::new(text, client.clone()).ok_or_else(wrong)?;
-            Ok(Provider::new(format!("{name}-{position}"), network.chain_id, endpoint, clock.clone()))
+            Ok(Arc::new(Provider::new(format!("{name}-{position}"), network.chain_id, endpoint, clock.clone())))
         };
         let providers = endpoints.iter().enumerate().map(provider).collect::<Result<_, _>>()?;
         Ok(Self { network: name, block_time_ms: network.block_time_ms, providers, clock, recent: Mutex::default() })
     }
 
+    /// The same network through each of its providers alone, in the listed order: for conclusions that need two
+    /// witnesses. What one of them learns of its provider the pool knows too.
+    pub fn witnesses(&self) -> Vec<Self> {
+        let alone = |provider: &Arc<Provider>| Self {
+            network: self.network.clone(),
+            block_time_ms: self.block_time_ms,
+            providers: vec![provider.clone()],
+            clock: self.clock.clone(),
+            recent: Mutex::default(),
+        };
+        self.providers.iter().map(alone).collect()
+    }
+
     /// All providers, in the order in which they are asked now.
     fn ranked(&self) -> Vec<&Provider> {
-        let mut ranked: Vec<&Provider> = self.providers.iter().collect();
+        let mut ranked: Vec<&Provider> = self.providers.iter().map(AsRef::as_ref).collect();
         // Stable: the listed order stays among equals.
         ranked.sort_by_key(|provider| provider.is_behind());
         ranked
@@ -102,7 +115,7 @@ impl RpcChain {
 
     /// The highest head any provider has shown.
     fn best_height(&self) -> Option<u64> {
-        self.providers.iter().filter_map(Provider::height).max()
+        self.providers.iter().filter_map(|provider| provider.height()).max()
     }
 
     /// Asks one provider one question.

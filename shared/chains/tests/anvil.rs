@@ -29,6 +29,7 @@ struct Anvil {
 }
 
 impl Anvil {
+    #[expect(clippy::disallowed_methods, reason = "a test is not a function that can be frozen")]
     async fn start() -> Self {
         // The system picks the port, so that nodes of tests that run side by side never meet.
         let mut process = Command::new(program())

@@ -17,6 +17,8 @@ use crate::revert::printable;
 
 /// Time to reach an endpoint: two lost SYN packets (1 s and 2 s apart) mean it is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an unused connection is kept: gateways close theirs after a minute, and a frozen function does not notice.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for what a node has at hand. Slower is an outage for us: the head is asked for several times a block.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a node to run a call, or to collect the receipts of a full block.
@@ -103,7 +105,11 @@ impl fmt::Display for Failure {
 
 /// Makes the client that all endpoints share. No redirects: they would carry a key to another host.
 pub(super) fn client() -> Result<Client, reqwest::Error> {
-    Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none()).build()
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .build()
 }
 
 /// Where a provider listens; its address is a secret.

@@ -44,6 +44,7 @@ impl Drop for Node {
 }
 
 impl Node {
+    #[expect(clippy::disallowed_methods, reason = "a test's server is not a function that can be frozen")]
     pub(super) async fn start(script: impl Fn(&str, &Value) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
