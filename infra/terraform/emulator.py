@@ -118,7 +118,8 @@ def _add_users(cognito, platform, pool: str) -> None:
 def _import_key(manager, secret: str) -> None:
     from localstack.resources.secrets import IMPORTED_KEY
 
-    if json.loads(manager.get_secret_value(SecretId=secret)["SecretString"]):
+    # Unlike AWS, the emulator does not make a secret's first version the current one.
+    if json.loads(manager.get_secret_value(SecretId=secret).get("SecretString") or "{}"):
         return
     key = f"0x{secrets.randbelow(SECP256K1_ORDER - 1) + 1:064x}"
     manager.put_secret_value(SecretId=secret, SecretString=json.dumps({IMPORTED_KEY: key}))

@@ -13,12 +13,13 @@ resource "aws_secretsmanager_secret_version" "rpc" {
 }
 
 # Begins empty and is filled by operators, outside Terraform, so that no key is ever in its
-# state. The label INITIAL keeps this first version alive for ever: without a label Secrets
-# Manager would in time drop it, and Terraform would write "{}" over the operators' keys.
+# state. The first version of a secret becomes the current one by itself, so that is not asked
+# for: if this version is ever lost and written again, the operators' keys stay current. The
+# label INITIAL is there so that it is not lost, since a version without one is dropped in time.
 resource "aws_secretsmanager_secret_version" "imported_keys" {
   secret_id      = aws_secretsmanager_secret.this["imported-keys"].id
   secret_string  = jsonencode({})
-  version_stages = ["AWSCURRENT", "INITIAL"]
+  version_stages = ["INITIAL"]
 
   lifecycle {
     ignore_changes = [secret_string, version_stages]

@@ -80,10 +80,10 @@ run "secrets" {
     condition     = jsondecode(nonsensitive(aws_secretsmanager_secret_version.rpc.secret_string)) == { ethereum = ["https://one.example"], polygon = ["https://two.example"] }
     error_message = "The secret rpc must hold rpc_urls."
   }
-  # INITIAL keeps the first version from ever being dropped, and so from being written again.
+  # With AWSCURRENT among them, writing this version again would push the operators' keys aside.
   assert {
-    condition     = toset(aws_secretsmanager_secret_version.imported_keys.version_stages) == toset(["AWSCURRENT", "INITIAL"])
-    error_message = "The first version of imported-keys needs a label of its own."
+    condition     = toset(aws_secretsmanager_secret_version.imported_keys.version_stages) == toset(["INITIAL"])
+    error_message = "The first version of imported-keys has its own label, and must not ask to be the current one."
   }
 }
 

@@ -69,7 +69,7 @@ run "rights" {
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
       QueueConsume = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       QueueSend    = ["sqs transactions.fifo", "sqs transfers-dead"]
-      ReadTables   = ["dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
+      ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       Secrets      = ["secretsmanager imported-keys-AbCdEf", "secretsmanager rpc-AbCdEf"]
       Sign         = ["kms main", "kms second"]
       WriteTables  = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers"]
@@ -114,7 +114,7 @@ run "rights" {
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
       QueueConsume = ["sqs chain-events"]
       QueueSend    = ["sqs chain-events-dead"]
-      ReadTables   = ["dynamodb ledger", "dynamodb transfers"]
+      ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers"]
       WriteTables  = ["dynamodb ledger", "dynamodb transfers"]
     })
     error_message = "The rights of settle are not the ones written here: ${aws_iam_role_policy.function["settle"].policy}"
