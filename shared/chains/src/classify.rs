@@ -12,7 +12,7 @@
 //! - A text nobody has listed is `Unknown`, never `Refused`: unknown is not failed.
 //!
 //! Invariant: `Refused` is only what every honest node of the network must answer to these bytes, whatever its
-//! settings, load or height.
+//! settings, load or height (the table names the few that come close enough).
 
 mod page;
 mod table;

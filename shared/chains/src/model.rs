@@ -299,20 +299,17 @@ impl ModelChain {
         let nobody = |outcome| Broadcast { outcome, provider: String::new() };
         let lost = |detail: &str| nobody(BroadcastOutcome::Unknown { detail: detail.to_owned() });
         let fault = world.faults.on("broadcast");
-        let provider = match self.reachable(world) {
-            Ok(providers) => providers[0],
+        let providers = match self.reachable(world) {
+            Ok(providers) => providers,
             Err(ChainError::Limited { after_ms, .. }) => return nobody(BroadcastOutcome::Busy { after_ms }),
             Err(ChainError::Unavailable { detail, .. } | ChainError::Nonsense { detail, .. }) => return lost(&detail),
         };
         match fault {
-            Fault::Pass => {
-                let outcome = outcome_of(world.admit(provider, raw));
-                Broadcast { outcome, provider: provider.to_string() }
-            }
+            Fault::Pass => try_in_turn(world, &providers, raw),
             Fault::FailBefore => lost("no answer"),
             Fault::LoseReply => {
                 // The answer is the one thing that is lost.
-                let _ = world.admit(provider, raw);
+                let _ = world.admit(providers[0], raw);
                 lost("the connection broke")
             }
             Fault::Delay => {
@@ -322,4 +319,25 @@ impl ModelChain {
             Fault::Limit { after_ms } => nobody(BroadcastOutcome::Busy { after_ms }),
         }
     }
+}
+
+/// Hands bytes to the providers until one decides.
+fn try_in_turn(world: &mut World, providers: &[usize], raw: &Bytes) -> Broadcast {
+    let detail = "no provider".to_owned();
+    let mut last = Broadcast { outcome: BroadcastOutcome::Unknown { detail }, provider: String::new() };
+    for provider in providers {
+        last = Broadcast { outcome: outcome_of(world.admit(*provider, raw)), provider: provider.to_string() };
+        match last.outcome {
+            BroadcastOutcome::Busy { .. } | BroadcastOutcome::Unknown { .. } => {}
+            BroadcastOutcome::Accepted
+            | BroadcastOutcome::AlreadyKnown
+            | BroadcastOutcome::NumberTooLow
+            | BroadcastOutcome::NumberTooHigh
+            | BroadcastOutcome::ReplacementUnderpriced
+            | BroadcastOutcome::Underpriced
+            | BroadcastOutcome::InsufficientFunds
+            | BroadcastOutcome::Refused { .. } => break,
+        }
+    }
+    last
 }

@@ -47,6 +47,8 @@ pub struct Provider {
     pub misses: BTreeSet<B256>,
     /// Its receipts.
     pub receipts: Receipts,
+    /// It says that it took bytes, and loses them.
+    pub loses: bool,
 }
 
 impl World {
@@ -163,7 +165,9 @@ impl World {
         let tx = Arc::new(read(self.config.chain_id, raw)?);
         let state = self.state_of(provider).ok_or("missing trie node (the model keeps the newest states)")?;
         self.pool_of(provider).check(&self.config, &state, &tx)?;
-        self.gossip(tx);
+        if !self.providers.get(provider).is_some_and(|view| view.loses) {
+            self.gossip(tx);
+        }
         Ok(())
     }
 
@@ -218,7 +222,7 @@ impl World {
     pub(super) fn revert_reason(&self, provider: usize, call: &Call, block: u64) -> Result<Option<String>, String> {
         let stored = self.block_of(provider, BlockAt::Number(block)).ok_or("header not found")?;
         let (before, within) = (self.state(stored.header.parent), self.state(stored.header.hash));
-        let states: Vec<_> = before.into_iter().chain(within).collect();
+        let states: Vec<_> = within.into_iter().chain(before).collect();
         if states.is_empty() {
             return Err("missing trie node (the model keeps the newest states)".to_owned());
         }

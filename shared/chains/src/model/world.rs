@@ -157,16 +157,14 @@ impl World {
     /// Changes every kept state alike, for what is meant to have been so since ever.
     pub(super) fn everywhere(&mut self, change: impl Fn(&mut State)) {
         // Blocks without transactions share their parent's state, and go on sharing it.
-        let mut changed: Vec<(Arc<State>, Arc<State>)> = Vec::new();
+        let mut changed: BTreeMap<*const State, [Arc<State>; 2]> = BTreeMap::new();
         for state in self.blocks.values_mut().filter_map(|block| block.state.as_mut()) {
-            let known = changed.iter().find(|(old, _)| Arc::ptr_eq(old, state)).map(|(_, new)| Arc::clone(new));
-            let new = known.unwrap_or_else(|| {
+            let [_, new] = changed.entry(Arc::as_ptr(state)).or_insert_with(|| {
                 let mut new = State::clone(state);
                 change(&mut new);
-                changed.push((Arc::clone(state), Arc::new(new)));
-                changed.last().map(|(_, new)| Arc::clone(new)).unwrap_or_default()
+                [Arc::clone(state), Arc::new(new)]
             });
-            *state = new;
+            *state = Arc::clone(new);
         }
     }
 

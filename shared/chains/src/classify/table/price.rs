@@ -77,7 +77,7 @@ pub(super) const UNDERPRICED: Group = Group {
             GETH_CHECKS,
         ),
         row(
-            "geth, Bor, BSC",
+            "geth, op-geth, BSC",
             "transaction gas price below minimum: gas tip cap 1500000000, minimum needed 25000000000",
             "transaction gas price below minimum",
             GETH_POOL,
@@ -87,6 +87,12 @@ pub(super) const UNDERPRICED: Group = Group {
             "max fee per gas less than block base fee: address 0x33, maxFeePerGas: 1, baseFee: 7",
             "max fee per gas less than block base fee",
             GETH_CORE,
+        ),
+        row(
+            "Bor",
+            "transaction gas price below minimum: gas tip cap 1500000000, minimum needed 25000000000",
+            "transaction gas price below minimum",
+            BOR_CHECKS,
         ),
         row("Erigon", "FEE_TOO_LOW: underpriced", "underpriced", ERIGON),
         row("Erigon", "FEE_TOO_LOW: fee too low", "fee too low", ERIGON),

@@ -5,9 +5,11 @@ use super::{super::Class, *};
 pub(super) const REFUSED: Group = Group {
     class: Class::Refused,
     why: "Encoding and consensus: every node of the network that follows the chain must say the same, so sending \
-          the bytes again is in vain and an operator has to look. It halts the lane and releases no money. Two \
-          are a little more than that: the block gas limit moves, but by a thousandth a block; and the largest \
-          size of a pooled transaction is a default that all clients share and gossip enforces.",
+          the bytes again is in vain and an operator has to look. It halts the lane and releases no money. Three \
+          are a little less than that. The block gas limit moves, but by a thousandth a block. The largest size of \
+          a pooled transaction is a default that all clients share and gossip enforces. And on rollups that charge \
+          the layer below in gas (Nitro, Mantle), too little gas may be enough again when that layer gets cheaper; \
+          the remedy is more gas all the same, not a wait without end, and a halted lane loses nothing.",
     rows: &[
         row(
             "geth, Bor, op-geth",
@@ -21,12 +23,19 @@ pub(super) const REFUSED: Group = Group {
             "insufficient gas for floor data gas cost",
             GETH_CORE,
         ),
+        row("Nitro", "intrinsic gas too low", "intrinsic gas too low", NITRO_CHECKS),
         row("geth, Erigon, Reth", "exceeds block gas limit", "exceeds block gas limit", GETH_POOL),
         row(
             "geth",
             "transaction gas limit too high (cap: 16777216, tx: 30000000)",
             "transaction gas limit too high",
             GETH_CORE,
+        ),
+        row(
+            "Bor",
+            "transaction gas limit too high (cap: 16777216, tx: 30000000)",
+            "transaction gas limit too high",
+            BOR_CHECKS,
         ),
         row("geth", "invalid sender: invalid chain id for signer: have 1 want 5", "invalid sender", GETH_POOL),
         row("geth, anvil", "invalid chain id for signer: have 1 want 5", "invalid chain id", GETH_SIGNING),

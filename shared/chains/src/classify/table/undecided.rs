@@ -18,6 +18,12 @@ pub(super) const UNDECIDED: Group = Group {
         ),
         row("geth", "only replay-protected (EIP-155) transactions allowed over RPC", "only replay protected", GETH_API),
         row("Reth", "tx fee (1100 wei) exceeds the configured cap (1000 wei)", "exceeds the configured cap", RETH_RPC),
+        row(
+            "op-geth",
+            "exceeds maximum per-transaction gas limit",
+            "exceeds maximum per transaction gas limit",
+            OP_GETH_POOL,
+        ),
         row("Reth", "exceeds max transaction gas limit", "exceeds max transaction gas limit", RETH_RPC),
         row(
             "Nethermind",

@@ -110,6 +110,31 @@ fn the_next_provider_answers_when_one_is_down() {
 }
 
 #[test]
+fn what_a_provider_loses_is_nowhere() {
+    let chain = two(false);
+    chain.set_provider(0, Provider { loses: true, ..Provider::default() });
+    let sealed = accepted(&chain, 1, &coin(0));
+    assert!(!now(chain.knows(sealed.hash)).expect("up").value);
+    assert_eq!(send(&chain, &sealed), BroadcastOutcome::Accepted);
+    chain.mine();
+    assert_eq!(receipt(&chain, sealed.hash), None);
+    assert_eq!(send(&chain.through(1), &sealed), BroadcastOutcome::Accepted);
+    chain.mine();
+    assert!(receipt(&chain, sealed.hash).is_some());
+}
+
+#[test]
+fn a_provider_that_cannot_judge_is_passed_over() {
+    let chain = two(false);
+    let old = chain.mine();
+    (0..600).for_each(|_| drop(chain.mine()));
+    chain.set_provider(0, Provider { stuck_at: Some(old.hash), ..Provider::default() });
+    assert!(matches!(now(chain.through(0).balance(address(1), None)), Err(ChainError::Unavailable { .. })));
+    let broadcast = now(chain.broadcast(&sign(1, &coin(0)).raw));
+    assert_eq!((broadcast.outcome, broadcast.provider.as_str()), (BroadcastOutcome::Accepted, "1"));
+}
+
+#[test]
 fn providers_take_turns_where_asked_to() {
     let chain = two(true);
     let asked: Vec<_> = (0..4).map(|_| now(chain.head()).expect("up").provider).collect();
