@@ -45,13 +45,13 @@ run "alarms" {
     ] == [["AWS/Lambda", "Throttles", "causeway-test-${function}", 3]]])
     error_message = "Each function has an alarm on throttles."
   }
-  # Our own metrics carry the deployment's prefix.
+  # Our own metrics, as the functions emit them: summed over networks, without a dimension.
   assert {
     condition = alltrue([for name, metric in { dead-letter = "DeadLetters", waits-overdue = "WaitsOverdue", lane-halted = "LanesHalted", treasury-short = "TreasuryShort" } : [
       for alarm in [aws_cloudwatch_metric_alarm.this[name]] :
-      [alarm.namespace, alarm.metric_name, alarm.dimensions, alarm.threshold, alarm.treat_missing_data]
-    ] == [["Causeway", metric, tomap({ Prefix = "causeway-test" }), 1, "notBreaching"]]])
-    error_message = "The alarms on our own metrics look for them under the deployment's prefix."
+      [alarm.namespace, alarm.metric_name, length(coalesce(alarm.dimensions, {})), alarm.threshold, alarm.treat_missing_data]
+    ] == [["Causeway", metric, 0, 1, "notBreaching"]]])
+    error_message = "The alarms on our own metrics must look where the functions emit them."
   }
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this :
@@ -70,6 +70,21 @@ run "silence_of_the_heart_is_an_alarm" {
       if startswith(key, "heartbeat-missing")
     ])
     error_message = "A heartbeat that is missing altogether must raise the alarm."
+  }
+}
+
+run "an_alarm_for_each_network" {
+  command = plan
+  variables {
+    topology_file = "tests/fixtures/heartbeats.yaml"
+  }
+
+  assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => [alarm.namespace, alarm.dimensions["Network"], alarm.treat_missing_data] } == {
+      "heartbeat-missing/ethereum" = ["Causeway", "ethereum", "breaching"]
+      "heartbeat-missing/polygon"  = ["Causeway", "polygon", "breaching"]
+    }
+    error_message = "One network's heartbeat must not hide the silence of another."
   }
 }
 
@@ -123,7 +138,7 @@ run "dashboard" {
     error_message = "The dashboard lacks a line."
   }
   assert {
-    condition     = length(regexall("Namespace=.{1,4}Causeway.{1,4} Prefix=.{1,4}causeway-test", aws_cloudwatch_dashboard.this.dashboard_body)) == 2
-    error_message = "The dashboard finds our own metrics by namespace and prefix."
+    condition     = length(regexall("SEARCH\\('Namespace=.{1,4}Causeway", aws_cloudwatch_dashboard.this.dashboard_body)) == 2
+    error_message = "The dashboard finds our own metrics by their namespace."
   }
 }
