@@ -35,8 +35,8 @@ impl Asking {
             Self::Waived => Ok(()),
             Self::Nobody => Err(CliError::NobodyToAsk { act: act.to_owned() }),
             Self::Person => {
-                let question = format!("This will {act}. Type '{word}' to go on:");
-                match Text::new(&question).prompt() {
+                eprintln!("This will {act}.");
+                match Text::new(&format!("Type '{word}' to go on:")).prompt() {
                     Ok(typed) if typed.trim() == word => Ok(()),
                     Ok(_) | Err(_) => Err(CliError::NotConfirmed),
                 }

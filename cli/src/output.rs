@@ -144,7 +144,9 @@ fn word(value: Option<&Value>) -> String {
         // A line break in a field would tear the table apart.
         Some(Value::String(text)) => text.replace(['\n', '\r', '\t'], " "),
         Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
-        Some(value @ (Value::Number(_) | Value::Array(_) | Value::Object(_))) => value.to_string(),
+        Some(Value::Array(values)) if values.is_empty() => "-".to_owned(),
+        Some(Value::Array(values)) => values.iter().map(|value| word(Some(value))).collect::<Vec<_>>().join(", "),
+        Some(value @ (Value::Number(_) | Value::Object(_))) => value.to_string(),
     }
 }
 
@@ -175,7 +177,7 @@ x               12345  -";
         let expected = "\
 account  tenant:acme
 clean    yes
-faults   []
+faults   -
 
 rows
 A  B

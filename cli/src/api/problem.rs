@@ -164,7 +164,8 @@ mod tests {
         assert_eq!(withdrawal.to_string(), "VALIDATION_ERROR: amount: must be positive (HTTP 400)");
         let transfer = read(
             402,
-            r#"{"status": "error", "code": "INSUFFICIENT_FUNDS", "message": "too little", "details": {"available": "1", "required": "2"}}"#,
+            r#"{"status": "error", "code": "INSUFFICIENT_FUNDS", "message": "too little",
+                "details": {"available": "1", "required": "2"}}"#,
         );
         assert_eq!(transfer.to_string(), "INSUFFICIENT_FUNDS: too little (HTTP 402) [available \"1\", required \"2\"]");
         let named = read(

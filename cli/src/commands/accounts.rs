@@ -71,10 +71,13 @@ const COLUMNS: [Column; 6] = [
     text("ASSET", "/asset"),
 ];
 
-const CHECK_COLUMNS: [Column; 4] = [
+/// A check's balances are in smallest units, as they are stored.
+const CHECK_COLUMNS: [Column; 6] = [
     text("ACCOUNT", "/account"),
     number("ENTRIES", "/entries"),
-    text("BALANCES", "/balances"),
+    number("AVAILABLE UNITS", "/balances/0"),
+    number("HELD UNITS", "/balances/1"),
+    number("POSTED UNITS", "/balances/2"),
     text("FAULTS", "/faults"),
 ];
 

@@ -126,7 +126,7 @@ async fn fund(stage: &Stage, user: User, treasury: Address, asset: &Asset, amoun
     let mut beyond = held - balances::treasury_units(&accounts, treasury, asset)?;
     if beyond < 0 {
         return Err(CliError::Unhoped(format!(
-            "the ledger says {} {} more than the chain holds for {treasury}: was the chain started anew under a kept ledger?",
+            "the ledger says {} {} more than the chain holds for {treasury}: is it a new chain under an old ledger?",
             balances::shown(-beyond, asset),
             asset.symbol
         )));

@@ -10,7 +10,7 @@ mod follow;
 mod plan;
 mod report;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 
 use crate::{
     api::{Surface, random_key},
@@ -23,11 +23,13 @@ use plan::{AmountRange, Plan};
 /// Requests of a run, as a bound on what one command may send.
 const COUNT_MAX: u64 = 1_000_000;
 
+const AFTER_HELP: &str = "\
+Give --count, or --rate with --seconds. Without --rate, requests follow each other as fast as
+--concurrency allows.";
+
 /// Options of `load`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Give --count, or --rate with --seconds. Without --rate, requests follow each other as fast as --concurrency allows."
-)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct LoadArgs {
     /// Requests to start each second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -36,7 +38,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "S", requires = "rate", conflicts_with = "count")]
     seconds: Option<u64>,
     /// How many requests
-    #[arg(long, value_name = "N", required_unless_present = "seconds", value_parser = clap::value_parser!(u64).range(1..=COUNT_MAX))]
+    #[arg(long, value_name = "N", required_unless_present = "seconds", value_parser = count())]
     count: Option<u64>,
     /// Requests that may be under way at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -84,6 +86,10 @@ pub(crate) enum Goal {
     Included,
     /// Until nothing more happens to it
     Terminal,
+}
+
+fn count() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=COUNT_MAX)
 }
 
 pub(crate) async fn run(context: &Context, args: LoadArgs) -> Result<(), CliError> {

@@ -21,7 +21,7 @@ async fn queues_are_a_table_or_json() {
 
 #[tokio::test]
 async fn a_ledger_that_adds_up_is_success_and_one_that_does_not_is_not() {
-    let account = |faults: serde_json::Value| json!({"account": "tenant:acme", "balances": "agree", "entries": 7, "faults": faults});
+    let account = |faults: serde_json::Value| json!({"account": "tenant:acme#local:0x00", "balances": ["5", "2", "0"], "entries": 7, "faults": faults});
     let server = MockServer::start().await;
     on(
         &server,

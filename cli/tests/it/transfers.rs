@@ -81,7 +81,9 @@ async fn a_transfer_carries_only_what_was_given() {
     ];
     let run = run(&server, &arguments).await;
     assert_eq!(run.code, 0, "{}", run.err);
-    let expected = json!({"from": "0xF0", "to": "0x70", "amount": "1", "token": "USDC", "priority": "high", "idempotencyKey": "k2"});
+    let expected = json!({
+        "from": "0xF0", "to": "0x70", "amount": "1", "token": "USDC", "priority": "high", "idempotencyKey": "k2",
+    });
     assert_eq!(body(&received(&server).await[0]), expected);
 }
 
@@ -129,7 +131,10 @@ async fn both_kinds_of_id_are_shown() {
 #[tokio::test]
 async fn watching_ends_when_all_have_ended() {
     let server = MockServer::start().await;
-    let withdrawal = |status: &str| json!({"id": WITHDRAWAL, "status": status, "transactionHash": "0xab", "updatedAt": "2026-01-02T03:04:06Z"});
+    let withdrawal = |status: &str| {
+        let updated = "2026-01-02T03:04:06Z";
+        json!({"id": WITHDRAWAL, "status": status, "transactionHash": "0xab", "updatedAt": updated})
+    };
     let steps = vec![withdrawal("PENDING"), withdrawal("PENDING"), withdrawal("BROADCASTING"), withdrawal("COMPLETED")];
     on_with(&server, "GET", &format!("/withdrawal/status/{WITHDRAWAL}"), one_by_one(steps)).await;
     let steps = vec![row(1, "accepted"), row(1, "confirmed")];
