@@ -1,0 +1,45 @@
+"""Waiting for what will be, by polling; and doing many things at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+# Ends a test that hangs; no test passes or fails by how long anything took.
+HANG_S = 120
+PAUSE_S = 0.1
+
+
+def wait_until(what: str, ask: Callable[[], T], limit_s: float = HANG_S) -> T:
+    """Asks again and again until the answer is true, and returns that answer."""
+    deadline = time.monotonic() + limit_s
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: still not so after {limit_s} s; last answer {answer!r}")
+        time.sleep(PAUSE_S)
+    return answer
+
+
+def at_once(act: Callable[[T], U], each: Iterable[T], connections: int | None = None) -> list[U]:
+    """Does something with each of these side by side, and returns the results in order.
+
+    Without a number of connections each has its own, and all start together.
+    """
+    inputs = list(each)
+    if connections is not None:
+        with ThreadPoolExecutor(connections) as pool:
+            return list(pool.map(act, inputs))
+    start = Barrier(len(inputs))
+
+    def together(one: T) -> U:
+        start.wait()
+        return act(one)
+
+    with ThreadPoolExecutor(len(inputs)) as pool:
+        return list(pool.map(together, inputs))
