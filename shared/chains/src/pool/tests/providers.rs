@@ -129,9 +129,9 @@ async fn after_failures_in_a_row_a_provider_rests_and_one_call_tries_it_again() 
     assert_eq!(first.count(), failures, "left alone after that many");
 
     clock.advance(REST_MS);
-    for _ in 0..3 {
-        assert_eq!(number(&pool).await, Ok("local-2".to_owned()));
-    }
+    let at_once = futures::future::join_all((0..3).map(|_| number(&pool))).await;
+    assert_eq!(at_once, vec![Ok("local-2".to_owned()); 3]);
+    assert_eq!(number(&pool).await, Ok("local-2".to_owned()));
     assert_eq!(first.count(), failures + 1, "one call tried it, and it rests again");
 
     down.store(false, Ordering::Relaxed);
@@ -180,6 +180,16 @@ async fn each_provider_can_be_asked_alone() {
         answers.push((reply.provider, reply.height));
     }
     assert_eq!(answers, [("local-1".to_owned(), Some(100)), ("local-2".to_owned(), Some(101))]);
+}
+
+#[tokio::test]
+async fn nobody_is_followed_to_another_host() {
+    let elsewhere = Node::start(|method, _| healthy(method, 100)).await;
+    let location = elsewhere.url.clone();
+    let first = Node::start(move |_, _| Answer::Http(307, vec![("location", location.clone())], String::new())).await;
+    let (pool, _) = pool(&[&first]);
+    assert!(matches!(number(&pool).await, Err(ChainError::Unavailable { .. })));
+    assert_eq!(elsewhere.count(), 0);
 }
 
 #[tokio::test]
