@@ -72,6 +72,17 @@ impl Fields {
         }
     }
 
+    /// A field that is an object, which may have these fields and no others.
+    pub fn object(&self, name: &str, allowed: &[&str]) -> Result<Self, ApiError> {
+        match self.value(name) {
+            None => Err(ApiError::field(name, "is missing")),
+            Some(value @ Value::Object(_)) => {
+                Self::read(value.to_string().as_bytes(), allowed).map_err(|error| error.within(name))
+            }
+            Some(_) => Err(ApiError::field(name, "must be an object")),
+        }
+    }
+
     /// An operator's reason.
     pub fn reason(&self) -> Result<&str, ApiError> {
         let text = match self.value("reason") {
@@ -184,6 +195,16 @@ mod tests {
         let fields = Fields::read(br#"{"amount": 1.5}"#, &["amount"]).expect("an object");
         assert_eq!(fields.text("amount").expect_err("a number").message, "amount must be a string");
         assert_eq!(fields.text("to").expect_err("absent").message, "to is missing");
+    }
+
+    #[test]
+    fn a_field_within_a_field_is_named_in_full() {
+        let fields = Fields::read(br#"{"key": {"kind": "kms", "id": "x"}, "to": 1}"#, &["key", "to"]).expect("an object");
+        let refused = fields.object("key", &["kind"]).expect_err("id is unknown");
+        assert_eq!((refused.field.as_deref(), refused.message.as_str()), (Some("key.id"), "key.id is not a field of this request"));
+        let key = fields.object("key", &["kind", "id"]).expect("an object");
+        assert_eq!(key.text("kind").as_deref(), Ok("kms"));
+        assert_eq!(fields.object("to", &[]).expect_err("a number").message, "to must be an object");
     }
 
     #[test]

@@ -109,6 +109,18 @@ impl ApiError {
         self
     }
 
+    /// The same refusal, of a field that lies within another one.
+    pub fn within(self, outer: &str) -> Self {
+        match &self.field {
+            Some(field) => Self {
+                field: Some(format!("{outer}.{field}")),
+                message: format!("{outer}.{}", self.message),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// Our fault: the cause goes to the log, here and only here.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         let mut chain = cause.to_string();

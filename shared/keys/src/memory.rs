@@ -12,7 +12,7 @@ use k256::ecdsa::SigningKey;
 
 use crate::{
     curve,
-    port::{KeyError, KeyRef, Keys, Signature},
+    port::{KeyError, KeyRef, Keys, PublicKeys, Signature},
 };
 
 /// What shall happen to one call.
@@ -117,5 +117,12 @@ impl Keys for MemoryKeys {
         digest: B256,
     ) -> Result<Signature, KeyError> {
         curve::sign(&self.find(key)?, signer, digest)
+    }
+}
+
+#[async_trait]
+impl PublicKeys for MemoryKeys {
+    async fn kms_address(&self, key_id: &str) -> Result<Address, KeyError> {
+        self.address(&KeyRef::Kms { key_id: key_id.to_owned() }).await
     }
 }

@@ -65,3 +65,10 @@ pub trait Keys: Send + Sync + std::fmt::Debug {
         digest: B256,
     ) -> Result<Signature, KeyError>;
 }
+
+/// Addresses of KMS keys, for whoever registers them and must not sign (rule 11).
+#[async_trait]
+pub trait PublicKeys: Send + Sync + std::fmt::Debug {
+    /// The address of a KMS key, by id or ARN.
+    async fn kms_address(&self, key_id: &str) -> Result<Address, KeyError>;
+}

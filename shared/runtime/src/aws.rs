@@ -34,6 +34,12 @@ pub fn lane_keys(sdk: &SdkConfig, config: &Config) -> std::sync::Arc<dyn causewa
     std::sync::Arc::new(causeway_keys::aws::AwsKeys::new(kms, secrets, secret_id))
 }
 
+/// Addresses of KMS keys, for admin: nothing that signs.
+#[cfg(feature = "public-keys")]
+pub fn public_keys(sdk: &SdkConfig) -> std::sync::Arc<dyn causeway_keys::PublicKeys> {
+    std::sync::Arc::new(causeway_keys::aws::KmsPublicKeys::new(&aws_sdk_kms::Client::new(sdk)))
+}
+
 /// One chain per enabled network, from the secret `rpc` or the environment.
 #[cfg(feature = "chains")]
 pub async fn chains(

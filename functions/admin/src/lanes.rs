@@ -1,0 +1,237 @@
+//! Lanes: how far each number line is, and opening one that halted.
+
+use causeway_domain::{
+    Network,
+    id::TraceId,
+    lane::{LaneGate, LaneId},
+};
+use causeway_http::{ApiError, Code, Fields, Principal};
+use causeway_queue::{Message, QueueName};
+use causeway_state::{
+    lane::{Attempt, Counter, Gate, Outcome, Transaction, pair_attempts},
+    message::{LaneMessage, queues},
+    wallet::Treasury,
+};
+use causeway_store::Item;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    Admin,
+    change::{Act, Changed},
+    list::{List, PageAsked, parse},
+};
+
+/// Transactions told of one lane.
+const TRANSACTIONS_MAX: u64 = 20;
+/// Rounds against a sender that moves the gate at the same time.
+const ROUNDS_MAX: usize = 4;
+
+/// A lane and how far it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Lane {
+    /// `{network}/{address}`.
+    pub lane: String,
+    /// Whose treasury it belongs to.
+    pub tenant: String,
+    /// The first number never assigned; absent as long as nothing was ever signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// The first number that no node has taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// The first number that no block has used, as last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<u64>,
+    /// `unused`, `open`, `waiting` or `halted`.
+    pub state: String,
+    /// What it waits for, or why it halted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A lane with its newest transactions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LaneDetail {
+    /// The lane.
+    #[serde(flatten)]
+    pub lane: Lane,
+    /// Its newest 20, newest first.
+    pub transactions: Vec<LaneTransaction>,
+}
+
+/// One transaction of a lane.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LaneTransaction {
+    /// Its number.
+    pub number: u64,
+    /// Hash of its latest attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// Attempts signed so far.
+    pub attempts: u32,
+    /// `paid` or `reverted`, once settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Why it reverted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The parcels it settles.
+    pub parcels: Vec<String>,
+}
+
+/// Why an operator does something.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReasonRequest {
+    /// 1 to 500 characters; goes into the audit log.
+    pub reason: String,
+}
+
+impl Admin {
+    /// `GET lanes`
+    pub async fn lanes(&self, asked: &PageAsked) -> Result<List<Lane>, ApiError> {
+        let parts = self.networks.iter().map(|network| Treasury::query_network(&network.id)).collect();
+        let page = self.page(asked, parts).await?.try_map(|row| parse::<Treasury>(&row))?;
+        let keys: Vec<_> = page
+            .items
+            .iter()
+            .map(Treasury::lane)
+            .flat_map(|lane| [Counter::key(&lane), Gate::key(&lane)])
+            .collect();
+        let rows = self.read(&keys).await?;
+        let mut pairs = rows.chunks(2);
+        page.try_map(|treasury| match pairs.next() {
+            Some([counter, gate]) => lane(&treasury, counter.as_ref(), gate.as_ref()),
+            Some(_) | None => lane(&treasury, None, None),
+        })
+    }
+
+    /// `GET lanes/{network}/{address}`
+    pub async fn lane(&self, network: &str, address: &str) -> Result<LaneDetail, ApiError> {
+        let treasury = self.known_lane(network, address).await?;
+        let id = treasury.lane();
+        let mut rows = self.read(&[Counter::key(&id), Gate::key(&id)]).await?;
+        let (gate, counter) = (rows.pop().flatten(), rows.pop().flatten());
+        let lane = lane(&treasury, counter.as_ref(), gate.as_ref())?;
+        let first = lane.next.unwrap_or_default().saturating_sub(TRANSACTIONS_MAX);
+        let rows = self.all(Transaction::query_from(&id, first, 1000)).await?;
+        let pairs = pair_attempts(&rows).map_err(|error| ApiError::internal(&error))?;
+        let newest = pairs.into_iter().rev().take(usize::try_from(TRANSACTIONS_MAX).unwrap_or(usize::MAX));
+        Ok(LaneDetail { lane, transactions: newest.map(transaction).collect() })
+    }
+
+    /// `POST lanes/{network}/{address}/release`
+    pub async fn release_lane(
+        &self,
+        by: &Principal,
+        network: &str,
+        address: &str,
+        body: &[u8],
+    ) -> Result<Lane, ApiError> {
+        let fields = Fields::read(body, &["reason"])?;
+        let reason = fields.reason()?;
+        let treasury = self.known_lane(network, address).await?;
+        let id = treasury.lane();
+        for _ in 0..ROUNDS_MAX {
+            let row = self.store.get(&Gate::key(&id)).await.map_err(|error| ApiError::internal(&error))?;
+            let row = row.ok_or_else(|| ApiError::new(Code::Conflict, "the lane was never used"))?;
+            let gate: Gate = parse(&row)?;
+            let (halt, limit) = halted(&gate)?;
+            let open = Gate {
+                gate: LaneGate::Open,
+                tries: 0,
+                publications: gate.publications + 1,
+                moved_at: self.clock.now_ms(),
+                ..gate.clone()
+            };
+            let write = open.put(&id, row.version()).map_err(|error| ApiError::internal(&error))?;
+            let act = Act {
+                by,
+                action: "lanes.release",
+                target: id.to_string(),
+                reason,
+                detail: json!({"halted": halt, "limit": limit, "seen": gate.seen}),
+            };
+            if let Changed::Done = self.change(&act, &[write]).await? {
+                self.publish_lane(&id, &open).await;
+                let counter = self.store.get(&Counter::key(&id)).await.map_err(|error| ApiError::internal(&error))?;
+                let gate = Item::from_fields(&open).map_err(|error| ApiError::internal(&error))?;
+                return lane(&treasury, counter.as_ref(), Some(&gate));
+            }
+        }
+        Err(ApiError::busy())
+    }
+
+    async fn known_lane(&self, network: &str, address: &str) -> Result<Treasury, ApiError> {
+        let unknown = || ApiError::of_field(Code::NotFound, "address", "there is no such lane");
+        let network: &Network = self
+            .networks
+            .get(network)
+            .ok_or_else(|| ApiError::of_field(Code::NotFound, "network", "there is no such network"))?;
+        let address = causeway_http::body::address("address", address).map_err(|_| unknown())?;
+        let id = LaneId { network: network.id.clone(), address };
+        let row = self.store.get(&Treasury::lane_key(&id)).await.map_err(|error| ApiError::internal(&error))?;
+        parse(&row.ok_or_else(unknown)?)
+    }
+
+    /// "This lane has unsent bytes"; lost, the sweep says it again.
+    async fn publish_lane(&self, id: &LaneId, gate: &Gate) {
+        let Ok(body) = serde_json::to_string(&LaneMessage { lane: id.clone(), trace: TraceId::new(&*self.clock) })
+        else {
+            return;
+        };
+        let message = Message {
+            body,
+            group: Some(id.to_string()),
+            dedup: Some(format!("{id}:{}:r{}", gate.seen, gate.publications)),
+            ..Message::default()
+        };
+        if let Err(error) = self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await {
+            tracing::warn!(lane = %id, error = %error, "a released lane is not published; the sweep will");
+        }
+    }
+}
+
+fn halted(gate: &Gate) -> Result<(&str, u64), ApiError> {
+    match &gate.gate {
+        LaneGate::Halted { reason, limit } => Ok((reason, *limit)),
+        LaneGate::Open | LaneGate::Waiting { .. } => Err(ApiError::new(Code::Conflict, "the lane is not halted")),
+    }
+}
+
+fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Result<Lane, ApiError> {
+    let counter: Option<Counter> = counter.map(parse).transpose()?;
+    let gate: Option<Gate> = gate.map(parse).transpose()?;
+    let (state, reason) = match gate.as_ref().map(|gate| &gate.gate) {
+        None => ("unused", None),
+        Some(LaneGate::Open) => ("open", None),
+        Some(LaneGate::Waiting { reason, .. }) => ("waiting", Some(crate::queues::wait_word(*reason))),
+        Some(LaneGate::Halted { reason, .. }) => ("halted", Some(reason.clone())),
+    };
+    Ok(Lane {
+        lane: treasury.lane().to_string(),
+        tenant: treasury.tenant.to_string(),
+        next: counter.map(|counter| counter.next),
+        seen: gate.as_ref().map(|gate| gate.seen),
+        consumed: gate.as_ref().map(|gate| gate.consumed),
+        state: state.to_owned(),
+        reason,
+    })
+}
+
+fn transaction((transaction, attempt): (Transaction, Option<Attempt>)) -> LaneTransaction {
+    let (outcome, reason) = match transaction.outcome {
+        None => (None, None),
+        Some(Outcome::Paid { .. }) => (Some("paid"), None),
+        Some(Outcome::Reverted { reason, .. }) => (Some("reverted"), Some(reason)),
+    };
+    LaneTransaction {
+        number: transaction.number,
+        hash: attempt.map(|attempt| attempt.hash.to_string()),
+        attempts: transaction.attempts,
+        outcome: outcome.map(ToOwned::to_owned),
+        reason,
+        parcels: transaction.parcels.iter().map(ToString::to_string).collect(),
+    }
+}

@@ -1,0 +1,271 @@
+//! Credits and debits: money that came to a treasury or left it outside of Causeway, told to the ledger.
+
+use alloy_primitives::keccak256;
+use causeway_domain::{
+    Amount, Asset, B256,
+    id::{OperationId, TenantId},
+    limits::ACCOUNT_SHARDS,
+};
+use causeway_http::{ApiError, Code, Fields, Principal};
+use causeway_state::{
+    ledger::{AccountId, Balances, Buckets, EntryKind, HoldError, Owner, Postings, plan_hold, spread},
+    tables::LEDGER,
+    wallet::Treasury,
+};
+use causeway_store::{Expect, Item, Key, Write};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    Admin,
+    accounts::told,
+    change::{Act, Changed},
+    list::parse,
+};
+
+/// Rounds of finding money in other shards before the operator is asked to repeat.
+const ROUNDS_MAX: usize = 8;
+
+const FIELDS: [&str; 7] = ["tenant", "account", "network", "token", "amount", "reason", "idempotencyKey"];
+
+/// Which way money moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Into the account.
+    Credit,
+    /// Out of it.
+    Debit,
+}
+
+impl Direction {
+    const fn parts(self) -> (&'static str, &'static str, EntryKind) {
+        match self {
+            Self::Credit => ("credit", "accounts.credit", EntryKind::Credit),
+            Self::Debit => ("debit", "accounts.debit", EntryKind::Debit),
+        }
+    }
+}
+
+/// What an operator sends to credit or debit an account.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MovementRequest {
+    /// Whose account.
+    #[schema(example = "acme")]
+    pub tenant: String,
+    /// `tenant` (what transfers are paid from, the default) or `gas` (what gas is paid from; only in the network's coin).
+    pub account: Option<String>,
+    /// The network's name.
+    #[schema(example = "ethereum")]
+    pub network: String,
+    /// A symbol or a contract address.
+    #[schema(example = "USDC")]
+    pub token: String,
+    /// Positive decimal string in the asset's own unit.
+    #[schema(example = "12.5")]
+    pub amount: String,
+    /// Why, 1 to 500 characters.
+    pub reason: String,
+    /// 1 to 128 visible characters: the same key moves money once.
+    pub idempotency_key: String,
+}
+
+/// A credit or debit that is in the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Movement {
+    /// Its name; the same for every repeat.
+    pub operation_id: String,
+    /// What is available in the account now.
+    pub available: String,
+}
+
+/// A movement's row: the record that its idempotency key was used.
+#[derive(Debug, Serialize, Deserialize)]
+struct Operation {
+    id: OperationId,
+    body_hash: B256,
+}
+
+impl Operation {
+    fn key(id: OperationId) -> Key {
+        Key::new(LEDGER, format!("OP#{}", id.bare()), "OP")
+    }
+}
+
+/// A movement that was read and checked.
+#[derive(Debug)]
+struct Order<'a> {
+    direction: Direction,
+    id: OperationId,
+    account: AccountId,
+    asset: &'a Asset,
+    amount: Amount,
+    reason: &'a str,
+}
+
+impl Order<'_> {
+    fn body_hash(&self) -> B256 {
+        let (verb, ..) = self.direction.parts();
+        keccak256(format!("{verb}|{}|{}|{}", self.account, self.amount.units(), self.reason))
+    }
+
+    /// The account's shards and by how much each changes.
+    fn plan(&self, shards: &[Option<Item>], preferred: u8) -> Result<Vec<(u8, i128)>, ApiError> {
+        match self.direction {
+            Direction::Credit => {
+                Ok(spread(self.amount).into_iter().map(|(shard, part)| (shard, part.signed())).collect())
+            }
+            Direction::Debit => {
+                let parts = plan_hold(shards, self.amount, preferred).map_err(|error| self.too_little(&error))?;
+                Ok(parts.into_iter().map(|part| (part.shard, -part.amount.signed())).collect())
+            }
+        }
+    }
+
+    fn too_little(&self, error: &HoldError) -> ApiError {
+        let HoldError::Insufficient { available, required } = error;
+        let (available, required) = (available.format(self.asset.decimals), required.format(self.asset.decimals));
+        let message = format!("{available} {} are available, {required} are required", self.asset.symbol);
+        ApiError::of_field(Code::InsufficientFunds, "amount", message)
+            .with("available", available)
+            .with("required", required)
+    }
+
+    /// The account's postings against the treasury's, which is seen from the other side; both accounts become known.
+    fn writes(&self, treasury: AccountId, plan: &[(u8, i128)], preferred: u8, now: u64) -> Result<Vec<Write>, ApiError> {
+        let (verb, _, kind) = self.direction.parts();
+        let entry = format!("{}#{verb}", self.id.bare());
+        let about = self.id.to_string();
+        let mut postings = Postings::new();
+        let available = |units| Buckets { available: units, ..Buckets::default() };
+        for (shard, units) in plan {
+            let added = postings.add(&self.account, *shard, entry.clone(), kind, available(*units), &about);
+            added.map_err(|error| ApiError::internal(&error))?;
+        }
+        let back = -plan.iter().map(|(_, units)| units).sum::<i128>();
+        let added = postings.add(&treasury, preferred, entry, kind, available(back), &about);
+        added.map_err(|error| ApiError::internal(&error))?;
+        let operation = Operation { id: self.id, body_hash: self.body_hash() };
+        let row = Item::from_fields(&operation).map_err(|error| ApiError::internal(&error))?;
+        let mut writes = vec![Write::create(Operation::key(self.id), row)];
+        for account in [&self.account, &treasury] {
+            writes.push(account.register().map_err(|error| ApiError::internal(&error))?);
+        }
+        let moved = postings.writes(now).map_err(|error| ApiError::internal(&error))?;
+        writes.extend(moved.into_iter().map(|write| self.must_be_there(write, plan)));
+        Ok(writes)
+    }
+
+    /// What a debit takes must be there. The ledger itself lets gas accounts go below zero, since burnt gas is burnt;
+    /// an operator may not take them there.
+    fn must_be_there(&self, write: Write, plan: &[(u8, i128)]) -> Write {
+        match write {
+            Write::Update { key, update, mut expect } => {
+                let taken = plan.iter().find(|(shard, units)| *units < 0 && self.account.shard(*shard) == key);
+                if let Some((_, units)) = taken {
+                    expect = vec![Expect::AtLeast("available", -units)];
+                }
+                Write::Update { key, update, expect }
+            }
+            other @ (Write::Put { .. } | Write::Delete { .. } | Write::Check { .. }) => other,
+        }
+    }
+
+    /// Whether the row of this key's operation is ours; a key that was used for something else is refused.
+    fn must_be_same(&self, row: &Item) -> Result<(), ApiError> {
+        let there: Operation = parse(row)?;
+        if there.body_hash == self.body_hash() {
+            Ok(())
+        } else {
+            let message = "this idempotency key was used for another credit or debit";
+            Err(ApiError::of_field(Code::IdempotencyKeyReused, "idempotencyKey", message))
+        }
+    }
+}
+
+impl Admin {
+    /// `POST accounts/credit` and `POST accounts/debit`
+    pub async fn move_money(&self, by: &Principal, direction: Direction, body: &[u8]) -> Result<Movement, ApiError> {
+        let fields = Fields::read(body, &FIELDS)?;
+        let tenant: TenantId = fields.text("tenant")?.parse().map_err(|error| ApiError::field("tenant", error))?;
+        let order = self.order(direction, &tenant, &fields)?;
+        let treasury = self.treasury(&tenant, order.asset).await?;
+        let preferred = u8::try_from(self.clock.random() % u128::from(ACCOUNT_SHARDS)).unwrap_or_default();
+        let (verb, action, _) = direction.parts();
+        let act = Act {
+            by,
+            action,
+            target: order.account.to_string(),
+            reason: order.reason,
+            detail: json!({
+                "operation": order.id, "verb": verb, "symbol": order.asset.symbol,
+                "amount": order.amount.format(order.asset.decimals), "treasury": treasury.owner.to_string(),
+            }),
+        };
+        for _ in 0..ROUNDS_MAX {
+            let (operation, shards) = self.read_money(&order).await?;
+            if let Some(row) = operation {
+                order.must_be_same(&row)?;
+                return Ok(movement(&order, &shards));
+            }
+            let plan = order.plan(&shards, preferred)?;
+            let writes = order.writes(treasury.clone(), &plan, preferred, self.clock.now_ms())?;
+            match self.change(&act, &writes).await? {
+                Changed::Done => return Ok(movement(&order, &self.read_money(&order).await?.1)),
+                // The key was used meanwhile, or the money went: look again.
+                Changed::Conflict(_) => {}
+            }
+        }
+        Err(ApiError::busy())
+    }
+
+    fn order<'a>(&'a self, direction: Direction, tenant: &TenantId, fields: &'a Fields) -> Result<Order<'a>, ApiError> {
+        let name = fields.text("network")?;
+        let network = self.networks.get(name).ok_or_else(|| {
+            ApiError::of_field(Code::UnknownNetwork, "network", "network is not one of this deployment's")
+        })?;
+        let token = fields.text("token")?;
+        let by_address = token.parse().ok().and_then(|address| network.asset(address));
+        let asset = by_address.or_else(|| network.asset_by_symbol(token)).ok_or_else(|| {
+            ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {name}"))
+        })?;
+        let owner = match fields.optional_text("account")? {
+            None | Some("tenant") => Owner::Tenant(tenant.clone()),
+            Some("gas") if asset.is_native() => Owner::Gas(tenant.clone()),
+            Some("gas") => return Err(ApiError::field("token", "must be the network's own coin for the gas account")),
+            Some(_) => return Err(ApiError::field("account", "must be tenant or gas")),
+        };
+        let amount = Amount::parse(fields.text("amount")?, asset.decimals)
+            .map_err(|error| ApiError::field("amount", error))?;
+        let reason = fields.reason()?;
+        let id = OperationId::derived(&[tenant.as_str(), &fields.key("idempotencyKey")?]);
+        Ok(Order { direction, id, account: AccountId { owner, asset: asset.id() }, asset, amount, reason })
+    }
+
+    /// The account of the treasury that the money is at: the tenant's first on that network, as intake chooses it.
+    async fn treasury(&self, tenant: &TenantId, asset: &Asset) -> Result<AccountId, ApiError> {
+        let rows = self.all(Treasury::query(tenant, &asset.network)).await?;
+        let mut known = rows.iter().map(parse::<Treasury>).collect::<Result<Vec<_>, _>>()?;
+        known.sort_by_key(|treasury| (treasury.created_at, treasury.address));
+        let treasury = known.into_iter().next().ok_or_else(|| {
+            ApiError::new(Code::NoTreasury, format!("{tenant} has no treasury on {}", asset.network))
+        })?;
+        Ok(AccountId { owner: Owner::Treasury(treasury.lane()), asset: asset.id() })
+    }
+
+    /// The operation's row and the account's shards, strongly.
+    async fn read_money(&self, order: &Order<'_>) -> Result<(Option<Item>, Vec<Option<Item>>), ApiError> {
+        let mut keys = vec![Operation::key(order.id)];
+        keys.extend(order.account.shards());
+        let mut rows = self.read(&keys).await?;
+        let operation = rows.remove(0);
+        Ok((operation, rows))
+    }
+}
+
+fn movement(order: &Order<'_>, shards: &[Option<Item>]) -> Movement {
+    let available = Balances::sum(shards).available;
+    Movement { operation_id: order.id.to_string(), available: told(available, order.asset.decimals) }
+}

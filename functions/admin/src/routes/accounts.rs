@@ -1,0 +1,80 @@
+//! Routes of accounts.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Request, State},
+};
+use causeway_http::{
+    docs::{TransferError, TransferErrors},
+    request::read_body,
+};
+
+use super::{Answer, Asked, By, Shared, asked};
+use crate::{
+    accounts::{Account, Check},
+    list::{List, PageAsked},
+    money::{Direction, Movement, MovementRequest},
+};
+
+/// All accounts
+#[utoipa::path(get, path = "/admin/v1/accounts", tag = "accounts", params(PageAsked), responses(
+    (status = 200, description = "A page of accounts", body = List<Account>),
+    (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
+    TransferErrors,
+))]
+pub async fn list(State(admin): Shared, page: Asked<PageAsked>) -> Answer<List<Account>> {
+    Ok(Json(admin.accounts(&asked(page)?).await?))
+}
+
+/// One tenant's accounts, with its treasuries' and gas accounts
+#[utoipa::path(get, path = "/admin/v1/accounts/{tenant}", tag = "accounts",
+    params(("tenant" = String, Path, description = "Whose"), PageAsked), responses(
+    (status = 200, description = "A page of accounts", body = List<Account>),
+    (status = 400, description = "`VALIDATION_ERROR`: tenant, limit, cursor or an unknown parameter", body = TransferError),
+    TransferErrors,
+))]
+pub async fn of_tenant(
+    State(admin): Shared,
+    Path(tenant): Path<String>,
+    page: Asked<PageAsked>,
+) -> Answer<List<Account>> {
+    Ok(Json(admin.tenant_accounts(&tenant, &asked(page)?).await?))
+}
+
+/// Adds money that arrived for a tenant
+#[utoipa::path(post, path = "/admin/v1/accounts/credit", tag = "accounts", request_body = MovementRequest, responses(
+    (status = 200, description = "In the ledger; the same answer for a repeat", body = Movement),
+    (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`, `UNKNOWN_TOKEN`", body = TransferError),
+    (status = 409, description = "`NO_TREASURY`: the tenant has no treasury on that network", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
+    (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key moved something else", body = TransferError),
+    TransferErrors,
+))]
+pub async fn credit(State(admin): Shared, Extension(by): By, request: Request) -> Answer<Movement> {
+    let body = read_body(request).await?;
+    Ok(Json(admin.move_money(&by, Direction::Credit, &body).await?))
+}
+
+/// Takes money away that left a tenant's treasury
+#[utoipa::path(post, path = "/admin/v1/accounts/debit", tag = "accounts", request_body = MovementRequest, responses(
+    (status = 200, description = "In the ledger; the same answer for a repeat", body = Movement),
+    (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`, `UNKNOWN_TOKEN`", body = TransferError),
+    (status = 402, description = "`INSUFFICIENT_FUNDS`: the account has less", body = TransferError),
+    (status = 409, description = "`NO_TREASURY`: the tenant has no treasury on that network", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
+    (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key moved something else", body = TransferError),
+    TransferErrors,
+))]
+pub async fn debit(State(admin): Shared, Extension(by): By, request: Request) -> Answer<Movement> {
+    let body = read_body(request).await?;
+    Ok(Json(admin.move_money(&by, Direction::Debit, &body).await?))
+}
+
+/// Proves that every account agrees with its entries and every commit sums to zero
+#[utoipa::path(post, path = "/admin/v1/accounts/check", tag = "accounts", responses(
+    (status = 200, description = "What was found; changes nothing", body = Check),
+    TransferErrors,
+))]
+pub async fn check(State(admin): Shared) -> Answer<Check> {
+    Ok(Json(admin.check_accounts().await?))
+}

@@ -1,0 +1,62 @@
+//! Routes of lanes.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Request, State},
+};
+use causeway_http::{
+    docs::{TransferError, TransferErrors},
+    request::read_body,
+};
+
+use super::{Answer, Asked, By, Shared, asked};
+use crate::{
+    lanes::{Lane, LaneDetail, ReasonRequest},
+    list::{List, PageAsked},
+};
+
+/// All lanes of the enabled networks
+#[utoipa::path(get, path = "/admin/v1/lanes", tag = "lanes", params(PageAsked), responses(
+    (status = 200, description = "A page of lanes", body = List<Lane>),
+    (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
+    TransferErrors,
+))]
+pub async fn list(State(admin): Shared, page: Asked<PageAsked>) -> Answer<List<Lane>> {
+    Ok(Json(admin.lanes(&asked(page)?).await?))
+}
+
+/// One lane, with its newest 20 transactions
+#[utoipa::path(get, path = "/admin/v1/lanes/{network}/{address}", tag = "lanes", params(
+    ("network" = String, Path, description = "The network's name"),
+    ("address" = String, Path, description = "The sender's address"),
+), responses(
+    (status = 200, description = "The lane", body = LaneDetail),
+    (status = 404, description = "`NOT_FOUND`: there is no such lane", body = TransferError),
+    TransferErrors,
+))]
+pub async fn show(State(admin): Shared, Path((network, address)): Path<(String, String)>) -> Answer<LaneDetail> {
+    Ok(Json(admin.lane(&network, &address).await?))
+}
+
+/// Opens a halted lane: what is unsent goes out
+#[utoipa::path(post, path = "/admin/v1/lanes/{network}/{address}/release", tag = "lanes",
+    request_body = ReasonRequest, params(
+    ("network" = String, Path, description = "The network's name"),
+    ("address" = String, Path, description = "The sender's address"),
+), responses(
+    (status = 200, description = "Open", body = Lane),
+    (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
+    (status = 404, description = "`NOT_FOUND`: there is no such lane", body = TransferError),
+    (status = 409, description = "`CONFLICT`: the lane is not halted", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
+    TransferErrors,
+))]
+pub async fn release(
+    State(admin): Shared,
+    Extension(by): By,
+    Path((network, address)): Path<(String, String)>,
+    request: Request,
+) -> Answer<Lane> {
+    let body = read_body(request).await?;
+    Ok(Json(admin.release_lane(&by, &network, &address, &body).await?))
+}
