@@ -2,8 +2,8 @@
 //!
 //! Time is paused, so pauses and timeouts pass at once.
 
-use causeway_store::contract::OTHER;
-use causeway_store::{Commit, Key, Store, StoreError};
+use causeway_store::contract::{BY_OWNER, OTHER, ROWS};
+use causeway_store::{Commit, Key, Query, Range, Store, StoreError};
 use serde_json::json;
 
 use crate::answers::{READ, batch, create, error, events, item, key, row, rows, start, token};
@@ -165,4 +165,25 @@ async fn units_are_summed_over_tables() {
     let expected =
         [READ, "TransactWriteItems"].map(|op| format!(r#"service="dynamodb" op="{op}" units=2.5"#));
     assert_eq!(told, expected);
+}
+
+/// Only an index is read weakly, since it cannot be read otherwise.
+#[tokio::test(start_paused = true)]
+async fn reads_are_strong_but_for_indexes() {
+    let (store, wire) = start();
+    for _ in 0..4 {
+        wire.next(Calls::Reads, Fate::Answer(200, "{}".to_owned()));
+    }
+    store.get(&key("a")).await.unwrap();
+    store.get_many(&[key("a")]).await.unwrap();
+    let table = Query::table(ROWS, "p", Range::All);
+    store.query(&table).await.unwrap();
+    let index = Query::index(ROWS, BY_OWNER, "p", Range::All);
+    store.query(&index).await.unwrap();
+    let strong: Vec<bool> = wire
+        .sent()
+        .iter()
+        .map(|(_, body)| body.contains(r#""ConsistentRead":true"#))
+        .collect();
+    assert_eq!(strong, [true, true, true, false]);
 }
