@@ -1,0 +1,174 @@
+//! What a scenario says shall go wrong: at which commits, publishes and calls, and how.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use causeway_chains::model::{ChainFaults, Fault as ChainFault};
+use causeway_state::tables::{LEDGER, TRANSFERS};
+use causeway_store::{
+    CommitToken, Expect, Write,
+    memory::{CommitFault, Faults, Read, ReadFault},
+};
+
+use crate::clock::SimClock;
+
+/// Which commits a rule is about.
+pub type Which = fn(&[Write]) -> bool;
+
+/// A parcel is accepted.
+pub fn accepts(writes: &[Write]) -> bool {
+    writes.iter().any(|write| write.key().sk == "PCL" && write.expect() == [Expect::Absent])
+}
+
+/// Numbers are given.
+pub fn assigns(writes: &[Write]) -> bool {
+    writes.iter().any(|write| write.key().sk == "NEXT" && matches!(write, Write::Update { .. }))
+}
+
+/// A lane's gate is written, alone.
+pub fn writes_gate(writes: &[Write]) -> bool {
+    matches!(writes, [write] if write.key().sk == "GATE" && write.key().table == TRANSFERS)
+}
+
+/// Money leaves a hold: posted or released.
+pub fn settles(writes: &[Write]) -> bool {
+    let ends = |sk: &str| sk.contains("#post#") || sk.ends_with("#release");
+    writes.iter().any(|write| write.key().table == LEDGER && ends(&write.key().sk))
+}
+
+/// The tracker's head moves.
+pub fn moves_head(writes: &[Write]) -> bool {
+    writes.iter().any(|write| write.key().sk == "HEAD")
+}
+
+/// Any commit.
+pub fn any(_: &[Write]) -> bool {
+    true
+}
+
+/// Faults at some commits: of those that match, `skip` pass, then the tries of the next one fail so often.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitRule {
+    /// Which commits.
+    pub which: Which,
+    /// How many of them pass before.
+    pub skip: u32,
+    /// How many tries of that one fail; a caller tries seven times.
+    pub tries: u32,
+    /// How.
+    pub fault: CommitFault,
+}
+
+/// As often as any caller tries a commit.
+pub const EVERY_TRY: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Active {
+    rule: CommitRule,
+    seen: BTreeSet<String>,
+    victim: Option<String>,
+}
+
+/// The store's faults. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Script(Arc<Mutex<Plan>>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    rules: Vec<Active>,
+    unreadable: bool,
+    struck: u32,
+    weather: Option<(SimClock, u64)>,
+}
+
+impl Script {
+    /// Adds a rule.
+    pub fn commit(&self, rule: CommitRule) {
+        self.plan().rules.push(Active { rule, seen: BTreeSet::new(), victim: None });
+    }
+
+    /// Lets every read fail, or none.
+    pub fn unreadable(&self, unreadable: bool) {
+        self.plan().unreadable = unreadable;
+    }
+
+    /// Lets commits and reads fail by chance, in so many of a thousand cases.
+    pub fn weather(&self, clock: &SimClock, per_mille: u64) {
+        self.plan().weather = Some((clock.clone(), per_mille));
+    }
+
+    /// Ends all faults.
+    pub fn clear(&self) {
+        let mut plan = self.plan();
+        plan.weather = None;
+        plan.rules.clear();
+        plan.unreadable = false;
+    }
+
+    /// How many tries failed so far: a scenario whose fault never struck proves nothing.
+    pub fn struck(&self) -> u32 {
+        self.plan().struck
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plan {
+    fn by_chance(&self) -> Option<CommitFault> {
+        let (clock, per_mille) = self.weather.as_ref()?;
+        let kinds = [CommitFault::LoseCall, CommitFault::LoseReply, CommitFault::Delay, CommitFault::Contended];
+        clock.chance(*per_mille).then(|| kinds[usize::try_from(clock.below(4)).unwrap_or(0)])
+    }
+}
+
+impl Active {
+    fn fault(&mut self, token: &str, writes: &[Write]) -> Option<CommitFault> {
+        if self.victim.is_none() && (self.rule.which)(writes) {
+            self.seen.insert(token.to_owned());
+            if self.seen.len() > self.rule.skip as usize {
+                self.victim = Some(token.to_owned());
+            }
+        }
+        let strikes = self.victim.as_deref() == Some(token) && self.rule.tries > 0;
+        strikes.then(|| {
+            self.rule.tries -= u32::from(self.rule.tries != EVERY_TRY);
+            self.rule.fault
+        })
+    }
+}
+
+impl Faults for Script {
+    fn commit(&self, token: &CommitToken, writes: &[Write]) -> CommitFault {
+        let mut plan = self.plan();
+        let by_rule = plan.rules.iter_mut().find_map(|active| active.fault(token.as_str(), writes));
+        let fault = by_rule.or_else(|| plan.by_chance());
+        plan.struck += u32::from(fault.is_some());
+        fault.unwrap_or(CommitFault::Pass)
+    }
+
+    fn read(&self, _: Read<'_>) -> ReadFault {
+        let plan = self.plan();
+        let by_chance = plan.weather.as_ref().is_some_and(|(clock, per_mille)| clock.chance(per_mille / 4));
+        if plan.unreadable || by_chance { ReadFault::Unavailable } else { ReadFault::Pass }
+    }
+}
+
+/// Decides on each chain call by its name.
+pub struct ChainScript<F>(pub F);
+
+impl<F> fmt::Debug for ChainScript<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChainScript")
+    }
+}
+
+impl<F: Fn(&'static str) -> ChainFault + Send + Sync> ChainFaults for ChainScript<F> {
+    fn on(&self, call: &'static str) -> ChainFault {
+        (self.0)(call)
+    }
+}

@@ -1,0 +1,21 @@
+//! The whole way of a transfer over the ports in memory.
+//!
+//! The handlers are the real ones; rows, queues, keys and chain are the ports' memory sides; time and chance come from
+//! [`clock`]. [`world`] wires them, [`api`] is the client, [`drive`] is what the platform does (deliveries, schedules,
+//! blocks), [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once, and [`check`]
+//! holds the rules that never bend.
+//!
+//! Nothing here waits for real time, and a seed decides every choice, so a failing run repeats exactly.
+
+pub mod api;
+pub mod check;
+pub mod clock;
+pub mod drive;
+pub mod faults;
+pub mod inbox;
+pub mod ports;
+pub mod storm;
+pub mod world;
+
+pub use clock::SimClock;
+pub use world::{Setup, World};

@@ -1,0 +1,266 @@
+//! The ports as handlers hold them: each call can be overtaken by others before and after its effect, and what must
+//! hold at the very moment of a broadcast is checked there.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use async_trait::async_trait;
+use causeway_chains::{
+    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, ModelChain, NumberAt,
+    Receipt, Reply, transaction::open,
+};
+use causeway_domain::{fees::FeeHistory, id::NetworkId};
+use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
+use causeway_queue::{Depth, MemoryQueue, Message, Peeked, Queue, QueueError, QueueName};
+use causeway_state::{lane::Attempt, tracker::Watch};
+use causeway_store::{
+    Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write,
+};
+use futures::FutureExt;
+
+use crate::clock::{SimClock, give_way};
+
+/// Where handlers give way to each other: around every call of a port, while it is switched on.
+#[derive(Debug, Clone)]
+pub struct Crossing {
+    clock: SimClock,
+    on: Arc<AtomicBool>,
+}
+
+impl Crossing {
+    /// Nobody gives way yet.
+    pub fn new(clock: SimClock) -> Self {
+        Self { clock, on: Arc::default() }
+    }
+
+    /// Switches it.
+    pub fn set(&self, on: bool) {
+        self.on.store(on, Ordering::SeqCst);
+    }
+
+    async fn pass(&self) {
+        if self.on.load(Ordering::SeqCst) {
+            for _ in 0..=self.clock.below(3) {
+                give_way().await;
+            }
+        }
+    }
+
+    async fn around<T>(&self, call: impl Future<Output = T>) -> T {
+        self.pass().await;
+        let answer = call.await;
+        self.pass().await;
+        answer
+    }
+}
+
+type Act = Box<dyn FnOnce(&MemoryStore) + Send>;
+
+/// Something that happens right before a commit: after its caller read, before it writes.
+struct Interruption {
+    which: fn(&[Write]) -> bool,
+    act: Act,
+}
+
+/// Rows as handlers see them.
+#[derive(Clone)]
+pub struct Rows {
+    /// The rows, with the scenario's faults.
+    pub faulty: MemoryStore,
+    /// The same rows without faults.
+    pub plain: MemoryStore,
+    /// Where handlers give way.
+    pub crossing: Crossing,
+    interruptions: Arc<Mutex<Vec<Interruption>>>,
+}
+
+impl Rows {
+    /// Wraps rows.
+    pub fn new(faulty: MemoryStore, plain: MemoryStore, crossing: Crossing) -> Self {
+        Self { faulty, plain, crossing, interruptions: Arc::default() }
+    }
+
+    /// Does something once, right before the next commit that matches.
+    pub fn before(&self, which: fn(&[Write]) -> bool, act: impl FnOnce(&MemoryStore) + Send + 'static) {
+        let mut list = self.interruptions.lock().unwrap_or_else(PoisonError::into_inner);
+        list.push(Interruption { which, act: Box::new(act) });
+    }
+
+    fn interrupt(&self, writes: &[Write]) {
+        let mut list = self.interruptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = list.iter().position(|interruption| (interruption.which)(writes));
+        let due = due.map(|position| list.remove(position));
+        drop(list);
+        if let Some(interruption) = due {
+            (interruption.act)(&self.plain);
+        }
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rows")
+    }
+}
+
+#[async_trait]
+impl Store for Rows {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.crossing.around(self.faulty.get(key)).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.crossing.around(self.faulty.get_many(keys)).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        self.crossing.around(self.faulty.query(query)).await
+    }
+
+    async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
+        self.crossing.pass().await;
+        self.interrupt(writes);
+        let answer = self.faulty.commit(token, writes).await;
+        self.crossing.pass().await;
+        answer
+    }
+}
+
+/// Queues as handlers see them.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    /// The queues.
+    pub inner: MemoryQueue,
+    /// Where handlers give way.
+    pub crossing: Crossing,
+}
+
+#[async_trait]
+impl Queue for Queues {
+    async fn publish(&self, queue: QueueName, messages: &[Message]) -> Result<(), QueueError> {
+        self.crossing.around(self.inner.publish(queue, messages)).await
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
+        self.crossing.around(self.inner.depth(queue)).await
+    }
+
+    async fn peek(&self, queue: QueueName, most: u8) -> Result<Vec<Peeked>, QueueError> {
+        self.crossing.around(self.inner.peek(queue, most)).await
+    }
+}
+
+/// Keys as the signer sees them.
+#[derive(Debug, Clone)]
+pub struct Signatures {
+    /// The keys.
+    pub inner: MemoryKeys,
+    /// Where handlers give way.
+    pub crossing: Crossing,
+}
+
+#[async_trait]
+impl Keys for Signatures {
+    async fn address(&self, key: &KeyRef) -> Result<Address, KeyError> {
+        self.crossing.around(self.inner.address(key)).await
+    }
+
+    async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError> {
+        self.crossing.around(self.inner.sign(key, signer, digest)).await
+    }
+}
+
+/// The chain as handlers see it.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// The chain.
+    pub inner: ModelChain,
+    /// Its name.
+    pub id: NetworkId,
+    /// Rows without faults, to look whether what is broadcast was stored.
+    pub rows: MemoryStore,
+    /// Where handlers give way.
+    pub crossing: Crossing,
+    /// Broadcasts of bytes that were not stored (rule 2).
+    pub unstored: Arc<Mutex<Vec<B256>>>,
+    /// Numbers that nodes refuse for good.
+    pub refused: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+impl Network {
+    /// Rule 2, at the moment it is about: the bytes are a stored attempt's.
+    fn must_be_stored(&self, raw: &Bytes) {
+        let hash = keccak256(raw);
+        let row = |key: &Key| self.rows.get(key).now_or_never().and_then(Result::ok).flatten();
+        let watch: Option<Watch> = row(&Watch::key(&self.id, hash)).and_then(|row| row.parse().ok());
+        let attempt = watch.and_then(|watch| row(&Attempt::key(&watch.lane, watch.number, watch.attempt)));
+        let stored = attempt.and_then(|row| row.parse::<Attempt>().ok());
+        if stored.is_none_or(|attempt| attempt.raw != *raw) {
+            self.unstored.lock().unwrap_or_else(PoisonError::into_inner).push(hash);
+        }
+    }
+}
+
+#[async_trait]
+impl Chain for Network {
+    async fn head(&self) -> Result<Reply<Header>, ChainError> {
+        self.crossing.around(self.inner.head()).await
+    }
+
+    async fn finalized(&self) -> Result<Reply<Option<u64>>, ChainError> {
+        self.crossing.around(self.inner.finalized()).await
+    }
+
+    async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError> {
+        self.crossing.around(self.inner.block(at)).await
+    }
+
+    async fn receipts(&self, block: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
+        self.crossing.around(self.inner.receipts(block)).await
+    }
+
+    async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {
+        self.crossing.around(self.inner.receipt(hash)).await
+    }
+
+    async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {
+        self.crossing.around(self.inner.knows(hash)).await
+    }
+
+    async fn broadcast(&self, raw: &Bytes) -> Broadcast {
+        self.must_be_stored(raw);
+        let number = open(raw).map(|opened| opened.payment.number);
+        if number.is_ok_and(|number| self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)) {
+            let outcome = BroadcastOutcome::Refused { reason: "the test refuses it".to_owned() };
+            return Broadcast { outcome, provider: "0".to_owned() };
+        }
+        self.crossing.around(self.inner.broadcast(raw)).await
+    }
+
+    async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError> {
+        self.crossing.around(self.inner.fee_history()).await
+    }
+
+    async fn next_number(&self, address: Address, at: NumberAt) -> Result<Reply<u64>, ChainError> {
+        self.crossing.around(self.inner.next_number(address, at)).await
+    }
+
+    async fn balance(&self, holder: Address, token: Option<Address>) -> Result<Reply<U256>, ChainError> {
+        self.crossing.around(self.inner.balance(holder, token)).await
+    }
+
+    async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {
+        self.crossing.around(self.inner.estimate(call)).await
+    }
+
+    async fn revert_reason(&self, call: &Call, block: u64) -> Result<Reply<Option<String>>, ChainError> {
+        self.crossing.around(self.inner.revert_reason(call, block)).await
+    }
+}

@@ -1,0 +1,167 @@
+//! Everything at once: handlers side by side and killed at any await, replies lost, messages repeated and reordered,
+//! nodes that lag and lie still, branches; by chance that a seed decides.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use causeway_chains::model::{Fault as ChainFault, Orphans, Provider, Reorg};
+use causeway_domain::{Clock, lane::LaneGate};
+use causeway_keys::memory::Fault as KeyFault;
+use causeway_queue::memory::Fault as QueueFault;
+use causeway_runtime::{Received, batch::Failed};
+use causeway_state::lane::Gate;
+use causeway_status_check::lead::Lead;
+use futures::future::join_all;
+
+use crate::{
+    clock::killed_after,
+    drive::{STEP_MS, track},
+    faults::ChainScript,
+    inbox::READ,
+    world::{TENANTS, World},
+};
+
+/// How bad it is, in thousandths.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    /// Of handlers that are killed.
+    pub kills: u64,
+    /// Of commits, publishes and chain calls that fail.
+    pub faults: u64,
+    /// Of steps in which the chain turns to another branch.
+    pub reorgs: u64,
+    /// Blocks of the deepest branch.
+    pub depth_max: u64,
+}
+
+/// A tracker's process.
+#[derive(Debug)]
+struct Process {
+    name: String,
+    lead: Option<Lead>,
+}
+
+/// What one future of a step ended with; `None` where it was killed.
+enum Ended {
+    Batch(Vec<Received>, Option<Failed>),
+    Tracker(usize, Option<Option<Lead>>),
+}
+
+type Step = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+impl World {
+    /// Lets a storm pass over the world; `act` is what clients do meanwhile, at each step.
+    pub fn storm(&mut self, weather: Weather, steps: u64, mut act: impl FnMut(&mut Self, u64)) {
+        let mut trackers: Vec<Process> = (0..2).map(|n| Process { name: format!("storm-{n}"), lead: None }).collect();
+        self.begin(weather);
+        for step in 0..steps {
+            self.clock.advance(STEP_MS);
+            self.make_blocks();
+            self.turn_the_chain(weather);
+            act(self, step);
+            self.crossing.set(true);
+            let work = self.start(weather, &mut trackers);
+            let ended = self.clock.run(join_all(work));
+            self.crossing.set(false);
+            for one in ended {
+                match one {
+                    Ended::Batch(batch, failed) => self.worked_off(&batch, failed.as_deref()),
+                    Ended::Tracker(index, Some(lead)) => trackers[index].lead = lead,
+                    Ended::Tracker(index, None) => trackers[index].name = format!("storm-{}", self.clock.random()),
+                }
+            }
+            if self.clock.chance(100) {
+                self.rows.land();
+                self.chain.land();
+            }
+            self.check();
+        }
+        self.calm();
+    }
+
+    fn begin(&mut self, weather: Weather) {
+        self.inbox.shuffled = 500;
+        self.inbox.repeated = 50;
+        self.script.weather(&self.clock, weather.faults);
+        let clock = self.clock.clone();
+        self.queue.set_fault(move |_, messages| match (clock.chance(weather.faults), clock.below(3)) {
+            (false, _) => QueueFault::Pass,
+            (true, 0) => QueueFault::RefuseBefore,
+            (true, 1) => QueueFault::LoseReply,
+            (true, _) => QueueFault::AcceptOnly((0..messages.len()).filter(|_| clock.chance(500)).collect()),
+        });
+        let clock = self.clock.clone();
+        self.keys.set_fault(move |_| if clock.chance(weather.faults) { KeyFault::Unavailable } else { KeyFault::Pass });
+        let clock = self.clock.clone();
+        self.chain.set_faults(Arc::new(ChainScript(move |_| match (clock.chance(weather.faults), clock.below(4)) {
+            (false, _) => ChainFault::Pass,
+            (true, 0) => ChainFault::FailBefore,
+            (true, 1) => ChainFault::LoseReply,
+            (true, 2) => ChainFault::Delay,
+            (true, _) => ChainFault::Limit { after_ms: None },
+        })));
+    }
+
+    fn start(&mut self, weather: Weather, trackers: &mut [Process]) -> Vec<Step> {
+        let mut work: Vec<Step> = Vec::new();
+        for queue in READ.into_iter().chain(READ) {
+            let Some(batch) = self.receive(queue) else { continue };
+            let handler = killed_after(self.lifetime(weather), self.work(queue, batch.clone()));
+            work.push(Box::pin(async move { Ended::Batch(batch, handler.await) }));
+        }
+        for (index, process) in trackers.iter_mut().enumerate() {
+            let (tracker, chain, network) = (Arc::clone(&self.tracker), self.chain_port(), self.network.clone());
+            let (me, lead, lifetime) = (process.name.clone(), process.lead.take(), self.lifetime(weather));
+            work.push(Box::pin(async move {
+                let tick = async { track(&tracker, &network, &*chain, &me, lead).await };
+                Ended::Tracker(index, killed_after(lifetime, tick).await)
+            }));
+        }
+        work
+    }
+
+    /// Polls until a process is killed.
+    fn lifetime(&self, weather: Weather) -> u64 {
+        if self.clock.chance(weather.kills) { 1 + self.clock.below(60) } else { u64::MAX }
+    }
+
+    fn turn_the_chain(&self, weather: Weather) {
+        if self.clock.chance(weather.reorgs) {
+            let depth = 1 + self.clock.below(weather.depth_max);
+            let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(600)).collect();
+            let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
+            self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
+        }
+        if self.clock.chance(weather.faults) {
+            let lag = self.clock.below(3);
+            self.chain.set_provider(0, Provider { lag, down: self.clock.chance(200), ..Provider::default() });
+        }
+    }
+
+    fn calm(&mut self) {
+        self.script.clear();
+        self.queue.clear_fault();
+        self.keys.clear_fault();
+        self.chain.set_faults(Arc::new(ChainScript(|_| ChainFault::Pass)));
+        self.chain.set_provider(0, Provider::default());
+        self.rows.land();
+        self.chain.land();
+        self.inbox.shuffled = 0;
+        self.inbox.repeated = 0;
+        self.replace_tracker();
+    }
+
+    /// Opens every halted lane, as operators do once they have looked; answers the halts' reasons.
+    pub fn release_lanes(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for lane in TENANTS.map(|tenant| self.lane(tenant)) {
+            let Some(row) = self.row(&Gate::key(&lane)) else { continue };
+            let gate: Gate = row.parse().expect("a gate");
+            if let LaneGate::Halted { reason, .. } = &gate.gate {
+                reasons.push(reason.clone());
+                let open = Gate { gate: LaneGate::Open, tries: 0, ..gate.clone() };
+                self.must_commit(&[open.put(&lane, row.version()).expect("a row")]);
+            }
+        }
+        reasons
+    }
+}

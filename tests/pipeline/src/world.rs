@@ -1,0 +1,378 @@
+//! One deployment in memory: two tenants, a treasury each, and every handler wired to the same ports.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use alloy_primitives::{Address, B256, U256, address};
+use axum::Router;
+use causeway_chains::{
+    Chain, ModelChain,
+    model::{ModelConfig, TokenKind},
+};
+use causeway_dead_letters::Recorder;
+use causeway_domain::{
+    Amount, Clock, Networks,
+    id::{NetworkId, ParcelId, TenantId},
+    lane::LaneId,
+    network::AssetId,
+};
+use causeway_http::Claims;
+use causeway_intake::{Intake, directory::Directory};
+use causeway_keys::{KeyRef, MemoryKeys};
+use causeway_queue::MemoryQueue;
+use causeway_send::Sender;
+use causeway_settle::Settler;
+use causeway_state::{
+    commit::{Done, commit},
+    ledger::{AccountId, Buckets, EntryKind, Owner, Postings, spread},
+    wallet::Treasury,
+};
+use causeway_status_check::{Tracker, lead::Lead};
+use causeway_store::{MemoryStore, Store, Write};
+use causeway_validate_sign::{Memory, Signer};
+
+use crate::{
+    clock::SimClock,
+    faults::Script,
+    inbox::Inbox,
+    ports::{Crossing, Network, Queues, Rows, Signatures},
+};
+
+/// A token of six decimals that returns what the standard says.
+pub const TUSD: Address = address!("0x1000000000000000000000000000000000000001");
+/// A token that returns nothing.
+pub const TUSDT: Address = address!("0x2000000000000000000000000000000000000002");
+/// A token that reports failure by returning false.
+pub const TFALSE: Address = address!("0x3000000000000000000000000000000000000003");
+/// A token with a list of addresses that may not be paid.
+pub const TBLK: Address = address!("0x4000000000000000000000000000000000000004");
+
+/// Every asset with its symbol and decimals.
+pub const ASSETS: [(Address, &str, u8); 5] =
+    [(Address::ZERO, "ETH", 18), (TUSD, "TUSD", 6), (TUSDT, "TUSDT", 6), (TFALSE, "TFALSE", 6), (TBLK, "TBLK", 6)];
+
+/// The tenants.
+pub const TENANTS: [&str; 2] = ["acme", "globex"];
+
+/// What a simulation may vary.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Decides every choice.
+    pub seed: u64,
+    /// Transactions of a lane that may be out at once.
+    pub in_flight_max: u64,
+    /// Blocks until success is told.
+    pub confirmed_at: u64,
+    /// Blocks until money is released.
+    pub final_at: u64,
+    /// Whether release also waits for the node's tag.
+    pub final_tag: bool,
+    /// Providers of the chain.
+    pub providers: usize,
+    /// Wei per gas above which nothing is signed.
+    pub fee_cap_wei: u64,
+    /// What each treasury holds of the coin, in whole coins; the tenant's account gets all but ten of it.
+    pub coins: u64,
+    /// What each treasury and tenant has of each token, in whole tokens.
+    pub tokens: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            in_flight_max: 2000,
+            confirmed_at: 3,
+            final_at: 6,
+            final_tag: false,
+            providers: 1,
+            fee_cap_wei: 500_000_000_000,
+            coins: 1000,
+            tokens: 1_000_000,
+        }
+    }
+}
+
+impl Setup {
+    fn networks(&self) -> Networks {
+        let token = |(address, symbol, decimals): (Address, &str, u8)| {
+            let limits = if address == TUSD { r#", max_per_transfer = "1000", max_per_day = "5000""# } else { "" };
+            format!(r#"{{ symbol = "{symbol}", address = "{address}", decimals = {decimals}{limits} }}"#)
+        };
+        let tokens: Vec<String> = ASSETS.into_iter().skip(1).map(token).collect();
+        let text = format!(
+            "[[network]]\nid = \"local\"\nchain_id = 31337\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
+             block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\n\
+             max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = {}\ntoken = [{}]\n",
+            self.confirmed_at,
+            self.final_at,
+            self.final_tag,
+            self.fee_cap_wei,
+            self.in_flight_max,
+            tokens.join(", "),
+        );
+        Networks::parse(&text, &["local"]).expect("the simulation's own network")
+    }
+}
+
+/// A deployment with its surroundings.
+#[derive(Debug)]
+pub struct World {
+    /// Time and chance.
+    pub clock: SimClock,
+    /// Rows without faults.
+    pub rows: MemoryStore,
+    /// Rows as handlers see them.
+    pub store: Rows,
+    /// Commits that go wrong.
+    pub script: Script,
+    /// Queues.
+    pub queue: MemoryQueue,
+    /// Keys.
+    pub keys: MemoryKeys,
+    /// The chain.
+    pub chain: ModelChain,
+    /// Whether handlers give way to each other.
+    pub crossing: Crossing,
+    /// Broadcasts of bytes that nobody had stored.
+    pub unstored: Arc<Mutex<Vec<B256>>>,
+    /// Numbers that nodes refuse for good.
+    pub refused: Arc<Mutex<BTreeSet<u64>>>,
+    /// The network's rules.
+    pub network: causeway_domain::Network,
+    /// The clients' door.
+    pub router: Router,
+    /// The signer.
+    pub signer: Arc<Signer>,
+    /// The sender.
+    pub sender: Arc<Sender>,
+    /// The tracker.
+    pub tracker: Arc<Tracker>,
+    /// The settler.
+    pub settler: Arc<Settler>,
+    /// The recorder of dead letters.
+    pub recorder: Arc<Recorder>,
+    /// The tracker's leadership, while somebody leads.
+    pub lead: Option<Lead>,
+    /// Name of the process that tracks.
+    pub leader: String,
+    /// Messages under way.
+    pub inbox: Inbox,
+    /// Queues that are not read just now.
+    pub held: BTreeSet<&'static str>,
+    /// When the next block comes; none come by themselves while it is absent.
+    pub next_block_at: Option<u64>,
+    /// What was put into the books.
+    pub credited: BTreeMap<AccountId, i128>,
+    /// Parcels that clients were told of.
+    pub told: BTreeSet<ParcelId>,
+    networks: Networks,
+    chain_port: Arc<dyn Chain>,
+}
+
+impl World {
+    /// A deployment with funded treasuries.
+    pub fn new(setup: Setup) -> Self {
+        let clock = SimClock::new(setup.seed);
+        let script = Script::default();
+        let rows = MemoryStore::new();
+        let crossing = Crossing::new(clock.clone());
+        let store = Rows::new(rows.with_faults(Arc::new(script.clone())), rows.clone(), crossing.clone());
+        let queue = MemoryQueue::new();
+        let keys = MemoryKeys::new();
+        let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
+        let networks = setup.networks();
+        let network = networks.iter().next().expect("one network").clone();
+        let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
+        let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
+        let port: Arc<dyn Chain> = Arc::new(Network {
+            inner: chain.clone(),
+            id: network.id.clone(),
+            rows: rows.clone(),
+            crossing: crossing.clone(),
+            unstored: Arc::clone(&unstored),
+            refused: Arc::clone(&refused),
+        });
+        let chains = BTreeMap::from([(network.id.clone(), Arc::clone(&port))]);
+        let rows_port: Arc<dyn Store> = Arc::new(store.clone());
+        let queues = Arc::new(Queues { inner: queue.clone(), crossing: crossing.clone() });
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let claims = Claims { tenant: "custom:tenant".into(), user: "sub".into(), roles: "cognito:groups".into() };
+        let intake = Arc::new(Intake {
+            store: Arc::clone(&rows_port),
+            queue: queues.clone(),
+            clock: Arc::clone(&time),
+            networks: networks.clone(),
+            claims,
+            directory: Directory::default(),
+        });
+        let mut world = Self {
+            router: causeway_intake::handler::router(intake),
+            signer: Arc::new(Signer {
+                store: Arc::clone(&rows_port),
+                queue: queues.clone(),
+                keys: Arc::new(Signatures { inner: keys.clone(), crossing: crossing.clone() }),
+                chains: chains.clone(),
+                clock: Arc::clone(&time),
+                networks: networks.clone(),
+                memory: Memory::default(),
+            }),
+            sender: Arc::new(Sender {
+                store: Arc::clone(&rows_port),
+                queue: queues.clone(),
+                chains: chains.clone(),
+                clock: Arc::clone(&time),
+            }),
+            tracker: Arc::new(Tracker {
+                store: Arc::clone(&rows_port),
+                queue: queues.clone(),
+                chains,
+                clock: Arc::clone(&time),
+                networks: networks.clone(),
+            }),
+            settler: Arc::new(Settler {
+                store: Arc::clone(&rows_port),
+                queue: queues.clone(),
+                clock: Arc::clone(&time),
+            }),
+            recorder: Arc::new(Recorder { store: rows_port, clock: time }),
+            lead: None,
+            leader: "leader-0".to_owned(),
+            inbox: Inbox::default(),
+            held: BTreeSet::new(),
+            next_block_at: Some(clock.now_ms() + network.block_time_ms),
+            credited: BTreeMap::new(),
+            told: BTreeSet::new(),
+            clock,
+            rows,
+            store,
+            script,
+            queue,
+            keys,
+            chain,
+            crossing,
+            unstored,
+            refused,
+            network,
+            networks,
+            chain_port: port,
+        };
+        world.fund(&setup);
+        world
+    }
+
+    fn fund(&mut self, setup: &Setup) {
+        for (token, kind) in [
+            (TUSD, TokenKind::Standard),
+            (TUSDT, TokenKind::NoReturn),
+            (TFALSE, TokenKind::False),
+            (TBLK, TokenKind::Standard),
+        ] {
+            self.chain.add_token(token, kind);
+        }
+        for tenant in TENANTS {
+            let key = KeyRef::Kms { key_id: format!("treasury-{tenant}") };
+            let address = self.keys.create(key.clone());
+            let network = self.network.id.clone();
+            let created_at = self.clock.now_ms();
+            let treasury = Treasury { tenant: self.tenant(tenant), network, address, key, created_at };
+            self.must_commit(&treasury.register().expect("a row"));
+            self.top_up(tenant, "ETH", setup.coins - 10);
+            self.set_aside_for_gas(tenant, 10);
+            for (_, symbol, _) in &ASSETS[1..] {
+                self.top_up(tenant, symbol, setup.tokens);
+            }
+        }
+    }
+
+    /// Puts whole units into a treasury on chain and into the tenant's books.
+    pub fn top_up(&mut self, tenant: &str, symbol: &str, whole: u64) {
+        let asset = self.asset(symbol);
+        let owner = Owner::Tenant(self.tenant(tenant));
+        self.credit(tenant, AccountId { owner, asset }, units(symbol, whole), true);
+    }
+
+    /// Puts whole units into the books only: the treasury is short of them until somebody pays them in.
+    pub fn owe(&mut self, tenant: &str, symbol: &str, whole: u64) {
+        let account = AccountId { owner: Owner::Tenant(self.tenant(tenant)), asset: self.asset(symbol) };
+        self.credit(tenant, account, units(symbol, whole), false);
+    }
+
+    fn set_aside_for_gas(&mut self, tenant: &str, whole: u64) {
+        let account = AccountId { owner: Owner::Gas(self.tenant(tenant)), asset: self.asset("ETH") };
+        self.credit(tenant, account, units("ETH", whole), true);
+    }
+
+    fn credit(&mut self, tenant: &str, account: AccountId, amount: Amount, on_chain: bool) {
+        let treasury = AccountId { owner: Owner::Treasury(self.lane(tenant)), asset: account.asset.clone() };
+        let mut postings = Postings::new();
+        let entry = format!("credit#{}", self.clock.random());
+        let kind = EntryKind::Credit;
+        for (shard, part) in spread(amount) {
+            let change = Buckets { available: part.signed(), held: 0, posted: 0 };
+            postings.add(&account, shard, entry.clone(), kind, change, "test").expect("within bounds");
+        }
+        let change = Buckets { available: -amount.signed(), held: 0, posted: 0 };
+        postings.merge(&treasury, 0, &entry, kind, change, "test").expect("within bounds");
+        let mut writes = postings.writes(self.clock.now_ms()).expect("balanced");
+        writes.push(account.register().expect("a row"));
+        writes.push(treasury.register().expect("a row"));
+        self.must_commit(&writes);
+        if on_chain {
+            let token = (account.asset.address != Address::ZERO).then_some(account.asset.address);
+            self.chain.credit(self.lane(tenant).address, token, U256::from(amount.units()));
+        }
+        *self.credited.entry(account).or_default() += amount.signed();
+        *self.credited.entry(treasury).or_default() -= amount.signed();
+    }
+
+    /// Writes rows past all faults.
+    pub fn must_commit(&self, writes: &[Write]) {
+        let done = self.clock.run(commit(&self.rows, &self.clock, writes)).expect("memory does not fail");
+        assert!(matches!(done, Done::Committed), "{done:?}");
+    }
+
+    /// A tenant's identifier.
+    pub fn tenant(&self, name: &str) -> TenantId {
+        name.parse().expect("a name")
+    }
+
+    /// The lane of a tenant's treasury.
+    pub fn lane(&self, tenant: &str) -> LaneId {
+        let key = KeyRef::Kms { key_id: format!("treasury-{tenant}") };
+        LaneId { network: self.network.id.clone(), address: self.keys.create(key) }
+    }
+
+    /// An asset's identifier.
+    pub fn asset(&self, symbol: &str) -> AssetId {
+        let network: NetworkId = self.network.id.clone();
+        let (address, ..) = ASSETS.into_iter().find(|(_, known, _)| *known == symbol).expect("a listed asset");
+        AssetId { network, address }
+    }
+
+    /// The chain as handlers see it.
+    pub fn chain_port(&self) -> Arc<dyn Chain> {
+        Arc::clone(&self.chain_port)
+    }
+
+    /// Another process of the signer: the same ports, a memory of its own.
+    pub fn another_signer(&self) -> Arc<Signer> {
+        Arc::new(Signer {
+            store: Arc::clone(&self.signer.store),
+            queue: Arc::clone(&self.signer.queue),
+            keys: Arc::clone(&self.signer.keys),
+            chains: self.signer.chains.clone(),
+            clock: Arc::clone(&self.signer.clock),
+            networks: self.networks.clone(),
+            memory: Memory::default(),
+        })
+    }
+}
+
+/// Whole units of an asset in its smallest ones.
+pub fn units(symbol: &str, whole: u64) -> Amount {
+    let (.., decimals) = ASSETS.into_iter().find(|(_, known, _)| *known == symbol).expect("a listed asset");
+    Amount::new(u128::from(whole) * 10_u128.pow(u32::from(decimals))).expect("within bounds")
+}

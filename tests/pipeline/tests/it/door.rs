@@ -1,0 +1,203 @@
+//! What the clients' door promises: taken once, refused with a reason, never more than there is.
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use causeway_pipeline_tests::{
+    Setup, World,
+    api::{Answer, recipient},
+    faults::{CommitRule, EVERY_TRY, accepts},
+    world::TUSD,
+};
+use causeway_queue::{QueueName, memory::Fault};
+use causeway_state::message::queues;
+use causeway_store::memory::CommitFault;
+use alloy_primitives::U256;
+use futures::future::join_all;
+
+/// Sends these requests side by side, and those that found the rows too busy once more.
+fn at_once(world: &World, requests: u64, request: impl Fn(u64) -> String, amount: &str, symbol: &str) -> Vec<Answer> {
+    let one = |number: u64| world.request("acme", None, symbol, amount, recipient(&request(number)));
+    world.crossing.set(true);
+    let mut answers: Vec<Answer> = Vec::new();
+    let mut open: Vec<u64> = (0..requests).collect();
+    while !open.is_empty() {
+        let round = world.clock.run(join_all(open.iter().map(|number| one(*number))));
+        let busy = |answer: &Answer| answer.status == StatusCode::SERVICE_UNAVAILABLE;
+        let again = open.iter().zip(&round).filter(|(_, answer)| busy(answer)).map(|(number, _)| *number).collect();
+        answers.extend(round.into_iter().filter(|answer| !busy(answer)));
+        open = again;
+    }
+    world.crossing.set(false);
+    answers
+}
+
+#[test]
+fn insufficient_funds_are_refused_with_what_there_is() {
+    let mut world = World::new(Setup { tokens: 10, ..Setup::default() });
+    let answer = world.clock.run(world.request("acme", None, "TUSD", "10.5", recipient("rosa")));
+    assert_eq!((answer.status, answer.code()), (StatusCode::PAYMENT_REQUIRED, "INSUFFICIENT_FUNDS"));
+    assert_eq!(answer.body["error"]["available"], "10");
+    assert_eq!(answer.body["error"]["required"], "10.5");
+    assert_eq!(world.parcels().len(), 0);
+    world.withdraw("TUSD", "10", recipient("rosa"));
+    world.finish();
+}
+
+#[test]
+fn requests_at_once_never_take_more_than_there_is() {
+    for seed in 0..10 {
+        let mut world = World::new(Setup { seed, tokens: 10, ..Setup::default() });
+        let answers = at_once(&world, 24, |number| format!("{number}"), "1", "TBLK");
+        let taken: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).collect();
+        assert_eq!(taken.len(), 10);
+        for answer in answers.iter().filter(|answer| answer.status != StatusCode::CREATED) {
+            assert_eq!(answer.code(), "INSUFFICIENT_FUNDS");
+        }
+        taken.into_iter().for_each(|answer| drop(world.take_note("acme", answer)));
+        world.finish();
+        assert_eq!(world.money("acme", "TBLK").available, 0);
+    }
+}
+
+#[test]
+fn the_same_key_and_body_is_one_transfer() {
+    let mut world = World::new(Setup::default());
+    let request = |world: &World| world.request("acme", Some("k-1"), "TUSD", "5", recipient("rosa"));
+    let first = world.clock.run(request(&world));
+    let id = world.take_note("acme", &first);
+    for _ in 0..3 {
+        assert_eq!(world.clock.run(request(&world)).text("requestId"), id);
+        world.pass(2_000);
+    }
+    world.finish();
+    let late = world.clock.run(request(&world));
+    assert_eq!((late.status, late.text("requestId"), late.text("status")), (StatusCode::CREATED, &*id, "PENDING"));
+    world.finish();
+    assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(5_000_000));
+}
+
+#[test]
+fn fifty_repeats_at_once_are_one_transfer() {
+    for seed in 0..10 {
+        let mut world = World::new(Setup { seed, ..Setup::default() });
+        world.crossing.set(true);
+        let one = || world.request("acme", Some("k-1"), "TUSD", "5", recipient("rosa"));
+        let answers = world.clock.run(join_all((0..50).map(|_| one())));
+        world.crossing.set(false);
+        let ids: BTreeSet<String> = answers.iter().map(|answer| world.take_note("acme", answer)).collect();
+        assert_eq!(ids.len(), 1);
+        world.finish();
+        assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(5_000_000));
+    }
+}
+
+#[test]
+fn the_same_key_with_another_body_is_refused() {
+    let mut world = World::new(Setup::default());
+    let first = world.clock.run(world.request("acme", Some("k-1"), "TUSD", "5", recipient("rosa")));
+    world.take_note("acme", &first);
+    for (amount, to) in [("6", "rosa"), ("5", "karl")] {
+        let other = world.clock.run(world.request("acme", Some("k-1"), "TUSD", amount, recipient(to)));
+        assert_eq!((other.status, other.code()), (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"));
+    }
+    // The same amount in another spelling is the same request.
+    let spelt = world.clock.run(world.request("acme", Some("k-1"), "TUSD", "5.00", recipient("rosa")));
+    assert_eq!(spelt.text("requestId"), first.text("requestId"));
+    let stranger = world.clock.run(world.request("globex", Some("k-1"), "TUSD", "7", recipient("karl")));
+    world.take_note("globex", &stranger);
+    world.finish();
+    assert_eq!(world.parcels().len(), 2);
+}
+
+#[test]
+fn withdrawals_without_a_key_are_each_their_own() {
+    let mut world = World::new(Setup::default());
+    let ids: BTreeSet<String> = (0..3).map(|_| world.withdraw("TUSD", "5", recipient("rosa"))).collect();
+    assert_eq!(ids.len(), 3);
+    world.finish();
+    assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(15_000_000));
+}
+
+#[test]
+fn both_surfaces_feed_one_pipeline_and_keep_their_keys_apart() {
+    let mut world = World::new(Setup::default());
+    let first = world.clock.run(world.request("acme", Some("k-1"), "TUSD", "5", recipient("rosa")));
+    world.take_note("acme", &first);
+    for priority in ["low", "normal", "high"] {
+        let answer = world.transfer(&format!("k-{priority}"), "TUSD", "5", recipient("rosa"), priority);
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    }
+    let same_key = world.transfer("k-1", "TUSD", "5", recipient("rosa"), "normal");
+    assert_eq!(same_key.status, StatusCode::ACCEPTED, "{same_key:?}");
+    world.finish();
+    assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(25_000_000));
+}
+
+#[test]
+fn the_daily_limit_holds_and_is_new_the_next_day() {
+    for seed in 0..5 {
+        let mut world = World::new(Setup { seed, ..Setup::default() });
+        let answers = at_once(&world, 8, |number| format!("{number}"), "1000", "TUSD");
+        let taken: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).collect();
+        assert_eq!(taken.len(), 5);
+        for answer in answers.iter().filter(|answer| answer.status != StatusCode::CREATED) {
+            assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "LIMIT_EXCEEDED"));
+        }
+        taken.into_iter().for_each(|answer| drop(world.take_note("acme", answer)));
+        world.finish();
+        world.clock.advance(12 * 60 * 60 * 1000);
+        world.withdraw("TUSD", "1000", recipient("tomorrow"));
+        world.finish();
+    }
+}
+
+#[test]
+fn above_the_limit_of_one_transfer_nothing_is_taken() {
+    let world = World::new(Setup::default());
+    let answer = world.clock.run(world.request("acme", None, "TUSD", "1000.000001", recipient("rosa")));
+    assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "LIMIT_EXCEEDED"));
+    assert_eq!(world.parcels().len(), 0);
+    world.check_end();
+}
+
+#[test]
+fn a_publish_lost_after_the_commit_is_made_up_for_by_the_sweep() {
+    let mut world = World::new(Setup::default());
+    world.queue.set_fault(|_, _| Fault::RefuseBefore);
+    let id = world.withdraw("TUSD", "5", recipient("rosa"));
+    world.queue.clear_fault();
+    assert_eq!(world.queue.len(QueueName(queues::TRANSFERS_NORMAL)), 0);
+    world.finish();
+    assert_eq!(world.status(&id).text("status"), "COMPLETED");
+}
+
+#[test]
+fn a_lost_reply_of_the_accepting_commit_is_settled_by_its_token() {
+    let mut world = World::new(Setup::default());
+    world.script.commit(CommitRule { which: accepts, skip: 0, tries: 1, fault: CommitFault::LoseReply });
+    let id = world.withdraw("TUSD", "5", recipient("rosa"));
+    assert_eq!(world.script.struck(), 1);
+    world.finish();
+    assert_eq!(world.status(&id).text("status"), "COMPLETED");
+    assert_eq!(world.parcels().len(), 1);
+}
+
+#[test]
+fn an_unknown_commit_is_found_by_the_repeat_with_its_key() {
+    for fault in [CommitFault::LoseReply, CommitFault::LoseCall, CommitFault::Delay] {
+        let mut world = World::new(Setup::default());
+        world.script.commit(CommitRule { which: accepts, skip: 0, tries: EVERY_TRY, fault });
+        let request = |world: &World| world.request("acme", Some("k-1"), "TUSD", "5", recipient("rosa"));
+        let answer = world.clock.run(request(&world));
+        assert_eq!((answer.status, answer.code()), (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"));
+        world.script.clear();
+        let again = world.clock.run(request(&world));
+        world.take_note("acme", &again);
+        // What was under way arrives late, and finds the parcel there.
+        world.rows.land();
+        world.finish();
+        assert_eq!(world.parcels().len(), 1, "{fault:?}");
+        assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(5_000_000));
+    }
+}

@@ -1,0 +1,205 @@
+//! Stored bytes on their way to a node: repeated as often as needed, never anything else.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use causeway_chains::model::Fault;
+use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
+use causeway_pipeline_tests::{
+    Setup, World,
+    api::recipient,
+    faults::{ChainScript, CommitRule, EVERY_TRY, writes_gate},
+};
+use causeway_state::{lane::Gate, message::queues};
+use causeway_store::memory::CommitFault;
+
+const NORMAL: &str = queues::TRANSFERS_NORMAL;
+const LANES: &str = queues::TRANSACTIONS;
+
+/// A world in which so many withdrawals are signed and none is sent.
+fn signed(count: u64) -> World {
+    let mut world = World::new(Setup::default());
+    for number in 0..count {
+        world.withdraw("TUSD", "1", recipient(&format!("someone-{number}")));
+    }
+    world.track();
+    world.deliver_all(NORMAL);
+    world.check();
+    world
+}
+
+/// Every number's bytes as the network was handed them; the same each time.
+fn handed_once(world: &World) {
+    let mut all: Vec<_> = world.chain.handed().into_iter().map(|handed| handed.raw).collect();
+    all.sort();
+    all.dedup();
+    let next = world.lane_view("acme").expect("begun").next;
+    assert_eq!(all.len() as u64, next, "each number has one set of bytes");
+}
+
+#[test]
+fn a_sender_killed_after_the_node_accepted_sends_the_same_bytes_again() {
+    let mut kills = 0;
+    for polls in 1.. {
+        let mut world = signed(3);
+        world.crossing.set(true);
+        let killed = world.deliver_and_kill(LANES, polls).expect("a message");
+        world.crossing.set(false);
+        world.finish();
+        handed_once(&world);
+        kills += u32::from(killed);
+        if !killed {
+            break;
+        }
+    }
+    assert!(kills > 10, "the sender was killed only {kills} times");
+}
+
+#[test]
+fn a_gate_that_is_not_surely_written_is_found_out_by_sending_again() {
+    for (tries, fault) in [
+        (1, CommitFault::LoseReply),
+        (EVERY_TRY, CommitFault::LoseReply),
+        (EVERY_TRY, CommitFault::LoseCall),
+        (EVERY_TRY, CommitFault::Delay),
+        (EVERY_TRY, CommitFault::Contended),
+    ] {
+        let mut world = signed(4);
+        world.script.commit(CommitRule { which: writes_gate, skip: 0, tries, fault });
+        world.deliver(LANES);
+        assert!(world.script.struck() > 0, "{fault:?}");
+        world.pass(4_000);
+        world.rows.land();
+        world.finish();
+        handed_once(&world);
+    }
+}
+
+#[test]
+fn an_unknown_outcome_keeps_the_number_and_sends_the_same_bytes() {
+    for fault in [Fault::FailBefore, Fault::LoseReply, Fault::Delay, Fault::Limit { after_ms: Some(700) }] {
+        let mut world = signed(4);
+        let left = AtomicU32::new(7);
+        world.chain.set_faults(Arc::new(ChainScript(move |call| {
+            let strikes = call == "broadcast" && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+            if strikes { fault } else { Fault::Pass }
+        })));
+        world.pass(15_000);
+        world.chain.land();
+        world.finish();
+        handed_once(&world);
+    }
+}
+
+#[test]
+fn bytes_that_arrive_late_are_not_sent_under_another_number() {
+    let mut world = signed(1);
+    world.chain.set_faults(Arc::new(ChainScript(|call| if call == "broadcast" { Fault::Delay } else { Fault::Pass })));
+    world.pass(60_000);
+    let open = world.lane_view("acme").expect("begun");
+    assert_eq!((open.next, open.gate.seen), (1, 0), "the number is kept");
+    world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+    world.chain.land();
+    world.finish();
+    handed_once(&world);
+}
+
+#[test]
+fn a_number_that_our_own_transaction_used_up_is_not_sent_twice() {
+    let mut world = signed(3);
+    // The node takes all, every reply is lost, and blocks hold them before anybody asks again.
+    world.chain.set_faults(Arc::new(ChainScript(|call| if call == "broadcast" { Fault::LoseReply } else { Fault::Pass })));
+    for _ in 0..3 {
+        world.deliver(LANES);
+        world.clock.advance(20_000);
+        world.track();
+    }
+    world.chain.mine();
+    world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+    world.finish();
+    handed_once(&world);
+}
+
+#[test]
+fn a_node_that_forgot_its_pool_is_told_again() {
+    let mut world = signed(5);
+    world.next_block_at = None;
+    world.deliver_all(LANES);
+    let waiting: Vec<_> = world.chain.pooled().into_iter().map(|pooled| pooled.hash).collect();
+    assert_eq!(waiting.len(), 5);
+    for hash in &waiting[1..4] {
+        assert!(world.chain.drop_from_pool(*hash));
+    }
+    world.next_block_at = Some(world.clock.now_ms() + 1000);
+    world.finish();
+    handed_once(&world);
+}
+
+#[test]
+fn a_number_refused_for_good_halts_its_lane_and_nothing_later_is_sent() {
+    let mut world = signed(5);
+    world.refused.lock().expect("free").insert(2);
+    world.pass(60_000);
+    let view = world.lane_view("acme").expect("begun");
+    let LaneGate::Halted { reason, limit } = &view.gate.gate else { panic!("{:?}", view.gate) };
+    assert_eq!(*limit, 2);
+    assert!(reason.contains("number 2 is refused: the test refuses it"), "{reason}");
+    assert_eq!(world.chain.handed().len(), 2, "numbers 0 and 1");
+    // New ones wait with their money held; nothing is signed for a halted lane.
+    let late = world.withdraw("TUSD", "1", recipient("late"));
+    world.pass(120_000);
+    assert_eq!(world.lane_view("acme").expect("begun").next, 5);
+    assert!(world.parcel(&late).state.holds_money());
+    assert_eq!(world.parcels().iter().filter(|parcel| parcel.state == ParcelState::Confirmed).count(), 2);
+    // An operator finds the cause and releases the lane.
+    world.refused.lock().expect("free").clear();
+    release(&world);
+    world.finish();
+    handed_once(&world);
+}
+
+/// Opens a lane, as an operator's release does.
+pub(crate) fn release(world: &World) {
+    let lane = world.lane("acme");
+    let row = world.row(&Gate::key(&lane)).expect("begun");
+    let gate: Gate = row.parse().expect("a gate");
+    let open = Gate { gate: LaneGate::Open, tries: 0, ..gate };
+    world.must_commit(&[open.put(&lane, row.version()).expect("a row")]);
+}
+
+#[test]
+fn a_halt_is_not_lost_to_somebody_who_writes_the_gate_at_the_same_moment() {
+    let mut world = signed(3);
+    world.refused.lock().expect("free").insert(1);
+    let lane = world.lane("acme");
+    world.store.before(writes_gate, move |rows| {
+        use causeway_store::{CommitToken, Store};
+        use futures::FutureExt;
+        let row = rows.get(&Gate::key(&lane)).now_or_never().expect("at once").expect("readable").expect("there");
+        let gate: Gate = row.parse().expect("a gate");
+        let moved = Gate { publications: gate.publications + 1, ..gate };
+        let write = moved.put(&lane, row.version()).expect("a row");
+        let done = rows.commit(&CommitToken::new("meanwhile"), &[write]).now_or_never().expect("at once").expect("valid");
+        assert_eq!(done, causeway_store::Commit::Committed);
+    });
+    world.pass(30_000);
+    assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { limit: 1, .. }));
+    assert!(world.chain.handed().iter().all(|handed| handed.raw != world.lane_view("acme").expect("begun").transactions[2].1.raw));
+    world.refused.lock().expect("free").clear();
+    release(&world);
+    world.finish();
+}
+
+#[test]
+fn lost_and_repeated_lane_messages_change_nothing() {
+    let mut world = signed(6);
+    world.collect();
+    world.inbox.lose(LANES);
+    world.pass(3_000);
+    assert_eq!(world.chain.handed().len(), 0);
+    world.inbox.repeated = 700;
+    world.finish();
+    handed_once(&world);
+}
