@@ -81,7 +81,7 @@ fn program() -> PathBuf {
     let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/npm/node_modules/@foundry-rs");
     let natives = std::fs::read_dir(packages).into_iter().flatten().flatten();
     let native = natives.map(|package| package.path().join("bin/anvil")).find(|path| path.is_file());
-    native.expect("anvil is missing: run `make setup`, or name the program in CAUSEWAY_ANVIL")
+    native.expect("anvil is missing: run `make install`, or name the program in CAUSEWAY_ANVIL")
 }
 
 #[async_trait]
