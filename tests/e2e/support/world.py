@@ -69,4 +69,4 @@ class World:
         for row in self.operator.items("/admin/v1/treasuries", tenant=tenant):
             if row["network"] == NETWORK:
                 return row["address"]
-        return self.operator.act("treasuries", tenant=tenant, network=NETWORK, key=key).must(200)["address"]
+        return self.operator.act("treasuries", tenant=tenant, network=NETWORK, key=key).must(201)["address"]
