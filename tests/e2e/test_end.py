@@ -13,6 +13,21 @@ from support.world import World
 pytestmark = [pytest.mark.last, pytest.mark.guarded]
 
 
+def test_no_money_is_held(world: World) -> None:
+    def holding() -> list[dict]:
+        return [row for row in world.operator.items("/admin/v1/accounts") if row["held"] != "0"]
+
+    wait_until("no account holds money", lambda: holding() == [])
+
+
+def test_no_lane_is_halted_or_has_anything_unsent(world: World) -> None:
+    def unfinished() -> list[dict]:
+        used = [lane for lane in world.operator.items("/admin/v1/lanes") if lane["state"] != "unused"]
+        return [lane for lane in used if lane["state"] != "open" or lane["next"] != lane["consumed"]]
+
+    wait_until("every lane is open and worked off", lambda: unfinished() == [])
+
+
 def test_every_queue_runs_empty(world: World, chain: Chain) -> None:
     chain.bury()
 
@@ -26,18 +41,6 @@ def test_every_queue_runs_empty(world: World, chain: Chain) -> None:
 
 def test_no_dead_letter_is_left_open(world: World) -> None:
     assert letters(world.operator) == []
-
-
-def test_no_lane_is_halted_or_has_anything_unsent(world: World) -> None:
-    def unfinished() -> list[dict]:
-        used = [lane for lane in world.operator.items("/admin/v1/lanes") if lane["state"] != "unused"]
-        return [lane for lane in used if lane["state"] != "open" or lane["next"] != lane["consumed"]]
-
-    wait_until("every lane is open and worked off", lambda: unfinished() == [])
-
-
-def test_no_money_is_held(world: World) -> None:
-    assert [row for row in world.operator.items("/admin/v1/accounts") if row["held"] != "0"] == []
 
 
 def test_the_ledger_check_is_clean(world: World) -> None:

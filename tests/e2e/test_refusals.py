@@ -88,7 +88,7 @@ TRANSFER_FIELDS = [
     ("from", "0x" + "11" * 20, INVALID),
     *(("amount", value, INVALID) for value in AMOUNTS),
     ("token", GONE, INVALID), ("token", 1, INVALID), ("token", "DOGE", "UNKNOWN_TOKEN"),
-    ("token", "0x" + "11" * 20, "UNKNOWN_TOKEN"), ("token", "tusd", "UNKNOWN_TOKEN"),
+    ("token", "0x" + "11" * 20, "UNKNOWN_TOKEN"), ("token", "TUSD ", "UNKNOWN_TOKEN"),
     ("network", 1, INVALID), ("network", "nowhere", "UNKNOWN_NETWORK"), ("network", "ethereum", "UNKNOWN_NETWORK"),
     ("priority", "urgent", INVALID), ("priority", 1, INVALID),
     ("idempotencyKey", GONE, INVALID), ("idempotencyKey", "", INVALID), ("idempotencyKey", "k" * 129, INVALID),
@@ -110,7 +110,7 @@ def test_a_withdrawal_with_a_bad_key(tenant: Tenant, key: str) -> None:
     withdrawal_refused(tenant, order, 400, INVALID, "Idempotency-Key", **{"idempotency-key": key})
 
 
-NO_OBJECTS = [b"", b"nonsense", b"{", b"[]", b"null", b'"text"', b"7", b'{"amount": "1"} and more', b'{"amount": "\xff"}']
+NO_OBJECTS = [b"", b"nonsense", b"{", b"[]", b"null", b'"text"', b"7", b'{"amount": "1"} and more']
 
 
 @pytest.mark.parametrize("body", NO_OBJECTS)
