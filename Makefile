@@ -17,7 +17,7 @@ install: ## the local platform's tools into .local/ (pinned)
 	@$(PLATFORM) install
 
 build: ## every function and the command line, as the local stack runs them
-	@$(CARGO) build --quiet $(BINS) --bin causeway
+	@$(CARGO) build $(BINS) --bin causeway
 
 up: build ## the local stack: emulator, chain, everything in infra/topology.yaml
 	@$(PLATFORM) up

@@ -50,6 +50,11 @@ pub enum Decision {
         /// For the operator.
         reason: String,
     },
+    /// Neither paid nor unpaid: its money stays held, and people look (rule 8).
+    AskPeople {
+        /// For the operator.
+        reason: String,
+    },
     /// Another message must be worked off first; this one comes again.
     Later {
         /// For the log.
@@ -81,23 +86,24 @@ pub fn decide(told: Told<'_>, transaction: &Transaction, parcels: &[Parcel]) -> 
 fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
     let inclusion = told.inclusion;
     let gas_cost_wei = U256::from(inclusion.gas_used) * U256::from(inclusion.gas_price_wei);
-    let (code, reason) = if !inclusion.success {
-        let reason = inclusion.revert_reason.clone().unwrap_or_else(|| "no reason given".to_owned());
-        ("REVERTED", format!("the transaction reverted: {reason}"))
-    } else if paid(inclusion, parcels) {
+    if inclusion.success && paid(inclusion, parcels) {
         return Decision::Pay { gas_cost_wei };
-    } else if inclusion.moved.is_empty() {
-        ("NOT_MOVED", "the token reported success but moved nothing".to_owned())
-    } else {
-        // Something moved, but not what was asked for: neither paid nor unpaid, so people decide.
-        return Decision::Later {
-            reason: format!("{} moved something other than what was asked for", inclusion.hash),
-        };
-    };
+    }
     match told.stage {
         // A reorganisation can still turn it into a success: money is released only when it is final.
         Stage::Confirmed | Stage::Reorged => Decision::Nothing,
-        Stage::Final => Decision::Fail { gas_cost_wei, code, reason },
+        Stage::Final if !inclusion.success => {
+            let why = inclusion.revert_reason.as_deref().unwrap_or("no reason given");
+            Decision::Fail { gas_cost_wei, code: "REVERTED", reason: format!("the transaction reverted: {why}") }
+        }
+        Stage::Final if inclusion.moved.is_empty() => {
+            let reason = "the token reported success but moved nothing".to_owned();
+            Decision::Fail { gas_cost_wei, code: "NOT_MOVED", reason }
+        }
+        Stage::Final => {
+            let reason = format!("transaction {} moved something other than what was asked for", inclusion.hash);
+            Decision::AskPeople { reason }
+        }
     }
 }
 
@@ -129,3 +135,6 @@ pub const fn is_open(state: ParcelState) -> bool {
         | ParcelState::Cancelled => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,13 +69,13 @@ impl Settler {
             tracing::info!(network = %stage.network, height = stage.height, "the block is no longer on the chain");
             return Ok(());
         };
-        let mut later = None;
+        let mut left = Left::default();
         let mut rest = vec![stage.inclusions.clone()];
         while let Some(inclusions) = rest.pop() {
             let mut done = false;
             for _ in 0..ROUNDS_MAX {
                 let loaded = self.load(&inclusions).await?;
-                match self.settle_group(stage, &anchor, &loaded, &mut later).await? {
+                match self.settle_group(stage, &anchor, &loaded, &mut left).await? {
                     Progress::Done => {
                         done = true;
                         break;
@@ -97,7 +97,11 @@ impl Settler {
                 return Err(SettleError::Later("its rows never held still".to_owned()));
             }
         }
-        later.map_or(Ok(()), |reason| Err(SettleError::Later(reason)))
+        match left {
+            Left { people: Some(reason), .. } => Err(SettleError::Hopeless(reason)),
+            Left { later: Some(reason), .. } => Err(SettleError::Later(reason)),
+            Left { people: None, later: None } => Ok(()),
+        }
     }
 
     async fn settle_group(
@@ -105,7 +109,7 @@ impl Settler {
         stage: &StageMessage,
         anchor: &Anchor,
         loaded: &[Loaded],
-        later: &mut Option<String>,
+        left: &mut Left,
     ) -> Result<Progress, SettleError> {
         let now = self.clock.now_ms();
         let entry = CommitId::new(&*self.clock).to_string();
@@ -125,8 +129,14 @@ impl Settler {
             if written {
                 touched.push(one.clone());
             }
-            if let Decision::Later { reason } = decision {
-                *later = Some(reason);
+            match decision {
+                Decision::Later { reason } => left.later = Some(reason),
+                Decision::AskPeople { reason } => left.people = Some(reason),
+                Decision::Nothing
+                | Decision::Pay { .. }
+                | Decision::Fail { .. }
+                | Decision::Reopen { .. }
+                | Decision::HaltOnly { .. } => {}
             }
         }
         if touched.is_empty() && batch.halts.is_empty() {
@@ -170,6 +180,13 @@ impl Settler {
     }
 }
 
+/// What a stage leaves undone, and why: for another message's sake, or for people.
+#[derive(Debug, Default)]
+struct Left {
+    later: Option<String>,
+    people: Option<String>,
+}
+
 /// How far a group's commit came.
 enum Progress {
     Done,
@@ -195,7 +212,7 @@ impl Batch {
         merge: Merge<'_>,
     ) -> Result<bool, SettleError> {
         match decision {
-            Decision::Nothing | Decision::Later { .. } => Ok(false),
+            Decision::Nothing | Decision::Later { .. } | Decision::AskPeople { .. } => Ok(false),
             Decision::HaltOnly { reason } => {
                 self.halts.insert(one.inclusion.lane.clone(), reason.clone());
                 Ok(false)

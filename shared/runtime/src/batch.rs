@@ -40,7 +40,9 @@ where
         let (handle, prefix) = (Arc::clone(&handle), Arc::clone(&prefix));
         async move {
             let messages = read(event.payload, &prefix);
+            let count = messages.len();
             let failed = handle_all(&*handle, messages).await;
+            tracing::info!(messages = count, failed = failed.len(), "batch");
             let mut response = SqsBatchResponse::default();
             for id in failed {
                 let mut failure = BatchItemFailure::default();
