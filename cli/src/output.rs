@@ -95,21 +95,36 @@ pub(crate) fn table(columns: &[Column], rows: &[Value]) -> String {
 
 /// A record as lines of name and value, by name; lists of records in it become tables below them.
 fn fields(record: &Value) -> String {
-    let Value::Object(map) = record else { return word(Some(record)) };
-    // Sorted here, since the order of a JSON object depends on how the library was built.
-    let map: BTreeMap<&String, &Value> = map.iter().collect();
+    // Sorted, since the order of a JSON object depends on how the library was built.
+    let mut values = BTreeMap::new();
+    flatten("", record, &mut values);
     let mut table = plain();
     let mut lists = String::new();
-    for (name, value) in map {
+    for (name, value) in values {
         match value.as_array().filter(|rows| rows.iter().any(Value::is_object)) {
             Some(rows) => lists.push_str(&format!("\n\n{name}\n{}", list(rows))),
             None => {
-                table.add_row([name.clone(), word(Some(value))]);
+                table.add_row([name, word(Some(value))]);
             }
         }
     }
     pad(&mut table);
     table.trim_fmt() + &lists
+}
+
+/// Every value of a record by its path, such as `error.code`.
+fn flatten<'a>(path: &str, value: &'a Value, values: &mut BTreeMap<String, &'a Value>) {
+    match value.as_object() {
+        Some(map) => {
+            for (name, value) in map {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, value, values);
+            }
+        }
+        None => {
+            values.insert(path.to_owned(), value);
+        }
+    }
 }
 
 /// A list within a record: a column for every name that a row has.
@@ -172,12 +187,12 @@ x               12345  -";
 
     #[test]
     fn a_record_is_a_line_for_each_field() {
-        let record =
-            json!({"account": "tenant:acme", "clean": true, "faults": [], "rows": [{"b": 1}, {"a": "x", "b": 2}]});
+        let record = json!({"account": "tenant:acme", "clean": true, "faults": [], "key": {"kind": "kms"}, "rows": [{"b": 1}, {"a": "x", "b": 2}]});
         let expected = "\
-account  tenant:acme
-clean    yes
-faults   -
+account   tenant:acme
+clean     yes
+faults    -
+key.kind  kms
 
 rows
 A  B

@@ -67,7 +67,8 @@ pub(crate) struct Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: ", self.code)?;
-        if let Some(field) = &self.field {
+        // Most of the API's reasons begin with the field's name.
+        if let Some(field) = self.field.as_ref().filter(|field| !self.message.starts_with(field.as_str())) {
             write!(f, "{field}: ")?;
         }
         write!(f, "{} (HTTP {})", self.message, self.status)?;
@@ -168,6 +169,9 @@ mod tests {
                 "details": {"available": "1", "required": "2"}}"#,
         );
         assert_eq!(transfer.to_string(), "INSUFFICIENT_FUNDS: too little (HTTP 402) [available \"1\", required \"2\"]");
+        let repeated =
+            read(400, r#"{"error": {"code": "VALIDATION_ERROR", "field": "amount", "message": "amount is zero"}}"#);
+        assert_eq!(repeated.to_string(), "VALIDATION_ERROR: amount is zero (HTTP 400)");
         let named = read(
             400,
             r#"{"status": "error", "code": "VALIDATION_ERROR", "message": "is unknown", "details": {"field": "memo"}}"#,

@@ -36,7 +36,7 @@ pub(super) struct Account {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Balance {
     tenant: &'static str,
-    treasury: Address,
+    treasury: String,
     symbol: String,
     chain: String,
     ledger: String,
@@ -78,7 +78,7 @@ async fn balance(stage: &Stage, treasury: &Treasury, accounts: &[Account], asset
     let ledger = treasury_units(accounts, treasury.address, asset)?;
     Ok(Balance {
         tenant: treasury.user.tenant(),
-        treasury: treasury.address,
+        treasury: treasury.address.to_string(),
         symbol: asset.symbol.clone(),
         chain: shown(chain, asset),
         ledger: shown(ledger, asset),

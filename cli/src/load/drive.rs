@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    follow::{self, Follow},
+    follow::{self, Follow, Followed},
     plan::{Plan, Sample, Seen},
 };
 use crate::{
@@ -28,8 +28,8 @@ pub(super) struct Driven {
     pub(super) began: Instant,
     /// After the last answer.
     pub(super) answered: Instant,
-    /// How many could not be followed to their goal in time.
-    pub(super) unfinished: usize,
+    /// How following went.
+    pub(super) followed: Followed,
 }
 
 /// Sends everything and follows it. Also returns how many requests started late, since
@@ -51,7 +51,7 @@ pub(super) async fn run(
         },
         follow::run(api, samples, following)
     );
-    let driven = Driven { began, answered: sent, unfinished: followed? };
+    let driven = Driven { began, answered: sent, followed: followed? };
     Ok((driven, late.into_inner()))
 }
 

@@ -31,27 +31,47 @@ pub(super) async fn warm_up(api: &Api) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// How following went.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Followed {
+    /// How many did not get to the goal in time.
+    pub(super) unfinished: usize,
+    /// Looks taken.
+    pub(super) looks: u64,
+    /// From the start of a look to the end of the next, at most: what was seen is late by less.
+    pub(super) late_by: Duration,
+}
+
 /// Looks until every request is answered and every accepted one has reached the goal, or
-/// `timeout_s` have passed since the last answer; returns how many did not get there.
-pub(super) async fn run(api: &Api, samples: &[Sample], follow: Follow) -> Result<usize, CliError> {
+/// `timeout_s` have passed since the last answer.
+pub(super) async fn run(api: &Api, samples: &[Sample], follow: Follow) -> Result<Followed, CliError> {
     let by_recipient: HashMap<Address, &Sample> = samples.iter().map(|sample| (sample.to, sample)).collect();
+    let mut followed = Followed::default();
     if follow.goal == Goal::Accepted {
-        return Ok(0);
+        return Ok(followed);
     }
+    let mut last_start = Instant::now();
     loop {
         let open = open(samples, follow.goal);
         if open.waiting == 0 && open.unanswered == 0 {
-            return Ok(0);
+            return Ok(followed);
         }
         if open.unanswered == 0
             && open.last_answer.is_some_and(|last| last.elapsed() > Duration::from_secs(follow.timeout_s))
         {
-            return Ok(open.waiting);
+            return Ok(Followed { unfinished: open.waiting, ..followed });
         }
+        let mut pause = Duration::from_millis(follow.poll_ms);
         if open.waiting > 0 {
+            let start = Instant::now();
             look(api, &by_recipient, follow.goal, open.waiting).await?;
+            followed.looks += 1;
+            followed.late_by = followed.late_by.max(last_start.elapsed());
+            last_start = start;
+            // Looking must not become the load that is measured: it takes at most half of the time.
+            pause = pause.max(start.elapsed());
         }
-        sleep(Duration::from_millis(follow.poll_ms)).await;
+        sleep(pause).await;
     }
 }
 

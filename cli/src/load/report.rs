@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     drive::Driven,
-    follow::Follow,
+    follow::{Follow, Followed},
     plan::{Plan, Sample, Seen},
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(super) struct Report {
     refused: BTreeMap<String, u64>,
     ended: BTreeMap<&'static str, u64>,
     late_starts: u64,
-    unfinished: usize,
+    followed: Followed,
     poll_ms: u64,
     surface: Surface,
     stages: Vec<Stage>,
@@ -83,7 +83,7 @@ impl Report {
             refused,
             ended,
             late_starts,
-            unfinished: driven.unfinished,
+            followed: driven.followed,
             poll_ms: follow.poll_ms,
             surface: plan.surface,
             stages: stages.into_iter().filter(|stage| !stage.times.is_empty()).collect(),
@@ -98,13 +98,15 @@ impl Report {
         let ended = list(self.ended.iter().map(|(state, count)| format!("{count} {state}")).collect());
         format!(
             "{}\n\nrequests {}, accepted {}, refused {refused}; started late {}\nended {ended}; unfinished {}\n\
-             'as seen': looked every {} ms, so these are late by up to that and the time of a look\nseed {}",
+             'as seen': {} looks, {} ms or more apart; every time is late by less than {} ms\nseed {}",
             table(&STAGES, &rows),
             self.requests,
             self.accepted,
             self.late_starts,
-            self.unfinished,
+            self.followed.unfinished,
+            self.followed.looks,
             self.poll_ms,
+            self.seen_late_by_ms(),
             self.seed,
         )
     }
@@ -119,8 +121,13 @@ impl Report {
         json!({
             "seed": self.seed, "surface": surface, "requests": self.requests, "accepted": self.accepted,
             "refused": self.refused, "ended": self.ended, "lateStarts": self.late_starts,
-            "unfinished": self.unfinished, "pollMs": self.poll_ms, "stages": stages,
+            "unfinished": self.followed.unfinished, "pollMs": self.poll_ms, "looks": self.followed.looks,
+            "seenLateByMsMax": self.seen_late_by_ms(), "stages": stages,
         })
+    }
+
+    fn seen_late_by_ms(&self) -> u64 {
+        u64::try_from(self.followed.late_by.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Fails if anything was refused, or did not get where it was followed to.
@@ -132,10 +139,10 @@ impl Report {
                 self.requests
             )));
         }
-        if self.unfinished > 0 {
+        if self.followed.unfinished > 0 {
             return Err(CliError::TimedOut(format!(
                 "{} of {} did not get there in time",
-                self.unfinished, self.accepted
+                self.followed.unfinished, self.accepted
             )));
         }
         let lost: u64 = self.ended.iter().filter(|(state, _)| **state != "confirmed").map(|(_, count)| count).sum();

@@ -89,6 +89,7 @@ async fn everything_is_followed_to_its_end() {
     ] {
         assert_eq!(stage(&report, name)["count"], 230, "{name}");
     }
+    assert!(report["looks"].as_u64() >= Some(5), "one look for each state at least: {report}");
     let recipients: HashSet<_> = taken.lock().expect("the book").iter().map(|(to, _)| to.clone()).collect();
     assert_eq!(recipients.len(), 230);
     let requests = received(&server).await;
