@@ -7,7 +7,7 @@ import pytest
 from support.chain import Chain
 from support.letters import letters
 from support.tenants import units
-from support.waiting import wait_until
+from support.waiting import wait_empty
 from support.world import World
 
 pytestmark = [pytest.mark.last, pytest.mark.guarded]
@@ -17,7 +17,7 @@ def test_no_money_is_held(world: World) -> None:
     def holding() -> list[dict]:
         return [row for row in world.operator.items("/admin/v1/accounts") if row["held"] != "0"]
 
-    wait_until("no account holds money", lambda: holding() == [])
+    wait_empty("no account holds money", holding)
 
 
 def test_no_lane_is_halted_or_has_anything_unsent(world: World) -> None:
@@ -25,18 +25,17 @@ def test_no_lane_is_halted_or_has_anything_unsent(world: World) -> None:
         used = [lane for lane in world.operator.items("/admin/v1/lanes") if lane["state"] != "unused"]
         return [lane for lane in used if lane["state"] != "open" or lane["next"] != lane["consumed"]]
 
-    wait_until("every lane is open and worked off", lambda: unfinished() == [])
+    wait_empty("every lane is open and worked off", unfinished)
 
 
 def test_every_queue_runs_empty(world: World, chain: Chain) -> None:
     chain.bury()
 
-    def left() -> dict[str, int]:
+    def filled() -> list[dict]:
         rows = world.operator.items("/admin/v1/queues")
-        counts = {row["queue"]: row["ready"] + row["inFlight"] + row["delayed"] for row in rows}
-        return {queue: count for queue, count in counts.items() if count}
+        return [row for row in rows if row["ready"] + row["inFlight"] + row["delayed"]]
 
-    wait_until("every queue is empty", lambda: left() == {})
+    wait_empty("every queue is empty", filled)
 
 
 def test_no_dead_letter_is_left_open(world: World) -> None:

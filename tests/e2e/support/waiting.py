@@ -26,6 +26,20 @@ def wait_until(what: str, ask: Callable[[], T], limit_s: float = HANG_S) -> T:
     return answer
 
 
+def wait_empty(what: str, ask: Callable[[], list[T]]) -> None:
+    """Asks again and again until nothing is left; if that never comes, says what is."""
+    left: list[T] = []
+
+    def nothing() -> bool:
+        left[:] = ask()
+        return not left
+
+    try:
+        wait_until(what, nothing)
+    except AssertionError as hang:
+        raise AssertionError(f"{hang}; left: {left}") from None
+
+
 def at_once(act: Callable[[T], U], each: Iterable[T], connections: int | None = None) -> list[U]:
     """Does something with each of these side by side, and returns the results in order.
 
