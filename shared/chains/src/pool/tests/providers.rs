@@ -42,7 +42,11 @@ async fn with_the_first_down_the_second_answers() {
 async fn what_no_node_would_say_is_left_to_the_next() {
     let html = || Answer::Http(502, vec![], "<html>Bad Gateway</html>".to_owned());
     let page = || Answer::Http(200, vec![], "<html>Welcome</html>".to_owned());
-    let large = || Answer::Http(200, vec![], " ".repeat((4 << 20) + 1));
+    // A good answer but for its size: spaces after it are valid JSON.
+    let large = || {
+        let spaces = " ".repeat(4 << 20);
+        Answer::Http(200, vec![], format!(r#"{{"jsonrpc":"2.0","id":1,"result":"0x7"}}{spaces}"#))
+    };
     let error = || Answer::Error(-32603, "Internal error", Value::Null);
     let text = || Answer::Result(json!("seven"));
     for odd in [html, page, large, error, text] {
