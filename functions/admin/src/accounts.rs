@@ -123,5 +123,6 @@ impl Admin {
 pub fn told(units: i128, decimals: u8) -> String {
     let sign = if units < 0 { "-" } else { "" };
     // A sum of shards may leave an amount's bounds; then the units are told as they are.
-    Amount::new(units.unsigned_abs()).map_or_else(|| units.to_string(), |amount| format!("{sign}{}", amount.format(decimals)))
+    Amount::new(units.unsigned_abs())
+        .map_or_else(|| units.to_string(), |amount| format!("{sign}{}", amount.format(decimals)))
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use causeway_http::{ApiError, Principal, Role, Shape, request::no_route};
+use causeway_http::{ApiError, Principal, Role, Shape, access, request::no_route};
 use lambda_http::request::RequestContext;
 
 use crate::{
@@ -62,6 +62,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .merge(items)
         .fallback(|| async { Refused(no_route()) })
         .method_not_allowed_fallback(|| async { Refused(no_route()) })
+        .layer(from_fn(access::log))
         .with_state(admin)
 }
 

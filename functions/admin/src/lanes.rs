@@ -93,12 +93,8 @@ impl Admin {
     pub async fn lanes(&self, asked: &PageAsked) -> Result<List<Lane>, ApiError> {
         let parts = self.networks.iter().map(|network| Treasury::query_network(&network.id)).collect();
         let page = self.page(asked, parts).await?.try_map(|row| parse::<Treasury>(&row))?;
-        let keys: Vec<_> = page
-            .items
-            .iter()
-            .map(Treasury::lane)
-            .flat_map(|lane| [Counter::key(&lane), Gate::key(&lane)])
-            .collect();
+        let keys: Vec<_> =
+            page.items.iter().map(Treasury::lane).flat_map(|lane| [Counter::key(&lane), Gate::key(&lane)]).collect();
         let rows = self.read(&keys).await?;
         let mut pairs = rows.chunks(2);
         page.try_map(|treasury| match pairs.next() {

@@ -134,7 +134,13 @@ impl Order<'_> {
     }
 
     /// The account's postings against the treasury's, which is seen from the other side; both accounts become known.
-    fn writes(&self, treasury: AccountId, plan: &[(u8, i128)], preferred: u8, now: u64) -> Result<Vec<Write>, ApiError> {
+    fn writes(
+        &self,
+        treasury: AccountId,
+        plan: &[(u8, i128)],
+        preferred: u8,
+        now: u64,
+    ) -> Result<Vec<Write>, ApiError> {
         let (verb, _, kind) = self.direction.parts();
         let entry = format!("{}#{verb}", self.id.bare());
         let about = self.id.to_string();
@@ -228,17 +234,17 @@ impl Admin {
         })?;
         let token = fields.text("token")?;
         let by_address = token.parse().ok().and_then(|address| network.asset(address));
-        let asset = by_address.or_else(|| network.asset_by_symbol(token)).ok_or_else(|| {
-            ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {name}"))
-        })?;
+        let asset = by_address
+            .or_else(|| network.asset_by_symbol(token))
+            .ok_or_else(|| ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {name}")))?;
         let owner = match fields.optional_text("account")? {
             None | Some("tenant") => Owner::Tenant(tenant.clone()),
             Some("gas") if asset.is_native() => Owner::Gas(tenant.clone()),
             Some("gas") => return Err(ApiError::field("token", "must be the network's own coin for the gas account")),
             Some(_) => return Err(ApiError::field("account", "must be tenant or gas")),
         };
-        let amount = Amount::parse(fields.text("amount")?, asset.decimals)
-            .map_err(|error| ApiError::field("amount", error))?;
+        let amount =
+            Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
         let reason = fields.reason()?;
         let id = OperationId::derived(&[tenant.as_str(), &fields.key("idempotencyKey")?]);
         Ok(Order { direction, id, account: AccountId { owner, asset: asset.id() }, asset, amount, reason })
@@ -249,9 +255,10 @@ impl Admin {
         let rows = self.all(Treasury::query(tenant, &asset.network)).await?;
         let mut known = rows.iter().map(parse::<Treasury>).collect::<Result<Vec<_>, _>>()?;
         known.sort_by_key(|treasury| (treasury.created_at, treasury.address));
-        let treasury = known.into_iter().next().ok_or_else(|| {
-            ApiError::new(Code::NoTreasury, format!("{tenant} has no treasury on {}", asset.network))
-        })?;
+        let treasury = known
+            .into_iter()
+            .next()
+            .ok_or_else(|| ApiError::new(Code::NoTreasury, format!("{tenant} has no treasury on {}", asset.network)))?;
         Ok(AccountId { owner: Owner::Treasury(treasury.lane()), asset: asset.id() })
     }
 

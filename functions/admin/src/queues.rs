@@ -2,12 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use causeway_domain::{
-    Network,
-    clock::Millis,
-    limits::PEEK_MESSAGES_MAX,
-    verdict::WaitReason,
-};
+use causeway_domain::{Network, clock::Millis, limits::PEEK_MESSAGES_MAX, verdict::WaitReason};
 use causeway_http::{ApiError, Code, time::iso};
 use causeway_queue::{Peeked, QueueError, QueueName};
 use causeway_state::{

@@ -98,9 +98,7 @@ impl Admin {
         let failure = Failure { code: REFUNDED.to_owned(), reason: reason.to_owned() };
         let account = AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() };
         let mut postings = Postings::new();
-        postings
-            .release(&account, &parcel.hold, &parcel.id.bare())
-            .map_err(|error| ApiError::internal(&error))?;
+        postings.release(&account, &parcel.hold, &parcel.id.bare()).map_err(|error| ApiError::internal(&error))?;
         let mut writes = postings.writes(now).map_err(|error| ApiError::internal(&error))?;
         let rejected = parcel.rejected(failure, now);
         writes.push(parcel.moved(version, rejected).map_err(|error| ApiError::internal(&error))?);
@@ -127,7 +125,8 @@ impl Admin {
         for row in rows.iter().filter_map(|(_, row)| row.as_ref()) {
             let parcel: Parcel = parse(row)?;
             if parcel.state.holds_money() {
-                let message = format!("money is held for the {} transfer {}", parcel.state.as_str(), parcel.transfer_id(0));
+                let message =
+                    format!("money is held for the {} transfer {}", parcel.state.as_str(), parcel.transfer_id(0));
                 return Err(ApiError::new(Code::Conflict, message));
             }
         }

@@ -1,9 +1,6 @@
 //! Treasuries: the wallets that pay for a tenant's transfers, registered once.
 
-use causeway_domain::{
-    Address, Network,
-    id::TenantId,
-};
+use causeway_domain::{Address, Network, id::TenantId};
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_keys::{KeyError, KeyRef};
 use causeway_state::{
@@ -150,8 +147,7 @@ impl Admin {
         let reason = fields.reason()?;
         let key = fields.object("key", &KEY_FIELDS)?;
         let (key, address) = self.key(&key).await.map_err(|error| error.within("key"))?;
-        let treasury =
-            Treasury { tenant, network: network.id.clone(), address, key, created_at: self.clock.now_ms() };
+        let treasury = Treasury { tenant, network: network.id.clone(), address, key, created_at: self.clock.now_ms() };
         let writes = registration(&treasury, network)?;
         let act = Act {
             by,
@@ -194,7 +190,8 @@ impl Admin {
 /// The treasury, and the ledger accounts that postings about it will touch, so that checks see both sides of each.
 fn registration(treasury: &Treasury, network: &Network) -> Result<Vec<Write>, ApiError> {
     let gas = AccountId { owner: Owner::Gas(treasury.tenant.clone()), asset: network.native().id() };
-    let of_asset = |asset: &causeway_domain::Asset| AccountId { owner: Owner::Treasury(treasury.lane()), asset: asset.id() };
+    let of_asset =
+        |asset: &causeway_domain::Asset| AccountId { owner: Owner::Treasury(treasury.lane()), asset: asset.id() };
     let mut writes = treasury.register().map_err(|error| ApiError::internal(&error))?;
     for account in network.assets().map(of_asset).chain([gas]) {
         writes.push(account.register().map_err(|error| ApiError::internal(&error))?);

@@ -1,11 +1,7 @@
 //! A batch of dead letters: each becomes a row of its own, or comes again.
 
 use causeway_domain::id::ParcelId;
-use causeway_runtime::{
-    Received,
-    batch::Failed,
-    metrics,
-};
+use causeway_runtime::{Received, batch::Failed, metrics};
 use causeway_state::{
     commit::{Done, commit},
     dead_letter::{DeadLetter, Status},

@@ -89,7 +89,8 @@ async fn every_trigger_s_sample_is_recorded_with_its_reason() {
     for text in samples {
         assert!(recorder.handle(sample(text)).await.is_empty());
     }
-    let mut told: Vec<_> = letters(&store).into_iter().map(|it| (it.queue, it.reason, it.receives, it.parcel)).collect();
+    let mut told: Vec<_> =
+        letters(&store).into_iter().map(|it| (it.queue, it.reason, it.receives, it.parcel)).collect();
     told.sort();
     let parcel: ParcelId = "pcl_01kavbz7j0000000000000000a".parse().expect("an id");
     let expected = [
@@ -109,8 +110,10 @@ async fn repeats_of_one_dead_letter_are_one_record() {
     }
     assert_eq!(letters(&store).len(), 1);
     // The same dedup text in another queue is another dead letter, as is another message without one.
-    let other: Vec<_> = again().into_iter().map(|it| Received { queue: "chain-events-dead".to_owned(), ..it }).collect();
-    let poison = |id: &str| Received { message_id: id.to_owned(), queue: "transfers-dead".to_owned(), ..Received::default() };
+    let other: Vec<_> =
+        again().into_iter().map(|it| Received { queue: "chain-events-dead".to_owned(), ..it }).collect();
+    let poison =
+        |id: &str| Received { message_id: id.to_owned(), queue: "transfers-dead".to_owned(), ..Received::default() };
     assert!(recorder.handle([other, vec![poison("a"), poison("b"), poison("a")]].concat()).await.is_empty());
     assert_eq!(letters(&store).len(), 4);
 }
@@ -139,11 +142,15 @@ async fn nothing_waits_for_an_operator_once_the_money_is_settled() {
 #[tokio::test]
 async fn a_long_body_is_cut_between_characters_and_marked() {
     let store = MemoryStore::new();
-    let message = Received { message_id: "m".to_owned(), body: "é".repeat(BODY_BYTES_MAX), ..transfers_dead().remove(0) };
+    let message =
+        Received { message_id: "m".to_owned(), body: "é".repeat(BODY_BYTES_MAX), ..transfers_dead().remove(0) };
     let whole = Received {
         message_id: "n".to_owned(),
         body: "x".repeat(BODY_BYTES_MAX),
-        attributes: vec![(REASON, "r"), (DEDUP, "other")].into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        attributes: vec![(REASON, "r"), (DEDUP, "other")]
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect(),
         ..message.clone()
     };
     assert!(recorder(&store).handle(vec![message, whole]).await.is_empty());

@@ -4,17 +4,25 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    body::{Body, Bytes, to_bytes},
     extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, header},
+    http::header,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use causeway_domain::limits::BODY_BYTES_MAX;
-use causeway_http::{ApiError, Code, Principal, Shape};
+use causeway_http::{
+    ApiError, Principal, Shape, access,
+    docs::{TransferError, TransferErrors, WithdrawalError, WithdrawalErrors},
+    request::{no_route, read_body},
+};
 use lambda_http::request::RequestContext;
 
-use crate::{Intake, openapi, transfer::PageAsked};
+use crate::{
+    Intake, openapi,
+    queue_status::QueueStatus,
+    transfer::{PageAsked, TransferPage, TransferRequest, TransferStatus, TransferTaken},
+    withdrawal::{WithdrawalRequest, WithdrawalStatus, WithdrawalTaken},
+};
 
 type Shared = State<Arc<Intake>>;
 /// What the gateway says of the request; absent where nobody checked a token.
@@ -28,14 +36,33 @@ pub fn router(intake: Arc<Intake>) -> Router {
         .route("/withdrawal/queue/status", get(queue_status))
         .route("/api/v1/transfers", post(create_transfer).get(list_transfers))
         .route("/api/v1/transfers/{id}", get(transfer_status))
-        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi::COMMITTED) }))
-        .route("/healthz", get(|| async { "ok" }))
-        .fallback(|| async { not_found().respond(Shape::Transfer) })
-        .method_not_allowed_fallback(|| async { not_found().respond(Shape::Transfer) })
+        .route("/openapi.json", get(document))
+        .route("/healthz", get(health))
+        .fallback(|| async { no_route().respond(Shape::Transfer) })
+        .method_not_allowed_fallback(|| async { no_route().respond(Shape::Transfer) })
+        .layer(middleware::from_fn(access::log))
         .with_state(intake)
 }
 
-async fn request_withdrawal(State(intake): Shared, context: Context, request: Request) -> Response {
+/// Asks for a withdrawal
+///
+/// **Without `Idempotency-Key` each call is a new withdrawal: a client that repeats a call after a timeout pays
+/// twice.** With it, the same key and body give the same answer.
+#[utoipa::path(post, path = "/withdrawal/request", operation_id = "requestWithdrawal", tag = "withdrawals",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    request_body = WithdrawalRequest, responses(
+    // First, since what is said of 403 below says more.
+    WithdrawalErrors,
+    (status = 201, description = "Taken", body = WithdrawalTaken,
+        headers(("Location" = String, description = "Where its status is"))),
+    (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`, `UNKNOWN_TOKEN`, `LIMIT_EXCEEDED`", body = WithdrawalError),
+    (status = 402, description = "`INSUFFICIENT_FUNDS`: the tenant's account has less", body = WithdrawalError),
+    (status = 403, description = "`FORBIDDEN`: the role does not allow it; `BLOCKED`: an operator blocked it", body = WithdrawalError),
+    (status = 409, description = "`NO_TREASURY`: the tenant has no treasury on that network", body = WithdrawalError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = WithdrawalError),
+    (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key was used with another body", body = WithdrawalError),
+))]
+pub(crate) async fn request_withdrawal(State(intake): Shared, context: Context, request: Request) -> Response {
     let answer = async {
         let principal = principal(&intake, context)?;
         let headers = request.headers().clone();
@@ -45,17 +72,45 @@ async fn request_withdrawal(State(intake): Shared, context: Context, request: Re
     shaped(answer.await, Shape::Withdrawal)
 }
 
-async fn withdrawal_status(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
+/// How far a withdrawal is
+#[utoipa::path(get, path = "/withdrawal/status/{id}", operation_id = "withdrawalStatus", tag = "withdrawals",
+    params(("id" = String, Path, description = "Its name, `tx-…`")), responses(
+    (status = 200, description = "How far it is", body = WithdrawalStatus),
+    (status = 404, description = "`NOT_FOUND`: unknown, or another tenant's", body = WithdrawalError),
+    WithdrawalErrors,
+))]
+pub(crate) async fn withdrawal_status(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
     let answer = async { intake.withdrawal_status(&principal(&intake, context)?, &id).await };
     shaped(answer.await, Shape::Withdrawal)
 }
 
-async fn queue_status(State(intake): Shared, context: Context) -> Response {
+/// How much is waiting, and how much is under way
+#[utoipa::path(get, path = "/withdrawal/queue/status", operation_id = "queueStatus", tag = "withdrawals", responses(
+    (status = 200, description = "The request queues together", body = QueueStatus),
+    WithdrawalErrors,
+))]
+pub(crate) async fn queue_status(State(intake): Shared, context: Context) -> Response {
     let answer = async { intake.queue_status(&principal(&intake, context)?).await };
     shaped(answer.await, Shape::Withdrawal)
 }
 
-async fn create_transfer(State(intake): Shared, context: Context, request: Request) -> Response {
+/// Asks for a transfer
+///
+/// The same key and body give the same transfer; the same key with another body is refused.
+#[utoipa::path(post, path = "/api/v1/transfers", operation_id = "createTransfer", tag = "transfers",
+    request_body = TransferRequest, responses(
+    // First, since what is said of 403 below says more.
+    TransferErrors,
+    (status = 202, description = "Taken", body = TransferTaken,
+        headers(("Location" = String, description = "Where its status is"))),
+    (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`, `UNKNOWN_TOKEN`, `LIMIT_EXCEEDED`", body = TransferError),
+    (status = 402, description = "`INSUFFICIENT_FUNDS`: the tenant's account has less", body = TransferError),
+    (status = 403, description = "`FORBIDDEN`: the role does not allow it; `BLOCKED`: an operator blocked it", body = TransferError),
+    (status = 409, description = "`NO_TREASURY`: the tenant has no treasury on that network", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
+    (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key was used with another body", body = TransferError),
+))]
+pub(crate) async fn create_transfer(State(intake): Shared, context: Context, request: Request) -> Response {
     let answer = async {
         let principal = principal(&intake, context)?;
         let body = read_body(request).await?;
@@ -64,7 +119,14 @@ async fn create_transfer(State(intake): Shared, context: Context, request: Reque
     shaped(answer.await, Shape::Transfer)
 }
 
-async fn list_transfers(
+/// The tenant's transfers, newest first, of both surfaces
+#[utoipa::path(get, path = "/api/v1/transfers", operation_id = "listTransfers", tag = "transfers", params(PageAsked),
+    responses(
+    (status = 200, description = "A page of transfers, without confirmations", body = TransferPage),
+    (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
+    TransferErrors,
+))]
+pub(crate) async fn list_transfers(
     State(intake): Shared,
     context: Context,
     asked: Result<Query<PageAsked>, QueryRejection>,
@@ -77,33 +139,36 @@ async fn list_transfers(
     shaped(answer.await, Shape::Transfer)
 }
 
-async fn transfer_status(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
+/// How far a transfer is
+#[utoipa::path(get, path = "/api/v1/transfers/{id}", operation_id = "transferStatus", tag = "transfers",
+    params(("id" = String, Path, description = "Its name, `tr_…`")), responses(
+    (status = 200, description = "How far it is", body = TransferStatus),
+    (status = 404, description = "`NOT_FOUND`: unknown, or another tenant's", body = TransferError),
+    TransferErrors,
+))]
+pub(crate) async fn transfer_status(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
     let answer = async { intake.transfer_status(&principal(&intake, context)?, &id).await };
     shaped(answer.await, Shape::Transfer)
 }
 
+/// This document
+#[utoipa::path(get, path = "/openapi.json", operation_id = "document", tag = "service", security(()), responses(
+    (status = 200, description = "The OpenAPI document of all routes", body = Object),
+))]
+pub(crate) async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], openapi::COMMITTED)
+}
+
+/// Whether the API answers
+#[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "service", security(()), responses(
+    (status = 200, description = "`ok`", body = String, content_type = "text/plain"),
+))]
+pub(crate) async fn health() -> &'static str {
+    "ok"
+}
+
 fn principal(intake: &Intake, context: Context) -> Result<Principal, ApiError> {
     Principal::of(context.map(|Extension(context)| context).as_ref(), &intake.claims)
-}
-
-async fn read_body(request: Request) -> Result<Bytes, ApiError> {
-    let (parts, body): (_, Body) = request.into_parts();
-    if declared(&parts.headers).is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
-    }
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())
-}
-
-fn declared(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_large() -> ApiError {
-    ApiError::new(Code::BodyTooLarge, format!("the body has more than {BODY_BYTES_MAX} bytes"))
-}
-
-fn not_found() -> ApiError {
-    ApiError::new(Code::NotFound, "there is no such route")
 }
 
 fn shaped(answer: Result<Response, ApiError>, shape: Shape) -> Response {

@@ -129,6 +129,7 @@ pub struct TransferPage {
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageAsked {
     /// 1 to 100; 20 if left out.
     pub limit: Option<usize>,

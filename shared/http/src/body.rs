@@ -199,9 +199,13 @@ mod tests {
 
     #[test]
     fn a_field_within_a_field_is_named_in_full() {
-        let fields = Fields::read(br#"{"key": {"kind": "kms", "id": "x"}, "to": 1}"#, &["key", "to"]).expect("an object");
+        let fields =
+            Fields::read(br#"{"key": {"kind": "kms", "id": "x"}, "to": 1}"#, &["key", "to"]).expect("an object");
         let refused = fields.object("key", &["kind"]).expect_err("id is unknown");
-        assert_eq!((refused.field.as_deref(), refused.message.as_str()), (Some("key.id"), "key.id is not a field of this request"));
+        assert_eq!(
+            (refused.field.as_deref(), refused.message.as_str()),
+            (Some("key.id"), "key.id is not a field of this request")
+        );
         let key = fields.object("key", &["kind", "id"]).expect("an object");
         assert_eq!(key.text("kind").as_deref(), Ok("kms"));
         assert_eq!(fields.object("to", &[]).expect_err("a number").message, "to must be an object");
@@ -214,7 +218,13 @@ mod tests {
         assert!(address("to", "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed").is_ok());
         assert!(address("to", "0x5AAEB6053F3E94C9B9A09F33669435E7EF1BEAED").is_ok());
         assert!(address("to", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD").is_err());
-        for text in ["", "0x", "5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beae", "0xzaaeb6053f3e94c9b9a09f33669435e7ef1beaed"] {
+        for text in [
+            "",
+            "0x",
+            "5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+            "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beae",
+            "0xzaaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+        ] {
             assert!(address("to", text).is_err(), "{text}");
         }
     }

@@ -112,11 +112,9 @@ impl ApiError {
     /// The same refusal, of a field that lies within another one.
     pub fn within(self, outer: &str) -> Self {
         match &self.field {
-            Some(field) => Self {
-                field: Some(format!("{outer}.{field}")),
-                message: format!("{outer}.{}", self.message),
-                ..self
-            },
+            Some(field) => {
+                Self { field: Some(format!("{outer}.{field}")), message: format!("{outer}.{}", self.message), ..self }
+            }
             None => self,
         }
     }
@@ -131,7 +129,10 @@ impl ApiError {
             next = source.source();
         }
         tracing::error!(error = %chain, "the request failed");
-        Self::new(Code::Internal, "something went wrong on our side; the request can be repeated with the same idempotency key")
+        Self::new(
+            Code::Internal,
+            "something went wrong on our side; the request can be repeated with the same idempotency key",
+        )
     }
 
     /// Too much going on: the same request may be sent again.

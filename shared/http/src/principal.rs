@@ -63,9 +63,7 @@ impl Principal {
 
 fn claims(context: Option<&RequestContext>) -> Option<&HashMap<String, String>> {
     match context? {
-        RequestContext::ApiGatewayV2(context) => {
-            Some(&context.authorizer.as_ref()?.jwt.as_ref()?.claims)
-        }
+        RequestContext::ApiGatewayV2(context) => Some(&context.authorizer.as_ref()?.jwt.as_ref()?.claims),
         _ => None,
     }
 }

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// All accounts
-#[utoipa::path(get, path = "/admin/v1/accounts", tag = "accounts", params(PageAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/accounts", operation_id = "listAccounts",
+    tag = "accounts", params(PageAsked), responses(
     (status = 200, description = "A page of accounts", body = List<Account>),
     (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,
@@ -27,7 +28,8 @@ pub async fn list(State(admin): Shared, page: Asked<PageAsked>) -> Answer<List<A
 }
 
 /// One tenant's accounts, with its treasuries' and gas accounts
-#[utoipa::path(get, path = "/admin/v1/accounts/{tenant}", tag = "accounts",
+#[utoipa::path(get, path = "/admin/v1/accounts/{tenant}", operation_id = "listTenantAccounts",
+    tag = "accounts",
     params(("tenant" = String, Path, description = "Whose"), PageAsked), responses(
     (status = 200, description = "A page of accounts", body = List<Account>),
     (status = 400, description = "`VALIDATION_ERROR`: tenant, limit, cursor or an unknown parameter", body = TransferError),
@@ -42,7 +44,8 @@ pub async fn of_tenant(
 }
 
 /// Adds money that arrived for a tenant
-#[utoipa::path(post, path = "/admin/v1/accounts/credit", tag = "accounts", request_body = MovementRequest, responses(
+#[utoipa::path(post, path = "/admin/v1/accounts/credit", operation_id = "creditAccount",
+    tag = "accounts", request_body = MovementRequest, responses(
     (status = 200, description = "In the ledger; the same answer for a repeat", body = Movement),
     (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`, `UNKNOWN_TOKEN`", body = TransferError),
     (status = 409, description = "`NO_TREASURY`: the tenant has no treasury on that network", body = TransferError),
@@ -56,7 +59,8 @@ pub async fn credit(State(admin): Shared, Extension(by): By, request: Request) -
 }
 
 /// Takes money away that left a tenant's treasury
-#[utoipa::path(post, path = "/admin/v1/accounts/debit", tag = "accounts", request_body = MovementRequest, responses(
+#[utoipa::path(post, path = "/admin/v1/accounts/debit", operation_id = "debitAccount",
+    tag = "accounts", request_body = MovementRequest, responses(
     (status = 200, description = "In the ledger; the same answer for a repeat", body = Movement),
     (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`, `UNKNOWN_TOKEN`", body = TransferError),
     (status = 402, description = "`INSUFFICIENT_FUNDS`: the account has less", body = TransferError),
@@ -71,7 +75,8 @@ pub async fn debit(State(admin): Shared, Extension(by): By, request: Request) ->
 }
 
 /// Proves that every account agrees with its entries and every commit sums to zero
-#[utoipa::path(post, path = "/admin/v1/accounts/check", tag = "accounts", responses(
+#[utoipa::path(post, path = "/admin/v1/accounts/check", operation_id = "checkAccounts",
+    tag = "accounts", responses(
     (status = 200, description = "What was found; changes nothing", body = Check),
     TransferErrors,
 ))]

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// What operators did, newest first
-#[utoipa::path(get, path = "/admin/v1/audit", tag = "audit", params(PageAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/audit", operation_id = "listAudit",
+    tag = "audit", params(PageAsked), responses(
     (status = 200, description = "A page of records", body = List<AuditRecord>),
     (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,

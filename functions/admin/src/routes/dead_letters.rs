@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Dead letters of one status, newest first
-#[utoipa::path(get, path = "/admin/v1/dead-letters", tag = "dead letters", params(LettersAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/dead-letters", operation_id = "listDeadLetters",
+    tag = "dead letters", params(LettersAsked), responses(
     (status = 200, description = "A page of dead letters", body = List<Letter>),
     (status = 400, description = "`VALIDATION_ERROR`: status, limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,
@@ -27,7 +28,8 @@ pub async fn list(State(admin): Shared, page: Asked<LettersAsked>) -> Answer<Lis
 }
 
 /// One dead letter, with its message and the transfer's state
-#[utoipa::path(get, path = "/admin/v1/dead-letters/{id}", tag = "dead letters",
+#[utoipa::path(get, path = "/admin/v1/dead-letters/{id}", operation_id = "showDeadLetter",
+    tag = "dead letters",
     params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
     (status = 200, description = "The dead letter", body = LetterDetail),
     (status = 404, description = "`NOT_FOUND`: there is no such dead letter", body = TransferError),
@@ -40,7 +42,8 @@ pub async fn show(State(admin): Shared, Path(id): Path<String>) -> Answer<Letter
 /// Publishes a dead letter's message again
 ///
 /// Harmless where what it asks for happened already. After `BUSY` it can be repeated.
-#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/replay", tag = "dead letters", request_body = ReasonRequest,
+#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/replay", operation_id = "replayDeadLetter",
+    tag = "dead letters", request_body = ReasonRequest,
     params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
     (status = 200, description = "Published", body = LetterDetail),
     (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
@@ -60,7 +63,8 @@ pub async fn replay(
 }
 
 /// Releases the held money of a transfer that was never signed
-#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/refund", tag = "dead letters", request_body = ReasonRequest,
+#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/refund", operation_id = "refundDeadLetter",
+    tag = "dead letters", request_body = ReasonRequest,
     params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
     (status = 200, description = "Released; the transfer is rejected", body = LetterDetail),
     (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
@@ -80,7 +84,8 @@ pub async fn refund(
 }
 
 /// Sets a dead letter aside
-#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/discard", tag = "dead letters", request_body = ReasonRequest,
+#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/discard", operation_id = "discardDeadLetter",
+    tag = "dead letters", request_body = ReasonRequest,
     params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
     (status = 200, description = "Set aside", body = LetterDetail),
     (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),

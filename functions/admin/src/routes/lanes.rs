@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// All lanes of the enabled networks
-#[utoipa::path(get, path = "/admin/v1/lanes", tag = "lanes", params(PageAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/lanes", operation_id = "listLanes",
+    tag = "lanes", params(PageAsked), responses(
     (status = 200, description = "A page of lanes", body = List<Lane>),
     (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,
@@ -26,7 +27,8 @@ pub async fn list(State(admin): Shared, page: Asked<PageAsked>) -> Answer<List<L
 }
 
 /// One lane, with its newest 20 transactions
-#[utoipa::path(get, path = "/admin/v1/lanes/{network}/{address}", tag = "lanes", params(
+#[utoipa::path(get, path = "/admin/v1/lanes/{network}/{address}", operation_id = "showLane",
+    tag = "lanes", params(
     ("network" = String, Path, description = "The network's name"),
     ("address" = String, Path, description = "The sender's address"),
 ), responses(
@@ -39,7 +41,8 @@ pub async fn show(State(admin): Shared, Path((network, address)): Path<(String, 
 }
 
 /// Opens a halted lane: what is unsent goes out
-#[utoipa::path(post, path = "/admin/v1/lanes/{network}/{address}/release", tag = "lanes",
+#[utoipa::path(post, path = "/admin/v1/lanes/{network}/{address}/release", operation_id = "releaseLane",
+    tag = "lanes",
     request_body = ReasonRequest, params(
     ("network" = String, Path, description = "The network's name"),
     ("address" = String, Path, description = "The sender's address"),

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// How full every queue is
-#[utoipa::path(get, path = "/admin/v1/queues", tag = "queues", params(PageAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/queues", operation_id = "listQueues",
+    tag = "queues", params(PageAsked), responses(
     (status = 200, description = "All queues, on one page", body = List<QueueDepth>),
     (status = 400, description = "`VALIDATION_ERROR`: an unknown parameter", body = TransferError),
     TransferErrors,
@@ -31,7 +32,8 @@ pub async fn list(State(admin): Shared, page: Asked<PageAsked>) -> Answer<List<Q
 ///
 /// Nothing is consumed, but looking raises a message's receive count: at most one look a second for each process,
 /// else `BUSY`.
-#[utoipa::path(get, path = "/withdrawal/queue/items", tag = "withdrawals", responses(
+#[utoipa::path(get, path = "/withdrawal/queue/items", operation_id = "lookIntoQueues",
+    tag = "withdrawals", responses(
     (status = 200, description = "Up to ten messages and ten waiting transfers", body = QueueItems),
     WithdrawalErrors,
 ))]

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// What is blocked
-#[utoipa::path(get, path = "/admin/v1/switches", tag = "switches", params(PageAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/switches", operation_id = "listSwitches",
+    tag = "switches", params(PageAsked), responses(
     (status = 200, description = "A page of thrown switches", body = List<SwitchShown>),
     (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,
@@ -28,7 +29,8 @@ pub async fn list(State(admin): Shared, page: Asked<PageAsked>) -> Answer<List<S
 /// Blocks all payments of a scope, or lets them go on
 ///
 /// Answered when it holds everywhere, also for what is queued already.
-#[utoipa::path(post, path = "/admin/v1/switches", tag = "switches", request_body = SwitchRequest, responses(
+#[utoipa::path(post, path = "/admin/v1/switches", operation_id = "throwSwitch",
+    tag = "switches", request_body = SwitchRequest, responses(
     (status = 200, description = "It holds everywhere", body = SwitchShown),
     (status = 400, description = "`VALIDATION_ERROR`: a field, or a scope that nobody pays from", body = TransferError),
     (status = 409, description = "`CONFLICT`: somebody else threw it at the same time", body = TransferError),

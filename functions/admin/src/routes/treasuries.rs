@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Treasuries of one tenant, or all
-#[utoipa::path(get, path = "/admin/v1/treasuries", tag = "treasuries", params(TreasuriesAsked), responses(
+#[utoipa::path(get, path = "/admin/v1/treasuries", operation_id = "listTreasuries",
+    tag = "treasuries", params(TreasuriesAsked), responses(
     (status = 200, description = "A page of treasuries", body = List<TreasuryShown>),
     (status = 400, description = "`VALIDATION_ERROR`: tenant, limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,
@@ -28,7 +29,8 @@ pub async fn list(State(admin): Shared, page: Asked<TreasuriesAsked>) -> Answer<
 }
 
 /// Lets a wallet pay for a tenant's transfers on a network
-#[utoipa::path(post, path = "/admin/v1/treasuries", tag = "treasuries", request_body = TreasuryRequest, responses(
+#[utoipa::path(post, path = "/admin/v1/treasuries", operation_id = "registerTreasury",
+    tag = "treasuries", request_body = TreasuryRequest, responses(
     (status = 201, description = "Registered", body = TreasuryRegistered),
     (status = 400, description = "`VALIDATION_ERROR`, `UNKNOWN_NETWORK`", body = TransferError),
     (status = 409, description = "`CONFLICT`: the address is registered already", body = TransferError),

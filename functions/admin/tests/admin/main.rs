@@ -1,0 +1,14 @@
+//! admin over ports in memory: every route, what it refuses, and what happens when two act at once.
+
+mod accounts;
+mod dead_letters;
+mod lanes;
+mod money;
+mod openapi;
+mod queues;
+mod refund;
+mod routes;
+mod samples;
+mod support;
+mod switches;
+mod treasuries;
