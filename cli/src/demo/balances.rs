@@ -73,7 +73,12 @@ pub(super) async fn compare(stage: &Stage, treasuries: &[Treasury]) -> Result<Ve
     }
 }
 
-async fn balance(stage: &Stage, treasury: &Treasury, accounts: &[Account], asset: &Asset) -> Result<Balance, CliError> {
+pub(super) async fn balance(
+    stage: &Stage,
+    treasury: &Treasury,
+    accounts: &[Account],
+    asset: &Asset,
+) -> Result<Balance, CliError> {
     let chain = on_chain(stage, asset, treasury.address).await?;
     let ledger = treasury_units(accounts, treasury.address, asset)?;
     Ok(Balance {

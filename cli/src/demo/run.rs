@@ -19,6 +19,9 @@ use crate::{
     output::{Column, number, table, text},
 };
 
+#[cfg(test)]
+mod tests;
+
 const PAUSE: Duration = Duration::from_millis(300);
 /// Newest rows of a tenant's list that are looked at: all of a run are among them.
 const ROWS_MAX: usize = 100;
