@@ -150,6 +150,7 @@ pub(super) const REFUSED: Group = Group {
             RETH_POOL,
         ),
         row("Reth, anvil", "failed to decode signed transaction", "failed to decode signed transaction", RETH_RPC),
+        row("anvil", "Failed to decode transaction", "failed to decode transaction", ANVIL),
         row("Reth, anvil", "transaction data is empty", "transaction data is empty", ANVIL),
         row("Reth", "empty transaction data", "empty transaction data", RETH_RPC),
         row("anvil", "intrinsic gas too high -- CallerGasLimitMoreThanBlock", "intrinsic gas too high", ANVIL),
