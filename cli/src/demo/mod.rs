@@ -3,7 +3,7 @@
 //!
 //! 1. [`prepare`]: treasuries, test tokens, funds on chain, the same credited in the ledger.
 //! 2. [`scenario`]: what is asked for, and what must come of it.
-//! 3. [`run`]: asks, follows, compares.
+//! 3. [`mod@run`]: asks, follows, compares.
 //! 4. [`balances`]: what the chain holds and what the ledger says.
 
 mod balances;
