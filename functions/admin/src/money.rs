@@ -118,6 +118,12 @@ impl Order<'_> {
                 Ok(spread(self.amount).into_iter().map(|(shard, part)| (shard, part.signed())).collect())
             }
             Direction::Debit => {
+                // Gas is burnt from any shard, below zero too: what the others have is then not all there is.
+                let sum =
+                    u128::try_from(Balances::sum(shards).available).ok().and_then(Amount::new).unwrap_or_default();
+                if sum < self.amount {
+                    return Err(self.too_little(&HoldError::Insufficient { available: sum, required: self.amount }));
+                }
                 let parts = plan_hold(shards, self.amount, preferred).map_err(|error| self.too_little(&error))?;
                 Ok(parts.into_iter().map(|part| (part.shard, -part.amount.signed())).collect())
             }

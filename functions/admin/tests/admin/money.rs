@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use causeway_state::tables::{AUDIT, LEDGER};
+use causeway_domain::{Address, network::AssetId};
+use causeway_state::{
+    ledger::{AccountId, Buckets, EntryKind, Postings},
+    tables::{AUDIT, LEDGER},
+};
 use causeway_store::{Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -159,6 +163,31 @@ async fn an_operator_cannot_take_a_gas_account_below_zero() {
     let refused = world.post("/admin/v1/accounts/debit", body.clone()).await.refusal();
     assert_eq!(refused.1, "INSUFFICIENT_FUNDS");
     body["amount"] = json!("1");
+    assert_eq!(world.post("/admin/v1/accounts/debit", body).await.ok()["available"], "0");
+    world.must_be_sound().await;
+}
+
+#[tokio::test]
+async fn gas_that_was_burnt_from_one_shard_is_missing_from_the_whole_account() {
+    let world = World::new();
+    let treasury = world.treasury("acme").await;
+    let mut body = movement("acme", "ETH", "0.000000000000000008", "in");
+    body["account"] = json!("gas");
+    world.post("/admin/v1/accounts/credit", body.clone()).await.ok();
+    let asset: AssetId = format!("local:{}", Address::ZERO).try_into().expect("an asset");
+    let account = |owner: String| AccountId { owner: owner.try_into().expect("an owner"), asset: asset.clone() };
+    let mut burnt = Postings::new();
+    for (owner, units) in [("gas:acme".to_owned(), -5), (format!("treasury:local/{treasury}"), 5)] {
+        let change = Buckets { available: units, held: 0, posted: -units };
+        burnt.add(&account(owner), 3, "burnt".to_owned(), EntryKind::Gas, change, "gas").expect("a posting");
+    }
+    let writes = burnt.writes(0).expect("balanced");
+    assert_eq!(world.store.commit(&CommitToken::new("burnt"), &writes).await.expect("tried"), Commit::Committed);
+    body["idempotencyKey"] = json!("out");
+    body["amount"] = json!("0.000000000000000004");
+    let refused = world.post("/admin/v1/accounts/debit", body.clone()).await;
+    assert_eq!((refused.status, &refused.body["details"]["available"]), (402, &json!("0.000000000000000003")));
+    body["amount"] = json!("0.000000000000000003");
     assert_eq!(world.post("/admin/v1/accounts/debit", body).await.ok()["available"], "0");
     world.must_be_sound().await;
 }
