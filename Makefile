@@ -8,7 +8,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 BINS := $(foreach f,$(FUNCTIONS),--bin $(f))
 
 .DEFAULT_GOAL := help
-.PHONY: help install build up down status logs demo test check unit contract e2e bench release tf-check tf-local deny contracts-check fmt
+.PHONY: help install build up down status logs demo test check release tf-check tf-local deny contracts-check fmt
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,6 @@ release: ## release zips for AWS (glibc <= 2.34; ARCH=arm64 or x86_64)
 tf-check: ## Terraform: fmt, validate, test
 	@$(PYTHON) infra/terraform/check.py check
 
-tf-local: build ## apply the Terraform to the local emulator and run the end-to-end tests on it
+tf-local: build ## apply the Terraform to the local emulator
 	@$(PYTHON) infra/terraform/check.py local
 
-bench: ## measure the local stack with release builds
-	@$(PYTHON) scripts/bench.py

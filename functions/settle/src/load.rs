@@ -31,15 +31,18 @@ pub enum Anchor {
     Header(Key, B256),
     /// By each transaction's own watch: the header's row is long gone.
     Watches(B256),
-    /// It need not: the stage says that it left.
-    None,
+    /// The other way round: that it is not on the chain, by what its height holds now.
+    Left(Key, Option<B256>),
 }
 
 impl Anchor {
     /// The conditions for these transactions.
     pub fn checks(&self, group: &[Loaded]) -> Vec<Write> {
         match self {
-            Self::None => Vec::new(),
+            Self::Left(key, other) => {
+                let expect = other.map_or(Expect::Absent, |hash| equals("hash", hash));
+                vec![Write::Check { key: key.clone(), expect: vec![expect] }]
+            }
             Self::Header(key, hash) => {
                 vec![Write::Check { key: key.clone(), expect: vec![equals("hash", *hash)] }]
             }
@@ -62,14 +65,19 @@ impl Settler {
     /// How commits of this stage are anchored; `None` where its block is not on the chain (any more): whatever the
     /// chain holds instead is told by stages of its own.
     pub async fn anchor(&self, stage: &StageMessage) -> Result<Option<Anchor>, SettleError> {
-        match stage.stage {
-            Stage::Reorged => return Ok(Some(Anchor::None)),
-            Stage::Confirmed | Stage::Final => {}
-        }
         let keys = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
         let rows = self.store.get_many(&keys).await?;
-        if let Some(row) = &rows[0] {
-            let known: HeaderRow = row.parse()?;
+        let known = rows[0].as_ref().map(Item::parse::<HeaderRow>).transpose()?;
+        match stage.stage {
+            // The chain may have turned back to the block meanwhile: then nothing is to be taken back.
+            Stage::Reorged => {
+                let holds = known.map(|known| known.hash);
+                let gone = holds != Some(stage.block_hash);
+                return Ok(gone.then(|| Anchor::Left(keys[0].clone(), holds)));
+            }
+            Stage::Confirmed | Stage::Final => {}
+        }
+        if let Some(known) = known {
             let anchor = Anchor::Header(keys[0].clone(), stage.block_hash);
             return Ok((known.hash == stage.block_hash).then_some(anchor));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use causeway_chains::Chain;
+use causeway_chains::{BlockAt, Chain};
 use causeway_domain::{
     B256, Network,
     clock::Millis,
@@ -130,10 +130,15 @@ impl Tracker {
         Ok(Some(Lead::new(head, version + 1, now, ring)))
     }
 
-    /// A network's first leader begins at the newest block: nothing of ours is older.
+    /// A network's first leader begins where its oldest lane began, or else at the newest block: nothing of ours is older.
     async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
+        let since = self.lanes(network).await?.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
+        let newest = match chain.block(BlockAt::Number(since.min(newest.number))).await?.value {
+            Some(block) => block.header,
+            None => return Ok(None),
+        };
         let head = Head {
             height: newest.number,
             hash: newest.hash,

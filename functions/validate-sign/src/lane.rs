@@ -13,6 +13,7 @@ use causeway_runtime::batch::Failed;
 use causeway_state::{
     commit::{Done, commit},
     lane::{Counter, Gate, Lease},
+    tracker::Head,
     wallet::Treasury,
 };
 use causeway_store::{Expect, Item, Write};
@@ -29,7 +30,7 @@ const LEASE_TRIES: u32 = 20;
 /// Milliseconds between looks at a lease, plus as much again by chance.
 const LEASE_LOOK_MS: u64 = 60;
 /// Full and closed lanes are woken by events; this is the latest look.
-const LANE_WAIT_MS: u64 = 30_000;
+pub const LANE_WAIT_MS: u64 = 30_000;
 /// A key that is denied needs a person; one that is throttled does not.
 pub const KEYS_WAIT_MS: u64 = 15_000;
 /// A switch is opened by a person.
@@ -46,6 +47,14 @@ pub struct OpenLane {
     pub next: u64,
     /// How many more it may hand out.
     pub room: u64,
+}
+
+impl OpenLane {
+    /// How many numbers may still be handed out from `next` on, which others may have moved since the lane was read.
+    pub fn room_from(&self, next: u64) -> usize {
+        let end = self.next.saturating_add(self.room);
+        usize::try_from(end.saturating_sub(next)).unwrap_or(usize::MAX)
+    }
 }
 
 impl Signer {
@@ -159,16 +168,22 @@ impl Signer {
         Ok(treasury)
     }
 
-    /// A lane's first use: its line begins where the chain and the node's pool say the address stands.
+    /// A lane's first use: its line begins where the chain and the node's pool say the address stands. Where nobody
+    /// follows the network yet, following begins here too, so that no block with this lane's transactions is missed.
     async fn begin(&self, lane: &LaneId, chain: &dyn Chain) -> Result<u64, Option<(WaitReason, u64)>> {
         let unavailable = Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
+        let now = self.clock.now_ms();
+        let followed = self.store.get(&Head::key(&lane.network)).await.map_err(|_| None)?.is_some();
+        let newest = chain.head().await.map_err(|_| unavailable)?.value;
         let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(|_| unavailable)?.value;
         let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(|_| unavailable)?.value;
         let next = latest.max(pending);
-        let gate = Gate::new(next, self.clock.now_ms()).put(lane, 0).map_err(|_| None)?;
+        // The tracker's first leader may come later than the lane's first block: it begins no later than here.
+        let since = chain.head().await.map_err(|_| unavailable)?.value.number;
+        let gate = Gate { since, ..Gate::new(next, self.clock.now_ms()) }.put(lane, 0).map_err(|_| None)?;
         match commit(&*self.store, &*self.clock, &[Counter::create(lane, next), gate]).await {
             Ok(Done::Committed) => Ok(next),
-            // Another signer began it: read it next time.
+            // Another signer began it, or a leader the following: read it next time.
             Ok(Done::Conflict(_)) | Err(_) => Err(None),
         }
     }
