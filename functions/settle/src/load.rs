@@ -31,15 +31,18 @@ pub enum Anchor {
     Header(Key, B256),
     /// By each transaction's own watch: the header's row is long gone.
     Watches(B256),
-    /// It need not: the stage says that it left.
-    None,
+    /// The other way round: that it is not on the chain, by what its height holds now.
+    Left(Key, Option<B256>),
 }
 
 impl Anchor {
     /// The conditions for these transactions.
     pub fn checks(&self, group: &[Loaded]) -> Vec<Write> {
         match self {
-            Self::None => Vec::new(),
+            Self::Left(key, other) => {
+                let expect = other.map_or(Expect::Absent, |hash| equals("hash", hash));
+                vec![Write::Check { key: key.clone(), expect: vec![expect] }]
+            }
             Self::Header(key, hash) => {
                 vec![Write::Check { key: key.clone(), expect: vec![equals("hash", *hash)] }]
             }
@@ -59,19 +62,22 @@ fn equals(field: &'static str, hash: B256) -> Expect {
 }
 
 impl Settler {
-    /// How commits of this stage are anchored; `None` where its block is not on the chain (any more): whatever the
-    /// chain holds instead is told by stages of its own.
+    /// How commits of this stage are anchored; `None` where it no longer holds, its block being off the chain, or on it
+    /// again: whatever the chain holds instead is told by stages of its own.
     pub async fn anchor(&self, stage: &StageMessage) -> Result<Option<Anchor>, SettleError> {
-        match stage.stage {
-            Stage::Reorged => return Ok(Some(Anchor::None)),
-            Stage::Confirmed | Stage::Final => {}
-        }
         let keys = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
         let rows = self.store.get_many(&keys).await?;
-        if let Some(row) = &rows[0] {
-            let known: HeaderRow = row.parse()?;
-            let anchor = Anchor::Header(keys[0].clone(), stage.block_hash);
-            return Ok((known.hash == stage.block_hash).then_some(anchor));
+        let known = rows[0].as_ref().map(Item::parse::<HeaderRow>).transpose()?;
+        let on_chain = known.as_ref().is_some_and(|known| known.hash == stage.block_hash);
+        match stage.stage {
+            Stage::Reorged => {
+                let other = known.map(|known| known.hash);
+                return Ok((!on_chain).then(|| Anchor::Left(keys[0].clone(), other)));
+            }
+            Stage::Confirmed | Stage::Final => {}
+        }
+        if known.is_some() {
+            return Ok(on_chain.then(|| Anchor::Header(keys[0].clone(), stage.block_hash)));
         }
         let Some(head) = &rows[1] else { return Ok(None) };
         let head: Head = head.parse()?;

@@ -66,7 +66,7 @@ impl Settler {
     /// Settles a stage: again and again until its commit holds, or it has nothing to do.
     pub async fn settle(&self, stage: &StageMessage) -> Result<(), SettleError> {
         let Some(anchor) = self.anchor(stage).await? else {
-            tracing::info!(network = %stage.network, height = stage.height, "the block is no longer on the chain");
+            tracing::info!(network = %stage.network, height = stage.height, "the chain has turned since this was told");
             return Ok(());
         };
         let mut left = Left::default();
