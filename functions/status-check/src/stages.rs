@@ -4,13 +4,18 @@ use causeway_chains::Chain;
 use causeway_domain::{B256, Network};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
-    tracker::{Inclusion, InclusionChunk},
+    tracker::{HeaderRow, Inclusion, InclusionChunk},
 };
 
-use crate::{TrackError, Tracker, lead::Lead};
+use crate::{
+    TrackError, Tracker,
+    lead::{Lead, Ringed},
+};
 
 /// Inclusions of one message: what settle can settle in one commit.
 pub const INCLUSIONS_PER_MESSAGE: usize = 20;
+/// Heights told in one look: after a long stall of the node's finality there are many, and the lease must be renewed.
+const HEIGHTS_PER_TICK: u64 = 200;
 
 impl Tracker {
     /// Tells `confirmed` and `final` up to where the head allows; said twice after a crash, never not at all.
@@ -22,6 +27,8 @@ impl Tracker {
             last = last.min(chain.finalized().await?.value.unwrap_or(0));
         }
         let before = (lead.head.confirmed, lead.head.finalized);
+        let confirmed = confirmed.min(before.0 + HEIGHTS_PER_TICK);
+        let last = last.min(before.1 + HEIGHTS_PER_TICK);
         while lead.head.confirmed < confirmed {
             let height = lead.head.confirmed + 1;
             // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
@@ -58,15 +65,23 @@ impl Tracker {
         stage: Stage,
         wanted: impl Fn(&Inclusion) -> bool,
     ) -> Result<(), TrackError> {
-        let Some(block) = lead.ring.get(&height) else {
-            return Err(TrackError::Stuck(format!("block {height} is to be told but no longer in the ring")));
+        let block = match lead.ring.get(&height) {
+            Some(block) => block.clone(),
+            // A node whose finality stalls for long is told late: the rows remember longer than the ring.
+            None => self.remembered(network, height).await?,
         };
-        let inclusions = match &block.inclusions {
-            Some(inclusions) => inclusions.clone(),
+        let inclusions = match block.inclusions {
+            Some(inclusions) => inclusions,
             None => self.inclusions(network, height, block.hash).await?,
         };
         let wanted: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| wanted(inclusion)).collect();
         self.publish_stage(network, height, block.hash, stage, &wanted).await
+    }
+
+    async fn remembered(&self, network: &Network, height: u64) -> Result<Ringed, TrackError> {
+        let row = self.store.get(&HeaderRow::key(&network.id, height)).await?;
+        let row = row.ok_or_else(|| TrackError::Stuck(format!("block {height} is to be told but no longer known")))?;
+        Ok(Ringed { hash: row.parse::<HeaderRow>()?.hash, inclusions: None })
     }
 
     /// What of ours a block includes, from its rows.
