@@ -25,7 +25,7 @@ use crate::{
     Signer,
     check::Checked,
     handler::Member,
-    lane::{BLOCKED_WAIT_MS, KEYS_WAIT_MS, OpenLane},
+    lane::{BLOCKED_WAIT_MS, KEYS_WAIT_MS, LANE_WAIT_MS, OpenLane},
 };
 
 /// Signatures asked for side by side.
@@ -70,7 +70,7 @@ impl Signer {
             let later = rest.split_off(rest.len().min(MEMBERS_MAX));
             let group = std::mem::replace(&mut rest, later);
             let first = next;
-            let (group_failed, now_next) = self.assign_group(lane, network, &open.treasury, next, group).await;
+            let (group_failed, now_next) = self.assign_group(lane, network, &open, next, group).await;
             any |= now_next > first;
             next = now_next;
             failed.extend(group_failed);
@@ -86,23 +86,27 @@ impl Signer {
         &self,
         lane: &LaneId,
         network: &Network,
-        treasury: &Treasury,
+        open: &OpenLane,
         mut next: u64,
         mut group: Vec<(Member, Checked)>,
     ) -> (Failed, u64) {
         let mut failed = Failed::new();
         let mut dropped_before = false;
         for _ in 0..ROUNDS_MAX {
+            // Numbers that another signer took since the lane was read are out as well.
+            let late = group.split_off(open.room_from(next).min(group.len()));
+            let late = late.into_iter().map(|(member, _)| member).collect();
+            failed.extend(self.wait_all(late, WaitReason::LaneFull, LANE_WAIT_MS).await);
             if group.is_empty() {
                 return (failed, next);
             }
-            match self.sign_and_commit(lane, network, treasury, next, &group).await {
+            match self.sign_and_commit(lane, network, &open.treasury, next, &group).await {
                 Ok(Next::Assigned { next }) => return (failed, next),
                 Ok(Next::Renumber { next: taken }) => next = taken,
                 Ok(Next::Drop { parcels }) => {
                     failed.extend(take_out(&mut group, &parcels));
                     if dropped_before && group.len() > 1 {
-                        let (more, next) = self.one_by_one(lane, network, treasury, next, group).await;
+                        let (more, next) = self.one_by_one(lane, network, open, next, group).await;
                         failed.extend(more);
                         return (failed, next);
                     }
@@ -131,13 +135,13 @@ impl Signer {
         &self,
         lane: &LaneId,
         network: &Network,
-        treasury: &Treasury,
+        open: &OpenLane,
         mut next: u64,
         group: Vec<(Member, Checked)>,
     ) -> (Failed, u64) {
         let mut failed = Failed::new();
         for member in group {
-            let alone = Box::pin(self.assign_group(lane, network, treasury, next, vec![member]));
+            let alone = Box::pin(self.assign_group(lane, network, open, next, vec![member]));
             let (more, now_next) = alone.await;
             failed.extend(more);
             next = now_next;

@@ -29,7 +29,7 @@ const LEASE_TRIES: u32 = 20;
 /// Milliseconds between looks at a lease, plus as much again by chance.
 const LEASE_LOOK_MS: u64 = 60;
 /// Full and closed lanes are woken by events; this is the latest look.
-const LANE_WAIT_MS: u64 = 30_000;
+pub const LANE_WAIT_MS: u64 = 30_000;
 /// A key that is denied needs a person; one that is throttled does not.
 pub const KEYS_WAIT_MS: u64 = 15_000;
 /// A switch is opened by a person.
@@ -46,6 +46,14 @@ pub struct OpenLane {
     pub next: u64,
     /// How many more it may hand out.
     pub room: u64,
+}
+
+impl OpenLane {
+    /// How many numbers may still be handed out from `next` on, which others may have moved since the lane was read.
+    pub fn room_from(&self, next: u64) -> usize {
+        let end = self.next.saturating_add(self.room);
+        usize::try_from(end.saturating_sub(next)).unwrap_or(usize::MAX)
+    }
 }
 
 impl Signer {
