@@ -98,7 +98,7 @@ impl Tracker {
     }
 
     /// All lanes of a network that have begun.
-    async fn lanes(&self, network: &Network) -> Result<Vec<(LaneId, Counter, Gate)>, TrackError> {
+    pub(crate) async fn lanes(&self, network: &Network) -> Result<Vec<(LaneId, Counter, Gate)>, TrackError> {
         let mut treasuries: Vec<Treasury> = Vec::new();
         let mut query: Query = Treasury::query_network(&network.id);
         loop {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use causeway_chains::Chain;
+use causeway_chains::{BlockAt, Chain};
 use causeway_domain::{
     B256, Network,
     clock::Millis,
@@ -130,31 +130,36 @@ impl Tracker {
         Ok(Some(Lead::new(head, version + 1, now, ring)))
     }
 
-    /// A network's first leader begins at the newest block: nothing of ours is older.
+    /// A network's first leader begins at the newest block, or where the first lane began: nothing of ours is older.
     async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
+        let since = self.lanes(network).await?.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
+        let first = match chain.block(BlockAt::Number(since.min(newest.number))).await?.value {
+            Some(block) => block.header,
+            None => return Ok(None),
+        };
         let head = Head {
-            height: newest.number,
-            hash: newest.hash,
-            confirmed: newest.number,
-            finalized: newest.number,
+            height: first.number,
+            hash: first.hash,
+            confirmed: first.number,
+            finalized: first.number,
             epoch: 1,
             leader: me.to_owned(),
             lease_until: now + LEASE_MS,
         };
-        let header = header_row(newest.number, newest.hash, newest.parent, now);
+        let header = header_row(first.number, first.hash, first.parent, now);
         let writes = [
             Write::create(Head::key(&network.id), Item::from_fields(&head)?),
             Write::Put {
-                key: HeaderRow::key(&network.id, newest.number),
+                key: HeaderRow::key(&network.id, first.number),
                 item: Item::from_fields(&header)?,
                 expect: vec![],
             },
         ];
         match commit(&*self.store, &*self.clock, &writes).await? {
             Done::Committed => {
-                let ring = BTreeMap::from([(newest.number, Ringed { hash: newest.hash, inclusions: None })]);
+                let ring = BTreeMap::from([(first.number, Ringed { hash: first.hash, inclusions: None })]);
                 Ok(Some(Lead::new(head, 1, now, ring)))
             }
             Done::Conflict(_) => Ok(None),

@@ -173,7 +173,9 @@ impl Signer {
         let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(|_| unavailable)?.value;
         let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(|_| unavailable)?.value;
         let next = latest.max(pending);
-        let gate = Gate::new(next, self.clock.now_ms()).put(lane, 0).map_err(|_| None)?;
+        // The tracker's first leader may come later than the lane's first block: it begins no later than here.
+        let since = chain.head().await.map_err(|_| unavailable)?.value.number;
+        let gate = Gate { since, ..Gate::new(next, self.clock.now_ms()) }.put(lane, 0).map_err(|_| None)?;
         match commit(&*self.store, &*self.clock, &[Counter::create(lane, next), gate]).await {
             Ok(Done::Committed) => Ok(next),
             // Another signer began it: read it next time.

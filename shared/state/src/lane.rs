@@ -75,12 +75,15 @@ pub struct Gate {
     pub publications: u64,
     /// When a node last took something, or the lane was last published anew.
     pub moved_at: Millis,
+    /// Height of the chain when the lane began: nothing of its is in an earlier block.
+    #[serde(default)]
+    pub since: u64,
 }
 
 impl Gate {
     /// A lane whose numbers below `consumed` are used up.
     pub fn new(consumed: u64, now: Millis) -> Self {
-        Self { seen: consumed, consumed, gate: LaneGate::Open, tries: 0, publications: 0, moved_at: now }
+        Self { seen: consumed, consumed, gate: LaneGate::Open, tries: 0, publications: 0, moved_at: now, since: 0 }
     }
 
     /// Where it lies.
