@@ -1,6 +1,6 @@
 //! Lanes: signed but never sent, sent but not seen, and numbers that somebody else used.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use causeway_chains::{Chain, NumberAt};
 use causeway_domain::{
@@ -9,7 +9,7 @@ use causeway_domain::{
 };
 use causeway_runtime::metrics;
 use causeway_state::{
-    lane::{Counter, Gate},
+    lane::{Attempt, Counter, Gate},
     wallet::Treasury,
 };
 use causeway_store::Query;
@@ -20,6 +20,8 @@ use crate::{TrackError, Tracker, lead::Lead};
 const SILENT_MS: u64 = 10_000;
 /// Lanes of one read: counter and gate each.
 const LANES_PER_READ: usize = 50;
+/// Numbers of one lane that are looked up one by one in one check: only what went wrong needs it.
+const EXPLAINED_PER_CHECK: usize = 200;
 
 /// What lane checks remember from one to the next.
 #[derive(Debug, Default)]
@@ -50,26 +52,79 @@ impl Tracker {
     pub async fn check_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let mut halted = 0;
         for (lane, counter, gate) in self.lanes(network).await? {
-            let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
-            // Blocks the tracker has not worked off explain nothing yet.
-            let worked_off = latest.height.is_some_and(|height| height <= lead.head.height);
-            let unexplained = latest.value > gate.consumed && worked_off;
-            let before = lead.lanes.unexplained.remove(&lane);
-            if unexplained && before == Some(gate.consumed) {
-                self.halt_foreign(&lane, gate.consumed).await?;
-            } else if unexplained {
-                lead.lanes.unexplained.insert(lane.clone(), gate.consumed);
-            }
+            let consumed = self.check_consumed(chain, lead, &lane, &gate).await?;
             let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
             if pending < gate.seen && gate.seen <= counter.next {
                 // The node lost some from its pool, or lags: the same bytes again do no harm.
-                let floor = pending.max(gate.consumed);
+                let floor = pending.max(consumed);
                 self.announce(&lane, |gate| Some(Gate { seen: gate.seen.min(floor), ..gate.clone() })).await?;
             }
             halted += u64::from(!gate.takes_more());
         }
         metrics::emit(&*self.clock, "LanesHalted", halted, Some(network.id.as_str()));
         Ok(())
+    }
+
+    /// Sets right which numbers the chain has used. A leader tells lanes of a block before it moves the head; where it
+    /// dies in between and the block then leaves, or where it was held up and tells late, nobody else would notice.
+    async fn check_consumed(
+        &self,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        lane: &LaneId,
+        gate: &Gate,
+    ) -> Result<u64, TrackError> {
+        let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
+        let before = lead.lanes.unexplained.remove(lane);
+        let Some(height) = latest.height else { return Ok(gate.consumed) };
+        if latest.value < gate.consumed && height >= lead.head.height {
+            tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
+            return self.set_consumed(lane, gate.consumed, latest.value).await;
+        }
+        // Blocks the tracker has not worked off explain nothing yet.
+        if latest.value <= gate.consumed || height > lead.head.height {
+            return Ok(gate.consumed);
+        }
+        let explained = self.explained(chain, lead.head.height, lane, gate.consumed..latest.value).await?;
+        if explained > gate.consumed {
+            tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
+            self.set_consumed(lane, gate.consumed, explained).await?;
+        } else if before == Some(explained) {
+            self.halt_foreign(lane, explained).await?;
+        } else {
+            lead.lanes.unexplained.insert(lane.clone(), explained);
+        }
+        Ok(explained)
+    }
+
+    /// How far these numbers, which the chain has used, were used by attempts of ours.
+    async fn explained(
+        &self,
+        chain: &dyn Chain,
+        head: u64,
+        lane: &LaneId,
+        numbers: Range<u64>,
+    ) -> Result<u64, TrackError> {
+        let mut explained = numbers.start;
+        for number in numbers.take(EXPLAINED_PER_CHECK) {
+            let mut ours = false;
+            for row in self.store.query(&Attempt::query(lane, number)).await?.items {
+                let receipt = chain.receipt(row.parse::<Attempt>()?.hash).await?.value;
+                ours |= receipt.is_some_and(|receipt| receipt.block_number <= head);
+            }
+            if !ours {
+                break;
+            }
+            explained = number + 1;
+        }
+        Ok(explained)
+    }
+
+    /// Corrects `consumed`, unless somebody moved it meanwhile.
+    async fn set_consumed(&self, lane: &LaneId, from: u64, to: u64) -> Result<u64, TrackError> {
+        let set = |gate: &Gate, _| (gate.consumed == from).then(|| Gate { consumed: to, ..gate.clone() });
+        self.update_gate(lane, set).await?;
+        Ok(to)
     }
 
     /// Twice the chain said that a number is used which no attempt of ours explains (rule 4: an operator's case).
