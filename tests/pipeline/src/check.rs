@@ -8,6 +8,7 @@ use std::{
 
 use alloy_primitives::{Address, U256, keccak256};
 use causeway_domain::{
+    Clock,
     id::ParcelId,
     lane::LaneId,
     parcel::ParcelState,
@@ -96,6 +97,15 @@ impl World {
     pub fn on_chain(&self, holder: Address, asset: Address) -> U256 {
         let token = (asset != Address::ZERO).then_some(asset);
         self.chain.holders(token).get(&holder).copied().unwrap_or_default()
+    }
+
+    /// Holds the rules if a row they are about was written since they were held last, or some time has passed.
+    pub fn check_if_moved(&mut self) {
+        let now = (self.store.moves(), self.clock.now_ms() / 5_000);
+        if self.checked != now {
+            self.checked = now;
+            self.check();
+        }
     }
 
     /// Holds the rules that hold at every moment.

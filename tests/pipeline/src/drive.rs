@@ -20,6 +20,9 @@ pub const STEP_MS: u64 = 200;
 /// Simulated time after which a scenario that should have ended never will.
 const PATIENCE_MS: u64 = 30 * 60 * 1000;
 
+/// Time without blocks that is made up for; what is longer was skipped by the scenario.
+const SKIPPED_MS: u64 = 10_000;
+
 /// A handler at work on a batch.
 pub type Work = Pin<Box<dyn Future<Output = Failed> + Send>>;
 
@@ -115,6 +118,9 @@ impl World {
 
     /// Makes the blocks that are due.
     pub fn make_blocks(&mut self) {
+        // Hours that were skipped have no blocks.
+        let now = self.clock.now_ms();
+        self.next_block_at = self.next_block_at.map(|at| at.max(now.saturating_sub(SKIPPED_MS)));
         while let Some(at) = self.next_block_at
             && at <= self.clock.now_ms()
         {
@@ -133,7 +139,7 @@ impl World {
                 self.deliver_all(queue);
             }
         }
-        self.check();
+        self.check_if_moved();
     }
 
     /// Lets time pass.

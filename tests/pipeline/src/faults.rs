@@ -80,6 +80,7 @@ pub struct Script(Arc<Mutex<Plan>>);
 struct Plan {
     rules: Vec<Active>,
     unreadable: bool,
+    hidden: Option<&'static str>,
     struck: u32,
     weather: Option<(SimClock, u64)>,
 }
@@ -95,6 +96,11 @@ impl Script {
         self.plan().unreadable = unreadable;
     }
 
+    /// Lets reads of single rows with this sort key fail.
+    pub fn hide(&self, sk: &'static str) {
+        self.plan().hidden = Some(sk);
+    }
+
     /// Lets commits and reads fail by chance, in so many of a thousand cases.
     pub fn weather(&self, clock: &SimClock, per_mille: u64) {
         self.plan().weather = Some((clock.clone(), per_mille));
@@ -106,6 +112,7 @@ impl Script {
         plan.weather = None;
         plan.rules.clear();
         plan.unreadable = false;
+        plan.hidden = None;
     }
 
     /// How many tries failed so far: a scenario whose fault never struck proves nothing.
@@ -151,10 +158,14 @@ impl Faults for Script {
         fault.unwrap_or(CommitFault::Pass)
     }
 
-    fn read(&self, _: Read<'_>) -> ReadFault {
+    fn read(&self, read: Read<'_>) -> ReadFault {
         let plan = self.plan();
+        let hidden = match read {
+            Read::Get(key) => plan.hidden == Some(key.sk.as_str()),
+            Read::GetMany(_) | Read::Query(_) => false,
+        };
         let by_chance = plan.weather.as_ref().is_some_and(|(clock, per_mille)| clock.chance(per_mille / 4));
-        if plan.unreadable || by_chance { ReadFault::Unavailable } else { ReadFault::Pass }
+        if plan.unreadable || hidden || by_chance { ReadFault::Unavailable } else { ReadFault::Pass }
     }
 }
 

@@ -168,6 +168,8 @@ pub struct World {
     pub credited: BTreeMap<AccountId, i128>,
     /// Parcels that clients were told of.
     pub told: BTreeSet<ParcelId>,
+    /// Commits and time at which the rules were held last.
+    pub checked: (u64, u64),
     networks: Networks,
     chain_port: Arc<dyn Chain>,
 }
@@ -245,6 +247,7 @@ impl World {
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
             credited: BTreeMap::new(),
             told: BTreeSet::new(),
+            checked: (0, 0),
             clock,
             rows,
             store,

@@ -190,7 +190,11 @@ fn an_unknown_commit_is_found_by_the_repeat_with_its_key() {
         world.script.commit(CommitRule { which: accepts, skip: 0, tries: EVERY_TRY, fault });
         let request = |world: &World| world.request("acme", Some("k-1"), "TUSD", "5", recipient("rosa"));
         let answer = world.clock.run(request(&world));
-        assert_eq!((answer.status, answer.code()), (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"));
+        match fault {
+            // The parcel is there, so the door can tell.
+            CommitFault::LoseReply => drop(world.take_note("acme", &answer)),
+            _ => assert_eq!((answer.status, answer.code()), (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL")),
+        }
         world.script.clear();
         let again = world.clock.run(request(&world));
         world.take_note("acme", &again);

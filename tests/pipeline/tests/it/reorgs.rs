@@ -222,7 +222,8 @@ fn a_chain_that_turns_back_to_its_first_branch_keeps_what_it_had_settled() {
     assert!(!only(&told, Stage::Reorged).is_empty());
     world.hand(queues::CHAIN_EVENTS, &only(&told, Stage::Confirmed));
     world.hand(queues::CHAIN_EVENTS, &only(&told, Stage::Reorged));
-    world.hand(queues::CHAIN_EVENTS, &only(&told, Stage::Confirmed));
     world.check();
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "its block is on the chain");
+    assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
+    assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Open));
 }
