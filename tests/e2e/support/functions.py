@@ -70,9 +70,10 @@ class Functions:
 
     def track(self) -> None:
         """Starts the tracker now; its schedule would do so within a minute."""
-        self.stack.client("lambda").invoke(
-            FunctionName=self.stack.function("status-check"), InvocationType="Event",
-            Payload=json.dumps({"network": "local"}))
+        client, function = self.stack.client("lambda"), self.stack.function("status-check")
+        # The emulator repeats a call whose worker was ended with the configuration of its first try.
+        client.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
+        client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"network": "local"}))
 
     @contextmanager
     def untriggered(self, name: str, queue: str) -> Iterator[None]:
