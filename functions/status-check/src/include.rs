@@ -9,7 +9,7 @@ use causeway_state::{
     lane::{Gate, Transaction},
     tracker::{CHUNK_INCLUSIONS_MAX, Inclusion, InclusionChunk, Moved, Watch},
 };
-use causeway_store::{Expect, Item, Update, Value, Write};
+use causeway_store::{Expect, Update, Value, Write};
 
 use crate::{TrackError, Tracker, lead::expiry};
 

@@ -10,7 +10,6 @@ use causeway_domain::{
 use causeway_runtime::metrics;
 use causeway_state::{
     lane::{Attempt, Counter, Gate},
-    tracker::{HeaderRow, Watch},
     wallet::Treasury,
 };
 use causeway_store::Query;
@@ -21,7 +20,6 @@ use crate::{TrackError, Tracker, lead::Lead};
 const SILENT_MS: u64 = 10_000;
 /// Lanes of one read: counter and gate each.
 const LANES_PER_READ: usize = 50;
-
 /// Numbers of one lane that are looked up one by one in one check: only what went wrong needs it.
 const EXPLAINED_PER_CHECK: usize = 200;
 

@@ -14,6 +14,8 @@ use crate::{
 
 /// Inclusions of one message: what settle can settle in one commit.
 pub const INCLUSIONS_PER_MESSAGE: usize = 20;
+/// Heights told in one look: after a long stall of the node's finality there are many, and the lease must be renewed.
+const HEIGHTS_PER_TICK: u64 = 200;
 
 impl Tracker {
     /// Tells `confirmed` and `final` up to where the head allows; said twice after a crash, never not at all.
@@ -25,6 +27,8 @@ impl Tracker {
             last = last.min(chain.finalized().await?.value.unwrap_or(0));
         }
         let before = (lead.head.confirmed, lead.head.finalized);
+        let confirmed = confirmed.min(before.0 + HEIGHTS_PER_TICK);
+        let last = last.min(before.1 + HEIGHTS_PER_TICK);
         while lead.head.confirmed < confirmed {
             let height = lead.head.confirmed + 1;
             // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use causeway_chains::{Call, Chain, Estimate, token};
 use causeway_domain::{
-    Asset, Network, U256,
+    Asset, Network,
     fees::{FeeHistory, Fees, price},
     verdict::{Verdict, WaitReason},
 };

@@ -13,7 +13,6 @@ use causeway_runtime::batch::Failed;
 use causeway_state::{
     commit::{Done, commit},
     lane::{Counter, Gate, Lease},
-    tracker::Head,
     wallet::Treasury,
 };
 use causeway_store::{Expect, Item, Write};
@@ -168,13 +167,9 @@ impl Signer {
         Ok(treasury)
     }
 
-    /// A lane's first use: its line begins where the chain and the node's pool say the address stands. Where nobody
-    /// follows the network yet, following begins here too, so that no block with this lane's transactions is missed.
+    /// A lane's first use: its line begins where the chain and the node's pool say the address stands.
     async fn begin(&self, lane: &LaneId, chain: &dyn Chain) -> Result<u64, Option<(WaitReason, u64)>> {
         let unavailable = Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
-        let now = self.clock.now_ms();
-        let followed = self.store.get(&Head::key(&lane.network)).await.map_err(|_| None)?.is_some();
-        let newest = chain.head().await.map_err(|_| unavailable)?.value;
         let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(|_| unavailable)?.value;
         let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(|_| unavailable)?.value;
         let next = latest.max(pending);
@@ -183,7 +178,7 @@ impl Signer {
         let gate = Gate { since, ..Gate::new(next, self.clock.now_ms()) }.put(lane, 0).map_err(|_| None)?;
         match commit(&*self.store, &*self.clock, &[Counter::create(lane, next), gate]).await {
             Ok(Done::Committed) => Ok(next),
-            // Another signer began it, or a leader the following: read it next time.
+            // Another signer began it: read it next time.
             Ok(Done::Conflict(_)) | Err(_) => Err(None),
         }
     }
