@@ -59,7 +59,9 @@ def _write(binary: Path, target: Path, level: int) -> bool:
 
 def _without_debug(binary: Path) -> bytes:
     """The binary without its debug information: three quarters of a debug build, and of no use in a function."""
-    with tempfile.NamedTemporaryFile() as stripped:
-        # strip comes with the C compiler that the build needs anyway; a script is no object file and stays as it is.
-        done = subprocess.run(["strip", "--strip-debug", "-o", stripped.name, binary], capture_output=True)
-        return Path(stripped.name).read_bytes() if done.returncode == 0 else binary.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        stripped = Path(folder, "stripped")
+        # strip comes with the C compiler that the build needs anyway. It refuses a script, which is no object file and
+        # stays as it is; some versions delete what they were to write when they refuse, so success is the file.
+        subprocess.run(["strip", "--strip-debug", "-o", stripped, binary], capture_output=True, check=False)
+        return stripped.read_bytes() if stripped.is_file() and stripped.stat().st_size else binary.read_bytes()
