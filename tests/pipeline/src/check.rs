@@ -7,13 +7,9 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256, keccak256};
-use causeway_domain::{
-    Clock,
-    id::ParcelId,
-    lane::LaneId,
-    parcel::ParcelState,
-};
+use causeway_domain::{Clock, id::ParcelId, lane::LaneId, parcel::ParcelState};
 use causeway_queue::QueueName;
+use causeway_state::dead_letter::DeadLetter;
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Transaction, pair_attempts},
     ledger::{AccountId, Balances, Owner, check_accounts},
@@ -21,7 +17,6 @@ use causeway_state::{
     tables::{DEAD_LETTERS, TRANSFERS},
     tracker::Head,
 };
-use causeway_state::dead_letter::DeadLetter;
 use causeway_store::{Item, Key, Store};
 use futures::FutureExt;
 
@@ -64,7 +59,8 @@ impl World {
         let counter: Counter = self.row(&Counter::key(&lane))?.parse().expect("a counter");
         let gate: Gate = self.row(&Gate::key(&lane)).expect("counter and gate begin together").parse().expect("a gate");
         let pk = Counter::key(&lane).pk;
-        let of_lane = |row: &Item| row.text("pk") == Some(&pk) && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"));
+        let of_lane =
+            |row: &Item| row.text("pk") == Some(&pk) && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"));
         let rows: Vec<Item> = self.rows.dump(TRANSFERS).into_iter().filter(of_lane).collect();
         let attempts = rows.iter().filter(|row| row.get("raw").is_some()).count();
         let pairs = pair_attempts(&rows).expect("a lane's rows");
@@ -181,7 +177,8 @@ impl World {
     fn check_recipients(&self, parcels: &[Parcel]) {
         let mut owed: BTreeMap<(Address, Address), U256> = BTreeMap::new();
         for parcel in parcels {
-            let told_unpaid = matches!(parcel.state, ParcelState::Rejected | ParcelState::Failed | ParcelState::Cancelled);
+            let told_unpaid =
+                matches!(parcel.state, ParcelState::Rejected | ParcelState::Failed | ParcelState::Cancelled);
             for line in &parcel.transfers {
                 let owed = owed.entry((line.to, parcel.asset.address)).or_default();
                 *owed += if told_unpaid { U256::ZERO } else { line.amount.to_u256() };
@@ -241,11 +238,21 @@ impl World {
         }
         for parcel in self.parcels().iter().filter(|parcel| parcel.state.holds_money()) {
             let wait = parcel.wait.as_ref().map(|wait| wait.reason);
-            let _ = writeln!(text, "{} is {}, number {:?}, waits {wait:?}", parcel.id, parcel.state.as_str(), parcel.number);
+            let _ = writeln!(
+                text,
+                "{} is {}, number {:?}, waits {wait:?}",
+                parcel.id,
+                parcel.state.as_str(),
+                parcel.number
+            );
         }
         for queue in READ {
             for letter in self.inbox.of(queue) {
-                let _ = writeln!(text, "{queue}: {} received {} times: {:.120}", letter.id, letter.receives, letter.message.body);
+                let _ = writeln!(
+                    text,
+                    "{queue}: {} received {} times: {:.120}",
+                    letter.id, letter.receives, letter.message.body
+                );
             }
         }
         text

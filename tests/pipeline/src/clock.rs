@@ -88,8 +88,12 @@ impl SimClock {
     fn wake_due(&self) {
         let mut state = self.state();
         let now = state.now_ms;
-        let due: Vec<Waker> =
-            state.sleepers.iter_mut().take_while(|((at, _), _)| *at <= now).filter_map(|(_, waker)| waker.take()).collect();
+        let due: Vec<Waker> = state
+            .sleepers
+            .iter_mut()
+            .take_while(|((at, _), _)| *at <= now)
+            .filter_map(|(_, waker)| waker.take())
+            .collect();
         drop(state);
         due.into_iter().for_each(Waker::wake);
     }

@@ -9,11 +9,7 @@ use causeway_runtime::{Received, batch::Failed};
 use causeway_state::message::queues;
 use causeway_status_check::{TrackError, Tracker, lead::Lead};
 
-use crate::{
-    clock::killed_after,
-    inbox::READ,
-    world::World,
-};
+use crate::{clock::killed_after, inbox::READ, world::World};
 
 /// Time between two looks of the platform.
 pub const STEP_MS: u64 = 200;

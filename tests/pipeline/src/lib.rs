@@ -12,6 +12,7 @@ pub mod check;
 pub mod clock;
 pub mod drive;
 pub mod faults;
+pub mod funds;
 pub mod inbox;
 pub mod ports;
 pub mod storm;

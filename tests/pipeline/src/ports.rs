@@ -24,9 +24,7 @@ use causeway_state::{
     tables::{LEDGER, TRANSFERS},
     tracker::Watch,
 };
-use causeway_store::{
-    Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write,
-};
+use causeway_store::{Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write};
 use futures::FutureExt;
 
 use crate::clock::{SimClock, give_way};

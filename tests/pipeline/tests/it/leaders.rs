@@ -5,12 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::U256;
 use causeway_chains::model::{Finality, Orphans, Provider, Receipts, Reorg};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
-use causeway_pipeline_tests::{
-    Setup, World,
-    api::recipient,
-    drive::track,
-    world::TUSD,
-};
+use causeway_pipeline_tests::{Setup, World, api::recipient, drive::track, world::TUSD};
 use causeway_queue::memory::Fault;
 use causeway_state::message::queues;
 
@@ -89,7 +84,10 @@ fn an_old_leader_that_wakes_up_anywhere_changes_nothing_that_matters() {
         for number in 0..3 {
             world.withdraw("TUSD", "1", recipient(&format!("{number}")));
         }
-        world.until("inclusion", |world| world.parcels().iter().all(|p| p.number.is_some()) && world.lane_view("acme").is_some_and(|view| view.gate.consumed == 3));
+        world.until("inclusion", |world| {
+            world.parcels().iter().all(|p| p.number.is_some())
+                && world.lane_view("acme").is_some_and(|view| view.gate.consumed == 3)
+        });
         world.chain.reorg(&Reorg { depth: 2, blocks: 3, again: Vec::new(), orphans: Orphans::Forgotten });
         world.crossing.set(true);
         let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
@@ -143,7 +141,8 @@ fn a_number_that_somebody_else_used_halts_the_lane_at_the_second_look() {
     world.chain.foreign(treasury, 1).expect("free");
     world.pass(3_000);
     let used = world.withdraw("TUSD", "1", recipient("karl"));
-    let halted = |world: &World| matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { limit: 1, .. });
+    let halted =
+        |world: &World| matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { limit: 1, .. });
     let start = world.clock.now_ms();
     world.until("the halt", halted);
     let looked = world.clock.now_ms() - start;

@@ -2,7 +2,11 @@
 
 use alloy_primitives::{Address, U256};
 use causeway_domain::parcel::ParcelState;
-use causeway_pipeline_tests::{Setup, World, api::recipient, world::{TUSD, TUSDT}};
+use causeway_pipeline_tests::{
+    Setup, World,
+    api::recipient,
+    world::{TUSD, TUSDT},
+};
 
 #[test]
 fn a_withdrawal_of_the_coin_becomes_final() {

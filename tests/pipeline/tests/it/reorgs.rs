@@ -3,7 +3,10 @@
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{lane::LaneGate, parcel::ParcelState};
 use causeway_pipeline_tests::{Setup, World, api::recipient};
-use causeway_state::{message::{Stage, StageMessage, queues}, tables::LEDGER};
+use causeway_state::{
+    message::{Stage, StageMessage, queues},
+    tables::LEDGER,
+};
 
 use crate::sending::release;
 
@@ -27,7 +30,8 @@ fn depth_of(world: &World) -> u64 {
 fn entries(world: &World, id: &str) -> Vec<String> {
     let bare = world.parcel_id("acme", id).bare();
     let rows = world.rows.dump(LEDGER);
-    let names = rows.iter().filter_map(|row| row.text("sk")?.strip_prefix("E#")?.strip_prefix(&*bare).map(ToOwned::to_owned));
+    let names =
+        rows.iter().filter_map(|row| row.text("sk")?.strip_prefix("E#")?.strip_prefix(&*bare).map(ToOwned::to_owned));
     let mut names: Vec<String> = names.collect();
     names.sort();
     names
@@ -207,8 +211,13 @@ fn a_chain_that_turns_back_to_its_first_branch_keeps_what_it_had_settled() {
     world.next_block_at = None;
     let seen = world.chain.height();
     // The first branch grows, unseen by us: our node turns to the second one, and then back.
-    world.chain.set_provider(0, Provider { stuck_at: world.chain.header(seen).map(|header| header.hash), ..Provider::default() });
-    (0..6).for_each(|_| drop(world.chain.mine()));
+    world.chain.set_provider(
+        0,
+        Provider { stuck_at: world.chain.header(seen).map(|header| header.hash), ..Provider::default() },
+    );
+    for _ in 0..6 {
+        world.chain.mine();
+    }
     let first = world.chain.header(seen + 6).map(|header| header.hash);
     branch(&world, seen + 6, seen + 2, Orphans::Waiting);
     world.held.insert(queues::CHAIN_EVENTS);
@@ -217,8 +226,10 @@ fn a_chain_that_turns_back_to_its_first_branch_keeps_what_it_had_settled() {
     world.chain.set_provider(0, Provider { stuck_at: first, ..Provider::default() });
     world.until("the first branch", |world| world.head().is_some_and(|head| head.height == seen + 6));
     // What was said of the turn arrives late, and last.
-    let bodies: Vec<String> = world.inbox.of(queues::CHAIN_EVENTS).into_iter().map(|letter| letter.message.body.clone()).collect();
-    let told: Vec<_> = bodies.into_iter().map(|body| (serde_json::from_str::<StageMessage>(&body).expect("a stage"), body)).collect();
+    let bodies: Vec<String> =
+        world.inbox.of(queues::CHAIN_EVENTS).into_iter().map(|letter| letter.message.body.clone()).collect();
+    let told: Vec<_> =
+        bodies.into_iter().map(|body| (serde_json::from_str::<StageMessage>(&body).expect("a stage"), body)).collect();
     assert!(!only(&told, Stage::Reorged).is_empty());
     world.hand(queues::CHAIN_EVENTS, &only(&told, Stage::Confirmed));
     world.hand(queues::CHAIN_EVENTS, &only(&told, Stage::Reorged));

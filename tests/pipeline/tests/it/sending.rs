@@ -83,7 +83,8 @@ fn an_unknown_outcome_keeps_the_number_and_sends_the_same_bytes() {
         let mut world = signed(4);
         let left = AtomicU32::new(7);
         world.chain.set_faults(Arc::new(ChainScript(move |call| {
-            let strikes = call == "broadcast" && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+            let strikes = call == "broadcast"
+                && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
             if strikes { fault } else { Fault::Pass }
         })));
         world.pass(15_000);
@@ -110,7 +111,9 @@ fn bytes_that_arrive_late_are_not_sent_under_another_number() {
 fn a_number_that_our_own_transaction_used_up_is_not_sent_twice() {
     let mut world = signed(3);
     // The node takes all, every reply is lost, and blocks hold them before anybody asks again.
-    world.chain.set_faults(Arc::new(ChainScript(|call| if call == "broadcast" { Fault::LoseReply } else { Fault::Pass })));
+    world
+        .chain
+        .set_faults(Arc::new(ChainScript(|call| if call == "broadcast" { Fault::LoseReply } else { Fault::Pass })));
     for _ in 0..3 {
         world.deliver(LANES);
         world.clock.advance(20_000);
@@ -181,12 +184,19 @@ fn a_halt_is_not_lost_to_somebody_who_writes_the_gate_at_the_same_moment() {
         let gate: Gate = row.parse().expect("a gate");
         let moved = Gate { publications: gate.publications + 1, ..gate };
         let write = moved.put(&lane, row.version()).expect("a row");
-        let done = rows.commit(&CommitToken::new("meanwhile"), &[write]).now_or_never().expect("at once").expect("valid");
+        let done =
+            rows.commit(&CommitToken::new("meanwhile"), &[write]).now_or_never().expect("at once").expect("valid");
         assert_eq!(done, causeway_store::Commit::Committed);
     });
     world.pass(30_000);
     assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { limit: 1, .. }));
-    assert!(world.chain.handed().iter().all(|handed| handed.raw != world.lane_view("acme").expect("begun").transactions[2].1.raw));
+    assert!(
+        world
+            .chain
+            .handed()
+            .iter()
+            .all(|handed| handed.raw != world.lane_view("acme").expect("begun").transactions[2].1.raw)
+    );
     world.refused.lock().expect("free").clear();
     release(&world);
     world.finish();

@@ -34,8 +34,7 @@ fn two_hundred_withdrawals_at_once_leave_no_gap_and_no_repeat() {
     let ids = some(&mut world, 200);
     let signers = [Arc::clone(&world.signer), world.another_signer()];
     world.crossing.set(true);
-    loop {
-        let (Some(left), Some(right)) = (world.receive(NORMAL), world.receive(NORMAL)) else { break };
+    while let (Some(left), Some(right)) = (world.receive(NORMAL), world.receive(NORMAL)) {
         let work = join(signers[0].handle(left.clone()), signers[1].handle(right.clone()));
         let (failed_left, failed_right) = world.clock.run(work);
         world.worked_off(&left, Some(&failed_left));
