@@ -36,6 +36,7 @@ STEPS = [
     Step("install contracts", "install", ["npm", "ci", "--silent"], folder=ROOT / "contracts"),
     # One set of features for everything: binaries and tests share what is compiled.
     Step("compile", "compile", ["cargo", "build", "--workspace", "--all-features", "--all-targets"]),
+    Step("format", "unit", ["cargo", "fmt", "--all", "--check"]),
     Step("unit, contract and pipeline", "unit",
          [*WITH_PLATFORM, "cargo", "test", "--workspace", "--all-features", "--no-fail-fast"], ["install", "compile"]),
     Step("contracts as compiled", "unit", ["node", "build.js", "--check"], ["install contracts"], ROOT / "contracts"),
@@ -44,7 +45,7 @@ STEPS = [
     Step("local platform", "unit", [str(VENV), "-m", "pytest", "-q", "localstack/tests"], ["install"]),
     Step("topology and code", "unit", [str(VENV), "-m", "pytest", "-q", "tests/structure"], ["install"]),
     Step("terraform", "unit", [sys.executable, "infra/terraform/check.py", "check"]),
-    # The whole way through real processes; tests/e2e has more, run by hand until it is green as a whole.
+    Step("end to end", "end-to-end", [str(VENV), "tests/e2e/run.py"], ["install", "compile", "install contracts"]),
     Step("demo", "end-to-end", ["env", "CAUSEWAY_BUILT=1", "bash", "scripts/demo"], ["install", "compile", "install contracts"]),
 ]
 

@@ -96,9 +96,10 @@ impl Intake {
         let tenant = &ask.principal.tenant;
         let known = self.directory.treasuries(&*self.store, &*self.clock, tenant, &ask.network.id).await?;
         match ask.from {
-            None => known.into_iter().next().ok_or_else(|| {
-                ApiError::new(Code::NoTreasury, format!("you have no treasury on {}", ask.network.id))
-            }),
+            None => known
+                .into_iter()
+                .next()
+                .ok_or_else(|| ApiError::new(Code::NoTreasury, format!("you have no treasury on {}", ask.network.id))),
             Some(from) => known
                 .into_iter()
                 .find(|treasury| treasury.address == from)

@@ -46,10 +46,8 @@ impl Intake {
         let page = page.map_err(|error| ApiError::internal(&error))?;
         let treasuries = page.items.iter().map(|row| row.parse::<Treasury>()).collect::<Result<Vec<_>, _>>();
         let lanes = treasuries.map_err(|error| ApiError::internal(&error))?;
-        let keys: Vec<_> = lanes
-            .iter()
-            .flat_map(|treasury| [Counter::key(&treasury.lane()), Gate::key(&treasury.lane())])
-            .collect();
+        let keys: Vec<_> =
+            lanes.iter().flat_map(|treasury| [Counter::key(&treasury.lane()), Gate::key(&treasury.lane())]).collect();
         let mut rows = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(100) {
             rows.extend(self.store.get_many(chunk).await.map_err(|error| ApiError::internal(&error))?);

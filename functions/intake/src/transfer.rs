@@ -153,8 +153,8 @@ impl Intake {
             ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {}", network.id))
         })?;
         let to = recipient(&fields, "to", asset.address)?;
-        let amount = Amount::parse(fields.text("amount")?, asset.decimals)
-            .map_err(|error| ApiError::field("amount", error))?;
+        let amount =
+            Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
         let priority = match fields.optional_text("priority")? {
             None | Some("normal") => Priority::Normal,
             Some("low") => Priority::Low,

@@ -80,8 +80,8 @@ impl Intake {
             ApiError::of_field(Code::UnknownToken, "tokenAddress", format!("tokenAddress is not listed on {name}"))
         })?;
         let to = recipient(&fields, "toAddress", token)?;
-        let amount = Amount::parse(fields.text("amount")?, asset.decimals)
-            .map_err(|error| ApiError::field("amount", error))?;
+        let amount =
+            Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
         let key = idempotency_key(headers)?;
         let (surface, priority) = (Surface::Withdrawal, Priority::Normal);
         let ask = Ask { principal, surface, key, from: None, network, asset, to, amount, priority };
@@ -112,11 +112,7 @@ impl Intake {
     }
 
     /// A withdrawal's name determines its parcel, or an alias does where it came with a key: one read asks for both.
-    async fn find_withdrawal(
-        &self,
-        principal: &Principal,
-        request: &RequestId,
-    ) -> Result<Option<Told>, ApiError> {
+    async fn find_withdrawal(&self, principal: &Principal, request: &RequestId) -> Result<Option<Told>, ApiError> {
         let own = unkeyed_parcel(&principal.tenant, request);
         let keys = [Parcel::key(own), Alias::key(&principal.tenant, request)];
         let mut rows = self.store.get_many(&keys).await.map_err(|error| ApiError::internal(&error))?.into_iter();

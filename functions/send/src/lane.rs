@@ -142,9 +142,7 @@ impl Sender {
             BroadcastOutcome::NumberTooHigh => Step::Behind,
             BroadcastOutcome::Underpriced => wait(WaitReason::FeeAboveCap, SHORT_MS),
             BroadcastOutcome::InsufficientFunds => wait(WaitReason::TreasuryShort, SHORT_MS),
-            BroadcastOutcome::Busy { after_ms } => {
-                Step::Stop(Verdict::Retry { after_ms: after_ms.unwrap_or(BUSY_MS) })
-            }
+            BroadcastOutcome::Busy { after_ms } => Step::Stop(Verdict::Retry { after_ms: after_ms.unwrap_or(BUSY_MS) }),
             BroadcastOutcome::Refused { reason } => Step::Stop(Verdict::Fatal { reason }),
             BroadcastOutcome::Unknown { detail } => {
                 tracing::warn!(lane = %lane, number, detail, tries = gate.tries, "unknown outcome; the same bytes go again");

@@ -66,7 +66,9 @@ pub enum Decision {
 pub fn decide(told: Told<'_>, transaction: &Transaction, parcels: &[Parcel]) -> Decision {
     match (told.stage, &transaction.outcome) {
         (Stage::Confirmed | Stage::Final, None) => settle_open(told, parcels),
-        (Stage::Confirmed | Stage::Final, Some(outcome)) if outcome.block_hash() == told.block_hash => Decision::Nothing,
+        (Stage::Confirmed | Stage::Final, Some(outcome)) if outcome.block_hash() == told.block_hash => {
+            Decision::Nothing
+        }
         // It was settled by a block that must have left the chain: that has to be told first.
         (Stage::Confirmed | Stage::Final, Some(Outcome::Paid { .. } | Outcome::Reverted { .. })) => {
             Decision::Later { reason: format!("number {} is settled by another block", transaction.number) }

@@ -31,8 +31,7 @@ impl Tracker {
             return Ok(Some(Vec::new()));
         }
         let Some(receipts) = chain.receipts(block.header.hash).await?.value else { return Ok(None) };
-        let receipts: BTreeMap<B256, Receipt> =
-            receipts.into_iter().map(|receipt| (receipt.hash, receipt)).collect();
+        let receipts: BTreeMap<B256, Receipt> = receipts.into_iter().map(|receipt| (receipt.hash, receipt)).collect();
         let mut found = Vec::new();
         for (watch, version) in matches {
             // An answer without it is not an answer about it: ask again.

@@ -31,12 +31,11 @@ impl Tracker {
         let mut overdue = 0;
         for shard in 0..DUE_SHARDS {
             let pk = Parcel::due_pk(&network.id, shard);
-            let query = Query {
-                limit: PARCELS_PER_LOOK,
-                ..Query::index(TRANSFERS, DUE, pk, Range::UpTo(Value::from(now)))
-            };
+            let query =
+                Query { limit: PARCELS_PER_LOOK, ..Query::index(TRANSFERS, DUE, pk, Range::UpTo(Value::from(now))) };
             let page = self.store.query(&query).await?;
-            let late = |row: &&Item| row.number("due_at").is_some_and(|at| at + i128::from(OVERDUE_MS) < i128::from(now));
+            let late =
+                |row: &&Item| row.number("due_at").is_some_and(|at| at + i128::from(OVERDUE_MS) < i128::from(now));
             overdue += page.items.iter().filter(late).count();
             self.wake(&page.items).await?;
         }
@@ -49,10 +48,8 @@ impl Tracker {
     /// Wakes as many parcels as a lane has room for, the most urgent first.
     pub async fn feed(&self, lane: &LaneId) -> Result<(), TrackError> {
         let Some(network) = self.networks.get(lane.network.as_str()) else { return Ok(()) };
-        let query = Query {
-            limit: PARCELS_PER_LOOK,
-            ..Query::index(TRANSFERS, DUE, Parcel::lane_wait_pk(lane), Range::All)
-        };
+        let query =
+            Query { limit: PARCELS_PER_LOOK, ..Query::index(TRANSFERS, DUE, Parcel::lane_wait_pk(lane), Range::All) };
         let waiting = self.store.query(&query).await?.items;
         if waiting.is_empty() {
             return Ok(());

@@ -1,12 +1,7 @@
 //! Numbers for parcels: sign in memory, commit counter, transactions, attempts, watches and parcels at once, publish.
 
 use causeway_chains::transaction::{Payment, Sealed, digest, seal};
-use causeway_domain::{
-    Network,
-    lane::LaneId,
-    limits::COMMIT_WRITES_MAX,
-    verdict::WaitReason,
-};
+use causeway_domain::{Network, lane::LaneId, limits::COMMIT_WRITES_MAX, verdict::WaitReason};
 use causeway_keys::KeyError;
 use causeway_queue::{Message, QueueName};
 use causeway_runtime::batch::Failed;
@@ -309,9 +304,7 @@ fn what_conflicts(lane: &LaneId, group: &[(Member, Checked)], writes: &[Write], 
         let taken = conflict.current.as_ref().and_then(|row| row.parse::<Counter>().ok());
         return taken.map_or(Next::Later, |counter| Next::Renumber { next: counter.next });
     }
-    let switch = |conflict: &&Conflict| {
-        at(conflict).is_some_and(|key| key.table == causeway_state::tables::WALLETS)
-    };
+    let switch = |conflict: &&Conflict| at(conflict).is_some_and(|key| key.table == causeway_state::tables::WALLETS);
     if conflicts.iter().any(|conflict| switch(&conflict)) {
         return Next::Blocked;
     }

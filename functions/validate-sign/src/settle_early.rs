@@ -89,10 +89,7 @@ impl Signer {
     pub async fn dead_letter(&self, body: &str, reason: &str, dedup: &str) -> bool {
         let message = Message {
             body: body.to_owned(),
-            attributes: vec![
-                (dead_letter::REASON, reason.to_owned()),
-                (dead_letter::DEDUP, dedup.to_owned()),
-            ],
+            attributes: vec![(dead_letter::REASON, reason.to_owned()), (dead_letter::DEDUP, dedup.to_owned())],
             ..Message::default()
         };
         match self.queue.publish(QueueName(queues::TRANSFERS_DEAD), &[message]).await {

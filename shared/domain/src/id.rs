@@ -245,11 +245,7 @@ impl FromStr for RequestId {
         let (ms, suffix) = text.strip_prefix("tx-").and_then(|rest| rest.split_once('-')).ok_or(error.clone())?;
         let base36 = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
         let whole = (1..=15).contains(&ms.len()) && ms.bytes().all(|byte| byte.is_ascii_digit());
-        if whole && suffix.len() == 9 && suffix.bytes().all(base36) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(error)
-        }
+        if whole && suffix.len() == 9 && suffix.bytes().all(base36) { Ok(Self(text.to_owned())) } else { Err(error) }
     }
 }
 

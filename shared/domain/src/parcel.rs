@@ -37,12 +37,9 @@ impl ParcelState {
     pub const fn may_be_assigned(self) -> bool {
         match self {
             Self::Accepted | Self::Waiting => true,
-            Self::Assigned
-            | Self::Confirmed
-            | Self::Reopened
-            | Self::Rejected
-            | Self::Failed
-            | Self::Cancelled => false,
+            Self::Assigned | Self::Confirmed | Self::Reopened | Self::Rejected | Self::Failed | Self::Cancelled => {
+                false
+            }
         }
     }
 
@@ -157,12 +154,9 @@ impl Progress {
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Confirmed | Self::Rejected | Self::Failed | Self::Cancelled => true,
-            Self::Accepted
-            | Self::Waiting
-            | Self::Assigned
-            | Self::Broadcast
-            | Self::Included
-            | Self::Reopened => false,
+            Self::Accepted | Self::Waiting | Self::Assigned | Self::Broadcast | Self::Included | Self::Reopened => {
+                false
+            }
         }
     }
 }

@@ -19,8 +19,7 @@ pub struct Subject {
 }
 
 /// Half the group's order, rounded down: the largest s a transaction may carry (EIP-2).
-const HALF_ORDER: U256 =
-    uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
+const HALF_ORDER: U256 = uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
 
 /// Digests signed with each key. A signer that does not normalise gives a high s for every other one.
 const DIGESTS: u64 = 40;
@@ -56,14 +55,10 @@ async fn address(subject: &Subject, key: &KeyRef) -> Address {
 
 /// Who signed, found from r, s and parity alone.
 fn recovered(signature: &Signature, digest: B256) -> Address {
-    let raw = k256::ecdsa::Signature::from_scalars(
-        signature.r.to_be_bytes::<32>(),
-        signature.s.to_be_bytes::<32>(),
-    )
-    .expect("r and s are within the order");
+    let raw = k256::ecdsa::Signature::from_scalars(signature.r.to_be_bytes::<32>(), signature.s.to_be_bytes::<32>())
+        .expect("r and s are within the order");
     let parity = RecoveryId::new(signature.y_odd, false);
-    let key = VerifyingKey::recover_from_prehash(digest.as_slice(), &raw, parity)
-        .expect("the signature recovers");
+    let key = VerifyingKey::recover_from_prehash(digest.as_slice(), &raw, parity).expect("the signature recovers");
     Address::from_raw_public_key(&key.to_encoded_point(false).as_bytes()[1..])
 }
 
@@ -84,17 +79,9 @@ pub async fn signatures_recover_and_are_low_s(subject: &Subject) {
     for key in &subject.held {
         let signer = address(subject, key).await;
         for n in 0..DIGESTS {
-            let signature = subject
-                .keys
-                .sign(key, signer, digest(n))
-                .await
-                .expect("signed");
+            let signature = subject.keys.sign(key, signer, digest(n)).await.expect("signed");
             assert!(signature.s <= HALF_ORDER, "{key:?} digest {n}: s is high");
-            assert_eq!(
-                recovered(&signature, digest(n)),
-                signer,
-                "{key:?} digest {n}"
-            );
+            assert_eq!(recovered(&signature, digest(n)), signer, "{key:?} digest {n}");
         }
     }
 }
@@ -104,10 +91,7 @@ pub async fn another_signer_is_refused(subject: &Subject) {
     let other = address(subject, &subject.held[0]).await;
     for key in &subject.held[1..] {
         let refused = subject.keys.sign(key, other, digest(1)).await;
-        assert!(
-            matches!(refused, Err(KeyError::WrongKey { expected }) if expected == other),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(KeyError::WrongKey { expected }) if expected == other), "{refused:?}");
     }
 }
 
@@ -116,17 +100,8 @@ pub async fn missing_keys_are_missing(subject: &Subject) {
     assert!(!subject.missing.is_empty());
     for key in &subject.missing {
         let refused = subject.keys.address(key).await;
-        assert!(
-            matches!(refused, Err(KeyError::Missing)),
-            "{key:?}: {refused:?}"
-        );
-        let refused = subject
-            .keys
-            .sign(key, Address::repeat_byte(7), digest(1))
-            .await;
-        assert!(
-            matches!(refused, Err(KeyError::Missing)),
-            "{key:?}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(KeyError::Missing)), "{key:?}: {refused:?}");
+        let refused = subject.keys.sign(key, Address::repeat_byte(7), digest(1)).await;
+        assert!(matches!(refused, Err(KeyError::Missing)), "{key:?}: {refused:?}");
     }
 }

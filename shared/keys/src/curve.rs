@@ -15,9 +15,8 @@ pub(crate) fn address_of(key: &VerifyingKey) -> Address {
 
 /// Signs with a key held here (RFC 6979, so the same digest gives the same signature).
 pub(crate) fn sign(key: &SigningKey, signer: Address, digest: B256) -> Result<Signature, KeyError> {
-    let raw: k256::ecdsa::Signature = key
-        .sign_prehash(digest.as_slice())
-        .map_err(|_| KeyError::WrongKey { expected: signer })?;
+    let raw: k256::ecdsa::Signature =
+        key.sign_prehash(digest.as_slice()).map_err(|_| KeyError::WrongKey { expected: signer })?;
     finish(&raw, signer, digest)
 }
 
@@ -25,11 +24,7 @@ pub(crate) fn sign(key: &SigningKey, signer: Address, digest: B256) -> Result<Si
 ///
 /// Source: EIP-2 (s at most half the order). Parities 2 and 3 (r beyond the order) have no place
 /// in a transaction; a signature that needed one would be refused here.
-pub(crate) fn finish(
-    raw: &k256::ecdsa::Signature,
-    signer: Address,
-    digest: B256,
-) -> Result<Signature, KeyError> {
+pub(crate) fn finish(raw: &k256::ecdsa::Signature, signer: Address, digest: B256) -> Result<Signature, KeyError> {
     let low = raw.normalize_s().unwrap_or(*raw);
     let y_odd = [false, true]
         .into_iter()
@@ -40,11 +35,7 @@ pub(crate) fn finish(
         })
         .ok_or(KeyError::WrongKey { expected: signer })?;
     let (r, s) = low.split_bytes();
-    Ok(Signature {
-        r: U256::from_be_slice(&r),
-        s: U256::from_be_slice(&s),
-        y_odd,
-    })
+    Ok(Signature { r: U256::from_be_slice(&r), s: U256::from_be_slice(&s), y_odd })
 }
 
 #[cfg(test)]
@@ -54,8 +45,7 @@ mod tests {
     use super::*;
 
     /// Half the group's order, rounded down (EIP-2).
-    const HALF_ORDER: U256 =
-        uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
+    const HALF_ORDER: U256 = uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
 
     fn key(secret: B256) -> SigningKey {
         SigningKey::from_slice(secret.as_slice()).expect("a valid secret")
@@ -73,10 +63,7 @@ mod tests {
                 b256!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
                 address!("70997970C51812dc3A010C7d01b50e0d17dc79C8"),
             ),
-            (
-                B256::repeat_byte(0x46),
-                address!("9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F"),
-            ),
+            (B256::repeat_byte(0x46), address!("9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F")),
         ];
         for (secret, address) in known {
             assert_eq!(address_of(key(secret).verifying_key()), address);

@@ -98,9 +98,7 @@ impl MemoryKeys {
 
 impl fmt::Debug for MemoryKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKeys")
-            .field("held", &self.lock().held.len())
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryKeys").field("held", &self.lock().held.len()).finish_non_exhaustive()
     }
 }
 
@@ -110,12 +108,7 @@ impl Keys for MemoryKeys {
         Ok(curve::address_of(self.find(key)?.verifying_key()))
     }
 
-    async fn sign(
-        &self,
-        key: &KeyRef,
-        signer: Address,
-        digest: B256,
-    ) -> Result<Signature, KeyError> {
+    async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError> {
         curve::sign(&self.find(key)?, signer, digest)
     }
 }

@@ -58,12 +58,7 @@ pub trait Keys: Send + Sync + std::fmt::Debug {
     async fn address(&self, key: &KeyRef) -> Result<Address, KeyError>;
 
     /// Signs a digest; the signature is low-s and recovers to `signer`.
-    async fn sign(
-        &self,
-        key: &KeyRef,
-        signer: Address,
-        digest: B256,
-    ) -> Result<Signature, KeyError>;
+    async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError>;
 }
 
 /// Addresses of KMS keys, for whoever registers them and must not sign (rule 11).

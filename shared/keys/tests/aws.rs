@@ -13,14 +13,8 @@ use causeway_keys::{KeyError, KeyRef, Keys, aws::AwsKeys, contract::Subject, key
 
 /// The first and second key of anvil's test mnemonic; worth nothing anywhere.
 const SECRETS: [(&str, &str); 2] = [
-    (
-        "first",
-        "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
-    ),
-    (
-        "second",
-        "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
-    ),
+    ("first", "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"),
+    ("second", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
 ];
 
 struct Platform {
@@ -35,22 +29,13 @@ impl Platform {
              cargo test -p causeway-keys --features aws`",
         );
         let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        Self {
-            kms: aws_sdk_kms::Client::new(&config),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-        }
+        Self { kms: aws_sdk_kms::Client::new(&config), secrets: aws_sdk_secretsmanager::Client::new(&config) }
     }
 
     async fn kms_key(&self, spec: KeySpec) -> KeyRef {
-        let call = self
-            .kms
-            .create_key()
-            .key_spec(spec)
-            .key_usage(KeyUsageType::SignVerify);
+        let call = self.kms.create_key().key_spec(spec).key_usage(KeyUsageType::SignVerify);
         let answer = call.send().await.expect("the key can be made");
-        KeyRef::Kms {
-            key_id: answer.key_metadata.expect("a key has metadata").key_id,
-        }
+        KeyRef::Kms { key_id: answer.key_metadata.expect("a key has metadata").key_id }
     }
 
     /// Keys over a new secret of the two known ones.
@@ -66,29 +51,17 @@ impl Platform {
 }
 
 fn secret(name: &str) -> KeyRef {
-    KeyRef::Secret {
-        name: name.to_owned(),
-    }
+    KeyRef::Secret { name: name.to_owned() }
 }
 
 async fn subject() -> Subject {
     let platform = Platform::new().await;
     let spec = KeySpec::EccSecgP256K1;
-    let held = vec![
-        platform.kms_key(spec.clone()).await,
-        platform.kms_key(spec).await,
-        secret("first"),
-        secret("second"),
-    ];
-    let nobody = KeyRef::Kms {
-        key_id: "00000000-0000-0000-0000-000000000000".to_owned(),
-    };
+    let held =
+        vec![platform.kms_key(spec.clone()).await, platform.kms_key(spec).await, secret("first"), secret("second")];
+    let nobody = KeyRef::Kms { key_id: "00000000-0000-0000-0000-000000000000".to_owned() };
     let missing = vec![nobody, secret("third")];
-    Subject {
-        keys: Arc::new(platform.keys().await),
-        held,
-        missing,
-    }
+    Subject { keys: Arc::new(platform.keys().await), held, missing }
 }
 
 keys_contract!(subject());
@@ -97,10 +70,7 @@ keys_contract!(subject());
 async fn an_imported_key_has_its_known_address() {
     let keys = Platform::new().await.keys().await;
     let address = keys.address(&secret("first")).await.expect("held");
-    assert_eq!(
-        address,
-        address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
-    );
+    assert_eq!(address, address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
 }
 
 #[tokio::test]
@@ -118,29 +88,15 @@ async fn a_key_that_is_disabled_or_to_be_deleted_is_denied() {
     for delete in [false, true] {
         let key = platform.kms_key(KeySpec::EccSecgP256K1).await;
         let signer = keys.address(&key).await.expect("held");
-        let KeyRef::Kms { key_id } = &key else {
-            panic!("a KMS key")
-        };
+        let KeyRef::Kms { key_id } = &key else { panic!("a KMS key") };
         if delete {
             let call = platform.kms.schedule_key_deletion().key_id(key_id);
-            call.pending_window_in_days(7)
-                .send()
-                .await
-                .expect("scheduled");
+            call.pending_window_in_days(7).send().await.expect("scheduled");
         } else {
-            platform
-                .kms
-                .disable_key()
-                .key_id(key_id)
-                .send()
-                .await
-                .expect("disabled");
+            platform.kms.disable_key().key_id(key_id).send().await.expect("disabled");
         }
         let result = keys.sign(&key, signer, B256::repeat_byte(1)).await;
-        assert!(
-            matches!(result, Err(KeyError::Denied(_))),
-            "delete {delete}: {result:?}"
-        );
+        assert!(matches!(result, Err(KeyError::Denied(_))), "delete {delete}: {result:?}");
     }
 }
 
@@ -151,13 +107,8 @@ async fn a_key_of_another_curve_has_no_address_and_does_not_sign() {
     let key = platform.kms_key(KeySpec::EccNistP256).await;
     let result = keys.address(&key).await;
     assert!(matches!(result, Err(KeyError::Denied(_))), "{result:?}");
-    let result = keys
-        .sign(&key, Address::repeat_byte(1), B256::repeat_byte(1))
-        .await;
-    assert!(
-        matches!(result, Err(KeyError::WrongKey { .. })),
-        "{result:?}"
-    );
+    let result = keys.sign(&key, Address::repeat_byte(1), B256::repeat_byte(1)).await;
+    assert!(matches!(result, Err(KeyError::WrongKey { .. })), "{result:?}");
 }
 
 /// Everything that was logged.
@@ -186,22 +137,13 @@ async fn no_secret_is_logged_at_any_level_and_each_call_is_counted() {
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let signer = keys.address(&secret("first")).await.expect("held");
-    keys.sign(&secret("first"), signer, B256::repeat_byte(1))
-        .await
-        .expect("signed");
-    let refused = keys
-        .sign(&secret("second"), signer, B256::repeat_byte(1))
-        .await;
+    keys.sign(&secret("first"), signer, B256::repeat_byte(1)).await.expect("signed");
+    let refused = keys.sign(&secret("second"), signer, B256::repeat_byte(1)).await;
     drop(guard);
     let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("text");
     let text = format!("{text} {keys:?} {refused:?}").to_lowercase();
-    let counted = text
-        .matches("calls: service=\"secretsmanager\" op=\"getsecretvalue\"")
-        .count();
-    assert_eq!(
-        counted, 2,
-        "one read, and one more for the key of another signer: {text}"
-    );
+    let counted = text.matches("calls: service=\"secretsmanager\" op=\"getsecretvalue\"").count();
+    assert_eq!(counted, 2, "one read, and one more for the key of another signer: {text}");
     for (name, key) in SECRETS {
         assert!(!text.contains(&key[2..]), "the key {name} was logged");
     }

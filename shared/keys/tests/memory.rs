@@ -3,20 +3,14 @@
 use std::sync::Arc;
 
 use alloy_primitives::{B256, address, b256};
-use causeway_keys::{
-    KeyError, KeyRef, Keys, MemoryKeys, contract::Subject, keys_contract, memory::Fault,
-};
+use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, contract::Subject, keys_contract, memory::Fault};
 
 fn kms(key_id: &str) -> KeyRef {
-    KeyRef::Kms {
-        key_id: key_id.to_owned(),
-    }
+    KeyRef::Kms { key_id: key_id.to_owned() }
 }
 
 fn secret(name: &str) -> KeyRef {
-    KeyRef::Secret {
-        name: name.to_owned(),
-    }
+    KeyRef::Secret { name: name.to_owned() }
 }
 
 fn subject() -> Subject {
@@ -25,11 +19,7 @@ fn subject() -> Subject {
     for key in &held {
         keys.create(key.clone());
     }
-    Subject {
-        keys: Arc::new(keys),
-        held,
-        missing: vec![kms("other"), secret("nobody")],
-    }
+    Subject { keys: Arc::new(keys), held, missing: vec![kms("other"), secret("nobody")] }
 }
 
 keys_contract!(async { subject() });
@@ -48,10 +38,7 @@ async fn a_known_secret_can_be_imported_and_clones_share_it() {
     let anvil = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
     let expected = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     assert_eq!(keys.clone().import(secret("anvil"), anvil), Some(expected));
-    assert_eq!(
-        keys.address(&secret("anvil")).await.expect("held"),
-        expected
-    );
+    assert_eq!(keys.address(&secret("anvil")).await.expect("held"), expected);
     assert_eq!(keys.import(secret("zero"), B256::ZERO), None);
     assert_eq!(keys.import(secret("beyond"), B256::repeat_byte(0xff)), None);
 }
@@ -68,15 +55,10 @@ async fn the_test_decides_on_faults() {
     let denied = keys.sign(&kms("treasury"), signer, B256::ZERO).await;
     assert!(matches!(denied, Err(KeyError::Denied(_))), "{denied:?}");
     let unavailable = keys.address(&kms("treasury")).await;
-    assert!(
-        matches!(unavailable, Err(KeyError::Unavailable(_))),
-        "{unavailable:?}"
-    );
+    assert!(matches!(unavailable, Err(KeyError::Unavailable(_))), "{unavailable:?}");
     keys.address(&kms("treasury")).await.expect("passed");
     keys.clear_fault();
-    keys.sign(&kms("treasury"), signer, B256::ZERO)
-        .await
-        .expect("no fault any more");
+    keys.sign(&kms("treasury"), signer, B256::ZERO).await.expect("no fault any more");
 }
 
 #[test]

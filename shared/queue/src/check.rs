@@ -18,10 +18,7 @@ pub(crate) const ATTRIBUTE_TYPE: &str = "String";
 pub(crate) fn publish(queue: QueueName, messages: &[Message]) -> Result<(), QueueError> {
     for (position, message) in messages.iter().enumerate() {
         message_fault(queue, message).map_or(Ok(()), |(field, reason)| {
-            Err(QueueError::Refused(format!(
-                "message {position} for {}: {field} {reason}",
-                queue.0
-            )))
+            Err(QueueError::Refused(format!("message {position} for {}: {field} {reason}", queue.0)))
         })?;
     }
     Ok(())
@@ -29,13 +26,7 @@ pub(crate) fn publish(queue: QueueName, messages: &[Message]) -> Result<(), Queu
 
 /// Refuses a peek at none or at more than one call can answer.
 pub(crate) fn peek(most: u8) -> Result<(), QueueError> {
-    if (1..=10).contains(&most) {
-        Ok(())
-    } else {
-        Err(QueueError::Refused(format!(
-            "most is {most}, must be 1 to 10"
-        )))
-    }
+    if (1..=10).contains(&most) { Ok(()) } else { Err(QueueError::Refused(format!("most is {most}, must be 1 to 10"))) }
 }
 
 /// Cuts a checked list into runs that each fit one batch call, as few as order allows.
@@ -61,9 +52,7 @@ pub(crate) fn batches(messages: &[Message]) -> Vec<Range<usize>> {
 /// Bytes that count towards the limit: the body, and each attribute's name, type and value.
 fn size(message: &Message) -> usize {
     let attributes = message.attributes.iter();
-    let beside: usize = attributes
-        .map(|(name, value)| name.len() + ATTRIBUTE_TYPE.len() + value.len())
-        .sum();
+    let beside: usize = attributes.map(|(name, value)| name.len() + ATTRIBUTE_TYPE.len() + value.len()).sum();
     message.body.len() + beside
 }
 
@@ -72,9 +61,7 @@ fn message_fault(queue: QueueName, message: &Message) -> Option<(&'static str, &
     text_fault(&message.body)
         .map(|reason| ("body", reason))
         .or_else(|| attributes_fault(&message.attributes).map(|reason| ("attributes", reason)))
-        .or_else(|| {
-            (size(message) > limits::BATCH_BYTES_MAX).then_some(("body", "is larger than 1 MiB"))
-        })
+        .or_else(|| (size(message) > limits::BATCH_BYTES_MAX).then_some(("body", "is larger than 1 MiB")))
         .or_else(|| id_fault(message.group.as_deref()).map(|reason| ("group", reason)))
         .or_else(|| id_fault(message.dedup.as_deref()).map(|reason| ("dedup", reason)))
         .or_else(|| kind_fault(queue, message))
@@ -100,7 +87,8 @@ fn kind_fault(queue: QueueName, message: &Message) -> Option<(&'static str, &'st
 
 fn text_fault(text: &str) -> Option<&'static str> {
     // Control characters, U+FFFE and U+FFFF are outside of what the service stores.
-    let storable = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
+    let storable =
+        |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
     if text.is_empty() {
         Some("is empty")
     } else if text.chars().all(storable) {
@@ -126,10 +114,7 @@ fn attributes_fault(attributes: &[(&'static str, String)]) -> Option<&'static st
         return Some("are more than 10");
     }
     for (position, (name, value)) in attributes.iter().enumerate() {
-        if attributes[..position]
-            .iter()
-            .any(|(before, _)| before == name)
-        {
+        if attributes[..position].iter().any(|(before, _)| before == name) {
             return Some("repeat a name");
         }
         if !attribute_name_is_valid(name) {
@@ -145,9 +130,7 @@ fn attributes_fault(attributes: &[(&'static str, String)]) -> Option<&'static st
 fn attribute_name_is_valid(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     (1..=ATTRIBUTE_NAME_CHARS_MAX).contains(&name.len())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         && !name.starts_with('.')
         && !name.ends_with('.')
         && !name.contains("..")
@@ -163,10 +146,7 @@ mod tests {
     const ORDERED: QueueName = QueueName("ordered.fifo");
 
     fn of_size(bytes: usize) -> Message {
-        Message {
-            body: "x".repeat(bytes),
-            ..Message::default()
-        }
+        Message { body: "x".repeat(bytes), ..Message::default() }
     }
 
     #[test]
@@ -198,150 +178,38 @@ mod tests {
 
     #[test]
     fn each_rule_is_named_with_its_field() {
-        let good = Message {
-            body: "{}".to_owned(),
-            ..Message::default()
-        };
-        let ordered = Message {
-            group: Some("lane".to_owned()),
-            dedup: Some("1".to_owned()),
-            ..good.clone()
-        };
+        let good = Message { body: "{}".to_owned(), ..Message::default() };
+        let ordered = Message { group: Some("lane".to_owned()), dedup: Some("1".to_owned()), ..good.clone() };
         assert!(publish(PLAIN, std::slice::from_ref(&good)).is_ok());
         assert!(publish(ORDERED, std::slice::from_ref(&ordered)).is_ok());
         let attributes = |list: &[(&'static str, &str)]| Message {
-            attributes: list
-                .iter()
-                .map(|(name, value)| (*name, (*value).to_owned()))
-                .collect(),
+            attributes: list.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
             ..good.clone()
         };
         let eleven = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"].map(|n| (n, "v"));
         let cases = [
-            (
-                PLAIN,
-                Message {
-                    body: String::new(),
-                    ..good.clone()
-                },
-                "body is empty",
-            ),
-            (
-                PLAIN,
-                Message {
-                    body: "\u{0}".to_owned(),
-                    ..good.clone()
-                },
-                "body holds",
-            ),
-            (
-                PLAIN,
-                Message {
-                    body: "\u{FFFE}".to_owned(),
-                    ..good.clone()
-                },
-                "body holds",
-            ),
-            (
-                PLAIN,
-                of_size(limits::BATCH_BYTES_MAX + 1),
-                "body is larger",
-            ),
-            (
-                PLAIN,
-                Message {
-                    group: Some("g".repeat(129)),
-                    ..good.clone()
-                },
-                "group is not 1",
-            ),
-            (
-                PLAIN,
-                Message {
-                    group: Some("a b".to_owned()),
-                    ..good.clone()
-                },
-                "group holds",
-            ),
-            (
-                PLAIN,
-                Message {
-                    delay_s: 901,
-                    ..good.clone()
-                },
-                "delay_s is more",
-            ),
-            (
-                PLAIN,
-                Message {
-                    dedup: Some("1".to_owned()),
-                    ..good.clone()
-                },
-                "dedup is not",
-            ),
+            (PLAIN, Message { body: String::new(), ..good.clone() }, "body is empty"),
+            (PLAIN, Message { body: "\u{0}".to_owned(), ..good.clone() }, "body holds"),
+            (PLAIN, Message { body: "\u{FFFE}".to_owned(), ..good.clone() }, "body holds"),
+            (PLAIN, of_size(limits::BATCH_BYTES_MAX + 1), "body is larger"),
+            (PLAIN, Message { group: Some("g".repeat(129)), ..good.clone() }, "group is not 1"),
+            (PLAIN, Message { group: Some("a b".to_owned()), ..good.clone() }, "group holds"),
+            (PLAIN, Message { delay_s: 901, ..good.clone() }, "delay_s is more"),
+            (PLAIN, Message { dedup: Some("1".to_owned()), ..good.clone() }, "dedup is not"),
             (PLAIN, attributes(&eleven), "attributes are more"),
-            (
-                PLAIN,
-                attributes(&[("a", "1"), ("a", "2")]),
-                "attributes repeat",
-            ),
-            (
-                PLAIN,
-                attributes(&[("AWS.x", "1")]),
-                "attributes have a name",
-            ),
-            (
-                PLAIN,
-                attributes(&[("a..b", "1")]),
-                "attributes have a name",
-            ),
+            (PLAIN, attributes(&[("a", "1"), ("a", "2")]), "attributes repeat"),
+            (PLAIN, attributes(&[("AWS.x", "1")]), "attributes have a name"),
+            (PLAIN, attributes(&[("a..b", "1")]), "attributes have a name"),
             (PLAIN, attributes(&[("a", "")]), "attributes have a value"),
-            (
-                ORDERED,
-                Message {
-                    group: None,
-                    ..ordered.clone()
-                },
-                "group is missing",
-            ),
-            (
-                ORDERED,
-                Message {
-                    dedup: None,
-                    ..ordered.clone()
-                },
-                "dedup is missing",
-            ),
-            (
-                ORDERED,
-                Message {
-                    dedup: Some(String::new()),
-                    ..ordered.clone()
-                },
-                "dedup is not 1",
-            ),
-            (
-                ORDERED,
-                Message {
-                    delay_s: 1,
-                    ..ordered.clone()
-                },
-                "delay_s is not possible",
-            ),
+            (ORDERED, Message { group: None, ..ordered.clone() }, "group is missing"),
+            (ORDERED, Message { dedup: None, ..ordered.clone() }, "dedup is missing"),
+            (ORDERED, Message { dedup: Some(String::new()), ..ordered.clone() }, "dedup is not 1"),
+            (ORDERED, Message { delay_s: 1, ..ordered.clone() }, "delay_s is not possible"),
         ];
         for (queue, bad, expected) in cases {
-            let before = if queue.is_fifo() {
-                ordered.clone()
-            } else {
-                good.clone()
-            };
-            let error = publish(queue, &[before, bad])
-                .expect_err(expected)
-                .to_string();
-            assert!(
-                error.contains(&format!("message 1 for {}: {expected}", queue.0)),
-                "{error}"
-            );
+            let before = if queue.is_fifo() { ordered.clone() } else { good.clone() };
+            let error = publish(queue, &[before, bad]).expect_err(expected).to_string();
+            assert!(error.contains(&format!("message 1 for {}: {expected}", queue.0)), "{error}");
         }
     }
 }

@@ -85,9 +85,7 @@ impl MemoryQueue {
         let Some(list) = inner.queues.get_mut(&queue) else {
             return Vec::new();
         };
-        list.extract_if(.., |stored| stored.ready_ms <= now_ms)
-            .map(|stored| stored.message)
-            .collect()
+        list.extract_if(.., |stored| stored.ready_ms <= now_ms).map(|stored| stored.message).collect()
     }
 
     /// How many messages the queue holds, delayed ones included.
@@ -104,32 +102,21 @@ impl MemoryQueue {
 impl fmt::Debug for MemoryQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.lock();
-        let lengths: BTreeMap<_, _> = inner
-            .queues
-            .iter()
-            .map(|(name, list)| (name.0, list.len()))
-            .collect();
-        f.debug_struct("MemoryQueue")
-            .field("now_ms", &inner.now_ms)
-            .field("lengths", &lengths)
-            .finish_non_exhaustive()
+        let lengths: BTreeMap<_, _> = inner.queues.iter().map(|(name, list)| (name.0, list.len())).collect();
+        f.debug_struct("MemoryQueue").field("now_ms", &inner.now_ms).field("lengths", &lengths).finish_non_exhaustive()
     }
 }
 
 impl Inner {
     fn decide(&mut self, queue: QueueName, messages: &[Message]) -> Fault {
-        self.fault
-            .as_mut()
-            .map_or(Fault::Pass, |hook| hook(queue, messages))
+        self.fault.as_mut().map_or(Fault::Pass, |hook| hook(queue, messages))
     }
 
     fn store(&mut self, queue: QueueName, message: &Message) {
         if let Some(dedup) = message.dedup.clone() {
             let key = (queue, dedup);
-            let repeat = self
-                .seen
-                .get(&key)
-                .is_some_and(|first_ms| self.now_ms.saturating_sub(*first_ms) < DEDUP_WINDOW_MS);
+            let repeat =
+                self.seen.get(&key).is_some_and(|first_ms| self.now_ms.saturating_sub(*first_ms) < DEDUP_WINDOW_MS);
             if repeat {
                 return;
             }
@@ -175,9 +162,7 @@ impl Queue for MemoryQueue {
         match fault {
             Fault::Pass => Ok(()),
             Fault::RefuseBefore => Err(QueueError::Unavailable("refused before the effect".into())),
-            Fault::LoseReply => Err(QueueError::Unavailable(
-                "reply lost after the effect".into(),
-            )),
+            Fault::LoseReply => Err(QueueError::Unavailable("reply lost after the effect".into())),
             Fault::AcceptOnly(_) if lost.is_empty() => Ok(()),
             Fault::AcceptOnly(_) => Err(QueueError::Incomplete(lost)),
         }

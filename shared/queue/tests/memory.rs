@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use causeway_queue::{
-    Depth, MemoryQueue, Message, Queue, QueueError, QueueName, contract::Subject, memory::Fault,
-    queue_contract,
+    Depth, MemoryQueue, Message, Queue, QueueError, QueueName, contract::Subject, memory::Fault, queue_contract,
 };
 
 const PLAIN: QueueName = QueueName("plain");
@@ -29,18 +28,11 @@ impl Subject for Memory {
 queue_contract!(async { Memory(MemoryQueue::new()) });
 
 fn message(body: &str) -> Message {
-    Message {
-        body: body.to_owned(),
-        ..Message::default()
-    }
+    Message { body: body.to_owned(), ..Message::default() }
 }
 
 fn bodies(queue: &MemoryQueue, name: QueueName) -> Vec<String> {
-    queue
-        .drain(name)
-        .into_iter()
-        .map(|message| message.body)
-        .collect()
+    queue.drain(name).into_iter().map(|message| message.body).collect()
 }
 
 #[tokio::test]
@@ -62,40 +54,20 @@ async fn a_dedup_id_is_forgotten_after_five_minutes() {
 #[tokio::test]
 async fn a_delay_ends_by_the_clock_of_the_test() {
     let queue = MemoryQueue::new();
-    queue
-        .publish(
-            PLAIN,
-            &[Message {
-                delay_s: 2,
-                ..message("late")
-            }],
-        )
-        .await
-        .expect("published");
+    queue.publish(PLAIN, &[Message { delay_s: 2, ..message("late") }]).await.expect("published");
     queue.set_now_ms(1_999);
     assert_eq!(bodies(&queue, PLAIN), Vec::<String>::new());
     assert_eq!(queue.len(PLAIN), 1);
     queue.set_now_ms(2_000);
     let depth = queue.depth(PLAIN).await.expect("depth");
-    assert_eq!(
-        depth,
-        Depth {
-            ready: 1,
-            in_flight: 0,
-            delayed: 0
-        }
-    );
+    assert_eq!(depth, Depth { ready: 1, in_flight: 0, delayed: 0 });
     assert_eq!(bodies(&queue, PLAIN), vec!["late"]);
 }
 
 #[tokio::test]
 async fn clones_share_their_queues() {
     let queue = MemoryQueue::new();
-    queue
-        .clone()
-        .publish(PLAIN, &[message("a")])
-        .await
-        .expect("published");
+    queue.clone().publish(PLAIN, &[message("a")]).await.expect("published");
     assert_eq!(bodies(&queue, PLAIN), vec!["a"]);
 }
 
@@ -116,10 +88,7 @@ async fn faults_happen_before_after_and_in_part() {
     });
 
     let refused = queue.publish(PLAIN, &list).await;
-    assert!(
-        matches!(refused, Err(QueueError::Unavailable(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(QueueError::Unavailable(_))), "{refused:?}");
     assert_eq!(bodies(&queue, PLAIN), Vec::<String>::new());
 
     let lost = queue.publish(PLAIN, &list).await;
@@ -127,21 +96,12 @@ async fn faults_happen_before_after_and_in_part() {
     assert_eq!(bodies(&queue, PLAIN), vec!["a", "b", "c"]);
 
     let partial = queue.publish(PLAIN, &list).await;
-    assert!(
-        matches!(&partial, Err(QueueError::Incomplete(p)) if *p == [0, 2]),
-        "{partial:?}"
-    );
+    assert!(matches!(&partial, Err(QueueError::Incomplete(p)) if *p == [0, 2]), "{partial:?}");
     assert_eq!(bodies(&queue, PLAIN), vec!["b"]);
 
-    queue
-        .publish(PLAIN, &list)
-        .await
-        .expect("all were accepted");
+    queue.publish(PLAIN, &list).await.expect("all were accepted");
     queue.publish(PLAIN, &list).await.expect("passed");
     queue.clear_fault();
-    queue
-        .publish(PLAIN, &list)
-        .await
-        .expect("no fault any more");
+    queue.publish(PLAIN, &list).await.expect("no fault any more");
     assert_eq!(queue.len(PLAIN), 9);
 }

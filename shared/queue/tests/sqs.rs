@@ -11,9 +11,7 @@ use aws_sdk_sqs::{
     Client,
     types::{Message as SqsMessage, MessageSystemAttributeName, QueueAttributeName},
 };
-use causeway_queue::{
-    Message, Queue, QueueError, QueueName, contract::Subject, queue_contract, sqs::SqsQueue,
-};
+use causeway_queue::{Message, Queue, QueueError, QueueName, contract::Subject, queue_contract, sqs::SqsQueue};
 
 /// The emulator's account (localstack/settings.py).
 const ACCOUNT: &str = "000000000000";
@@ -33,31 +31,21 @@ async fn subject() -> Sqs {
     let client = Client::new(&config);
     let prefix = fresh_prefix();
     let queue = SqsQueue::new(&client, format!("{endpoint}/{ACCOUNT}"), prefix.clone());
-    Sqs {
-        client,
-        prefix,
-        queue,
-    }
+    Sqs { client, prefix, queue }
 }
 
 /// Different in each test and each run, so that a platform may be used again.
 fn fresh_prefix() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!(
-        "test-{:016x}",
-        RandomState::new().hash_one((std::process::id(), count))
-    )
+    format!("test-{:016x}", RandomState::new().hash_one((std::process::id(), count)))
 }
 
 impl Sqs {
     async fn url(&self, queue: QueueName) -> String {
         let name = format!("{}-{}", self.prefix, queue.0);
         let answer = self.client.get_queue_url().queue_name(name).send().await;
-        answer
-            .expect("the queue was made")
-            .queue_url
-            .expect("a queue has an address")
+        answer.expect("the queue was made").queue_url.expect("a queue has an address")
     }
 }
 
@@ -68,10 +56,7 @@ impl Subject for Sqs {
     }
 
     async fn create(&self, queue: QueueName) {
-        let mut call = self
-            .client
-            .create_queue()
-            .queue_name(format!("{}-{}", self.prefix, queue.0));
+        let mut call = self.client.create_queue().queue_name(format!("{}-{}", self.prefix, queue.0));
         if queue.is_fifo() {
             call = call.attributes(QueueAttributeName::FifoQueue, "true");
         }
@@ -82,17 +67,9 @@ impl Subject for Sqs {
         let url = self.url(queue).await;
         let mut drained = Vec::new();
         loop {
-            let call = self
-                .client
-                .receive_message()
-                .queue_url(&url)
-                .max_number_of_messages(10);
+            let call = self.client.receive_message().queue_url(&url).max_number_of_messages(10);
             let call = call.message_system_attribute_names(MessageSystemAttributeName::All);
-            let answer = call
-                .message_attribute_names("All")
-                .send()
-                .await
-                .expect("received");
+            let answer = call.message_attribute_names("All").send().await.expect("received");
             let batch = answer.messages.unwrap_or_default();
             if batch.is_empty() {
                 return drained;
@@ -135,23 +112,11 @@ queue_contract!(subject());
 async fn a_queue_that_does_not_exist_refuses() {
     let subject = subject().await;
     let nowhere = QueueName("nowhere");
-    let message = Message {
-        body: "{}".to_owned(),
-        ..Message::default()
-    };
+    let message = Message { body: "{}".to_owned(), ..Message::default() };
     let refused = subject.queue.publish(nowhere, &[message]).await;
-    assert!(
-        matches!(refused, Err(QueueError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(QueueError::Refused(_))), "{refused:?}");
     let refused = subject.queue.depth(nowhere).await;
-    assert!(
-        matches!(refused, Err(QueueError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(QueueError::Refused(_))), "{refused:?}");
     let refused = subject.queue.peek(nowhere, 1).await;
-    assert!(
-        matches!(refused, Err(QueueError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(QueueError::Refused(_))), "{refused:?}");
 }

@@ -59,8 +59,7 @@ impl Config {
         let names: Vec<&str> = enabled.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
         let networks = match env::var("CAUSEWAY_NETWORKS_FILE") {
             Ok(path) => {
-                let text =
-                    std::fs::read_to_string(&path).map_err(|source| ConfigError::File { path, source })?;
+                let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::File { path, source })?;
                 Networks::parse(&text, &names)?
             }
             Err(_) => Networks::parse(NETWORKS_FILE, &names)?,

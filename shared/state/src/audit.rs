@@ -1,8 +1,8 @@
 //! The audit log: append only, each record carrying the hash of the one before.
 
+use alloy_primitives::keccak256;
 use causeway_domain::{B256, clock::Millis, limits::PAGE_ROWS_MAX};
 use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, Write};
-use alloy_primitives::keccak256;
 use serde::{Deserialize, Serialize};
 
 use crate::tables::AUDIT;
@@ -79,10 +79,6 @@ impl Record {
 
     /// Reads the newest records first.
     pub fn query_newest() -> Query {
-        Query {
-            descending: true,
-            limit: PAGE_ROWS_MAX,
-            ..Query::table(AUDIT, "AUDIT", Range::Prefix("R#".to_owned()))
-        }
+        Query { descending: true, limit: PAGE_ROWS_MAX, ..Query::table(AUDIT, "AUDIT", Range::Prefix("R#".to_owned())) }
     }
 }

@@ -123,13 +123,8 @@ impl DeadLetter {
 
     /// The record with somebody's act on it; refused if it changed since it was read at `version`.
     pub fn acted(&self, version: u64, status: Status, by: &str, note: &str, now: Millis) -> Result<Write, RowError> {
-        let next = Self {
-            status,
-            by: Some(by.to_owned()),
-            note: Some(note.to_owned()),
-            updated_at: now,
-            ..self.clone()
-        };
+        let next =
+            Self { status, by: Some(by.to_owned()), note: Some(note.to_owned()), updated_at: now, ..self.clone() };
         Ok(Write::Put { key: Self::key(self.id), item: next.item()?, expect: vec![Expect::Version(version)] })
     }
 }

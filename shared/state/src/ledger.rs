@@ -19,13 +19,7 @@ pub use postings::{Buckets, EntryKind, Postings, PostingsError};
 
 use std::fmt;
 
-use causeway_domain::{
-    Amount,
-    id::TenantId,
-    lane::LaneId,
-    limits::ACCOUNT_SHARDS,
-    network::AssetId,
-};
+use causeway_domain::{Amount, id::TenantId, lane::LaneId, limits::ACCOUNT_SHARDS, network::AssetId};
 use causeway_store::{Item, Key, Query, Range, Write};
 use serde::{Deserialize, Serialize};
 

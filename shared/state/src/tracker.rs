@@ -9,7 +9,7 @@ use causeway_domain::{
     id::{NetworkId, TraceId},
     lane::LaneId,
 };
-use causeway_store::{Item, Key, Range, RowError, Query};
+use causeway_store::{Item, Key, Query, Range, RowError};
 use serde::{Deserialize, Serialize};
 
 use crate::tables::TRACKER;

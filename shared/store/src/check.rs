@@ -23,12 +23,7 @@ pub(crate) const LAST_COMMIT: &str = "last_commit";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("write {index} ({pk} / {sk}): {fault}")]
-    Write {
-        index: usize,
-        pk: String,
-        sk: String,
-        fault: Fault,
-    },
+    Write { index: usize, pk: String, sk: String, fault: Fault },
     #[error("a commit needs 1 to {max} writes, this has {count}", max = limits::WRITES_PER_COMMIT)]
     WriteCount { count: usize },
     #[error("a commit holds at most {max} bytes, this has {bytes}", max = limits::COMMIT_BYTES)]
@@ -45,11 +40,7 @@ pub(crate) enum Refusal {
     #[error("at most {max} keys a call, this has {count}", max = limits::KEYS_PER_GET)]
     KeyCount { count: usize },
     #[error("key {pk} / {sk}: {fault}")]
-    Key {
-        pk: String,
-        sk: String,
-        fault: Fault,
-    },
+    Key { pk: String, sk: String, fault: Fault },
     #[error("query of {pk}: {fault}")]
     Query { pk: String, fault: Fault },
 }
@@ -58,11 +49,7 @@ pub(crate) enum Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("{field} has 1 to {max} bytes, this has {bytes}")]
-    KeyBytes {
-        field: &'static str,
-        max: usize,
-        bytes: usize,
-    },
+    KeyBytes { field: &'static str, max: usize, bytes: usize },
     #[error("this row was already touched in this commit; merge the two writes")]
     Twice,
     #[error("field {0} belongs to the store")]
@@ -108,9 +95,7 @@ pub(crate) fn commit(token: &CommitToken, writes: &[Write]) -> Result<(), Refusa
         return Err(Refusal::Token { chars });
     }
     if !(1..=limits::WRITES_PER_COMMIT).contains(&writes.len()) {
-        return Err(Refusal::WriteCount {
-            count: writes.len(),
-        });
+        return Err(Refusal::WriteCount { count: writes.len() });
     }
     let mut seen = HashSet::new();
     let mut bytes = 0;
@@ -124,9 +109,7 @@ pub(crate) fn commit(token: &CommitToken, writes: &[Write]) -> Result<(), Refusa
     if bytes > limits::COMMIT_BYTES {
         return Err(Refusal::CommitBytes { bytes });
     }
-    let adds = writes
-        .iter()
-        .any(|write| matches!(write, Write::Update { update, .. } if !update.add.is_empty()));
+    let adds = writes.iter().any(|write| matches!(write, Write::Update { update, .. } if !update.add.is_empty()));
     if adds && !writes.iter().any(fails_when_repeated) {
         return Err(Refusal::Repeatable);
     }
@@ -136,12 +119,7 @@ pub(crate) fn commit(token: &CommitToken, writes: &[Write]) -> Result<(), Refusa
 /// A refusal that names the write it is about.
 pub(crate) fn refusal_of(index: usize, write: &Write, fault: Fault) -> Refusal {
     let Key { pk, sk, .. } = write.key();
-    Refusal::Write {
-        index,
-        pk: pk.clone(),
-        sk: sk.clone(),
-        fault,
-    }
+    Refusal::Write { index, pk: pk.clone(), sk: sk.clone(), fault }
 }
 
 /// Refuses a read of many keys that breaks a limit.
@@ -154,19 +132,12 @@ pub(crate) fn get_many(keys: &[Key]) -> Result<(), Refusal> {
 
 /// Refuses a key that no row can have.
 pub(crate) fn get(key: &Key) -> Result<(), Refusal> {
-    one_key(key).map_err(|fault| Refusal::Key {
-        pk: key.pk.clone(),
-        sk: key.sk.clone(),
-        fault,
-    })
+    one_key(key).map_err(|fault| Refusal::Key { pk: key.pk.clone(), sk: key.sk.clone(), fault })
 }
 
 /// Refuses a query that breaks a limit. Its cursor is checked where it is read (`cursor`).
 pub(crate) fn query(query: &Query) -> Result<(), Refusal> {
-    let at = |fault| Refusal::Query {
-        pk: query.pk.clone(),
-        fault,
-    };
+    let at = |fault| Refusal::Query { pk: query.pk.clone(), fault };
     key_bytes(PK, limits::PK_BYTES, &query.pk).map_err(at)?;
     if !(1..=limits::QUERY_ROWS).contains(&query.limit) {
         return Err(at(Fault::Limit { limit: query.limit }));
@@ -176,17 +147,11 @@ pub(crate) fn query(query: &Query) -> Result<(), Refusal> {
         Range::Prefix(prefix) => key_bytes(SK, limits::SK_BYTES, prefix).map_err(at),
         Range::UpTo(upper) => bound(query, upper).map_err(at),
         Range::Between(lower, upper) => {
-            bound(query, lower)
-                .and_then(|()| bound(query, upper))
-                .map_err(at)?;
+            bound(query, lower).and_then(|()| bound(query, upper)).map_err(at)?;
             if std::mem::discriminant(lower) != std::mem::discriminant(upper) {
                 return Err(at(Fault::RangeType));
             }
-            if lower > upper {
-                Err(at(Fault::RangeOrder))
-            } else {
-                Ok(())
-            }
+            if lower > upper { Err(at(Fault::RangeOrder)) } else { Ok(()) }
         }
     }
 }
@@ -196,12 +161,9 @@ fn bound(query: &Query, value: &Value) -> Result<(), Fault> {
     match value {
         Value::Str(text) => key_bytes(SK, limits::SK_BYTES, text),
         Value::Num(_) if query.index.is_some() => one_value(SK, value),
-        Value::Num(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Bytes(_)
-        | Value::List(_)
-        | Value::Map(_) => Err(Fault::RangeType),
+        Value::Num(_) | Value::Null | Value::Bool(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_) => {
+            Err(Fault::RangeType)
+        }
     }
 }
 
@@ -234,13 +196,7 @@ fn key_bytes(field: &'static str, max: usize, text: &str) -> Result<(), Fault> {
 /// Bytes of the attributes that the port itself writes into a row.
 fn own_bytes(token: &CommitToken, key: &Key) -> usize {
     let version = size::of_attribute(VERSION, &Value::Num(i128::from(u64::MAX)));
-    PK.len()
-        + key.pk.len()
-        + SK.len()
-        + key.sk.len()
-        + LAST_COMMIT.len()
-        + token.as_str().len()
-        + version
+    PK.len() + key.pk.len() + SK.len() + key.sk.len() + LAST_COMMIT.len() + token.as_str().len() + version
 }
 
 fn put_fields(item: &Item, own: usize) -> Result<usize, Fault> {
@@ -258,11 +214,8 @@ fn update_fields(update: &Update, own: usize) -> Result<usize, Fault> {
         return Err(Fault::Fields { count });
     }
     let mut seen = HashSet::new();
-    let names = set
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(add.iter().map(|(name, _)| *name))
-        .chain(remove.iter().copied());
+    let names =
+        set.iter().map(|(name, _)| *name).chain(add.iter().map(|(name, _)| *name)).chain(remove.iter().copied());
     for name in names {
         field_name(name)?;
         if !seen.insert(name) {
@@ -289,11 +242,7 @@ fn within_item(fields: usize, own: usize) -> Result<usize, Fault> {
 
 /// Refuses a row that is too large.
 pub(crate) fn item_bytes(bytes: usize) -> Result<(), Fault> {
-    if bytes > limits::ITEM_BYTES {
-        Err(Fault::ItemBytes { bytes })
-    } else {
-        Ok(())
-    }
+    if bytes > limits::ITEM_BYTES { Err(Fault::ItemBytes { bytes }) } else { Ok(()) }
 }
 
 fn field_name(name: &str) -> Result<(), Fault> {
@@ -304,26 +253,18 @@ fn field_name(name: &str) -> Result<(), Fault> {
 }
 
 fn any_name(name: &str) -> Result<(), Fault> {
-    if (1..=limits::NAME_BYTES).contains(&name.len()) {
-        Ok(())
-    } else {
-        Err(Fault::Name(name.to_owned()))
-    }
+    if (1..=limits::NAME_BYTES).contains(&name.len()) { Ok(()) } else { Err(Fault::Name(name.to_owned())) }
 }
 
 /// Expectations may name any field, the port's own too.
 fn expectations(expect: &[Expect]) -> Result<(), Fault> {
     if expect.len() > limits::EXPECTATIONS_PER_WRITE {
-        return Err(Fault::Expectations {
-            count: expect.len(),
-        });
+        return Err(Fault::Expectations { count: expect.len() });
     }
     expect.iter().try_for_each(|one| match one {
         Expect::Absent | Expect::Exists | Expect::Version(_) => Ok(()),
         Expect::Equals(field, value) => any_name(field).and_then(|()| one_value(field, value)),
-        Expect::AtLeast(field, number) => {
-            any_name(field).and_then(|()| one_value(field, &Value::Num(*number)))
-        }
+        Expect::AtLeast(field, number) => any_name(field).and_then(|()| one_value(field, &Value::Num(*number))),
     })
 }
 
@@ -338,12 +279,8 @@ fn nested(field: &str, value: &Value, depth: usize) -> Result<(), Fault> {
     match value {
         Value::Null | Value::Bool(_) | Value::Str(_) | Value::Bytes(_) => Ok(()),
         Value::Num(number) => in_range(field, *number),
-        Value::List(values) => values
-            .iter()
-            .try_for_each(|value| nested(field, value, depth + 1)),
-        Value::Map(map) => map
-            .values()
-            .try_for_each(|value| nested(field, value, depth + 1)),
+        Value::List(values) => values.iter().try_for_each(|value| nested(field, value, depth + 1)),
+        Value::Map(map) => map.values().try_for_each(|value| nested(field, value, depth + 1)),
     }
 }
 
@@ -363,16 +300,10 @@ fn fails_when_repeated(write: &Write) -> bool {
     write.expect().iter().any(|expect| match (write, expect) {
         (Write::Check { .. }, _) => false,
         (Write::Put { .. } | Write::Update { .. }, Expect::Absent) => true,
-        (Write::Put { .. } | Write::Update { .. } | Write::Delete { .. }, Expect::Version(_)) => {
-            true
-        }
+        (Write::Put { .. } | Write::Update { .. } | Write::Delete { .. }, Expect::Version(_)) => true,
         (Write::Delete { .. }, Expect::Exists | Expect::Equals(..) | Expect::AtLeast(..)) => true,
-        (Write::Put { item, .. }, Expect::Equals(field, value)) => {
-            !is_own(field) && item.get(field) != Some(value)
-        }
-        (Write::Update { update, .. }, Expect::Equals(field, value)) => {
-            changes(update, field, value)
-        }
+        (Write::Put { item, .. }, Expect::Equals(field, value)) => !is_own(field) && item.get(field) != Some(value),
+        (Write::Update { update, .. }, Expect::Equals(field, value)) => changes(update, field, value),
         (Write::Put { .. } | Write::Update { .. }, Expect::Exists | Expect::AtLeast(..))
         | (Write::Delete { .. }, Expect::Absent) => false,
     })
@@ -383,14 +314,8 @@ fn is_own(field: &str) -> bool {
 }
 
 fn changes(update: &Update, field: &str, before: &Value) -> bool {
-    update
-        .set
-        .iter()
-        .any(|(name, value)| *name == field && value != before)
-        || update
-            .add
-            .iter()
-            .any(|(name, number)| *name == field && *number != 0)
+    update.set.iter().any(|(name, value)| *name == field && value != before)
+        || update.add.iter().any(|(name, number)| *name == field && *number != 0)
         || update.remove.contains(&field)
 }
 

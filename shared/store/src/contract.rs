@@ -32,17 +32,9 @@ pub const ROWS: Table = Table("contract");
 /// A second table, for what crosses tables.
 pub const OTHER: Table = Table("contract-other");
 /// An index of [`ROWS`] whose sort key is text.
-pub const BY_OWNER: Index = Index {
-    name: "by-owner",
-    pk: "owner",
-    sk: "created",
-};
+pub const BY_OWNER: Index = Index { name: "by-owner", pk: "owner", sk: "created" };
 /// An index of [`ROWS`] whose sort key is a number.
-pub const DUE: Index = Index {
-    name: "due",
-    pk: "due_pk",
-    sk: "due_at",
-};
+pub const DUE: Index = Index { name: "due", pk: "due_pk", sk: "due_at" };
 
 /// What a side is asked to lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,28 +55,15 @@ pub struct Subject {
 
 impl Debug for Subject {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Subject")
-            .field("store", &self.store)
-            .field("run", &self.run)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Subject").field("store", &self.store).field("run", &self.run).finish_non_exhaustive()
     }
 }
 
 impl Subject {
     /// A side, and how to make it lose its next commit. `run` tells this run's tokens from those
     /// of earlier runs, which the store may remember; at most 24 characters.
-    pub fn new(
-        run: impl Into<String>,
-        store: Arc<dyn Store>,
-        lose: impl Fn(Loss) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            store,
-            lose: Box::new(lose),
-            run: run.into(),
-            issued: AtomicUsize::new(0),
-        }
+    pub fn new(run: impl Into<String>, store: Arc<dyn Store>, lose: impl Fn(Loss) + Send + Sync + 'static) -> Self {
+        Self { store, lose: Box::new(lose), run: run.into(), issued: AtomicUsize::new(0) }
     }
 
     fn token(&self) -> CommitToken {
@@ -98,10 +77,7 @@ impl Subject {
     }
 
     async fn send(&self, token: &CommitToken, writes: &[Write]) -> Commit {
-        self.store
-            .commit(token, writes)
-            .await
-            .unwrap_or_else(|error| panic!("{error}: {writes:?}"))
+        self.store.commit(token, writes).await.unwrap_or_else(|error| panic!("{error}: {writes:?}"))
     }
 
     /// Writes that must go through, if there are any.
@@ -113,17 +89,12 @@ impl Subject {
     }
 
     async fn row(&self, key: &Key) -> Option<Item> {
-        self.store
-            .get(key)
-            .await
-            .unwrap_or_else(|error| panic!("{error}: {key:?}"))
+        self.store.get(key).await.unwrap_or_else(|error| panic!("{error}: {key:?}"))
     }
 
     /// A row that must be there.
     async fn there(&self, key: &Key) -> Item {
-        self.row(key)
-            .await
-            .unwrap_or_else(|| panic!("no row {key:?}"))
+        self.row(key).await.unwrap_or_else(|| panic!("no row {key:?}"))
     }
 
     /// The reason why these writes are refused, as they must be.
@@ -142,11 +113,7 @@ fn key(pk: &str, sk: &str) -> Key {
 }
 
 fn put(key: &Key, item: Item) -> Write {
-    Write::Put {
-        key: key.clone(),
-        item,
-        expect: vec![],
-    }
+    Write::Put { key: key.clone(), item, expect: vec![] }
 }
 
 /// The row that a first put leaves behind.

@@ -33,18 +33,13 @@ pub(crate) fn names(query: &Query) -> Vec<&'static str> {
 
 /// The position of a row in this query's order; nothing if the row lacks one of its key attributes.
 pub(crate) fn position(query: &Query, item: &Item) -> Option<Position> {
-    names(query)
-        .into_iter()
-        .map(|name| Some((name.to_owned(), item.get(name)?.clone())))
-        .collect()
+    names(query).into_iter().map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
 }
 
 /// Writes a position as a cursor.
 pub(crate) fn encode(position: &Position) -> Cursor {
-    let parts: BTreeMap<&str, Part> = position
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), part(value)?)))
-        .collect();
+    let parts: BTreeMap<&str, Part> =
+        position.iter().filter_map(|(name, value)| Some((name.as_str(), part(value)?))).collect();
     let json = serde_json::json!(parts).to_string();
     Cursor(URL_SAFE_NO_PAD.encode(json))
 }
@@ -61,10 +56,7 @@ fn part(value: &Value) -> Option<Part> {
 /// Reads the query's cursor back, if it has one. Refuses text that no page of this query gave out.
 pub(crate) fn decode(query: &Query) -> Result<Option<Position>, Refusal> {
     query.after.as_ref().map_or(Ok(None), |cursor| {
-        read(query, cursor).map(Some).ok_or_else(|| Refusal::Query {
-            pk: query.pk.clone(),
-            fault: Fault::Cursor,
-        })
+        read(query, cursor).map(Some).ok_or_else(|| Refusal::Query { pk: query.pk.clone(), fault: Fault::Cursor })
     })
 }
 
@@ -86,8 +78,6 @@ fn read(query: &Query, cursor: &Cursor) -> Option<Position> {
     let partition = query.index.map_or(PK, |index| index.pk);
     let belongs = position.keys().map(String::as_str).eq(names(query))
         && position.get(partition) == Some(&Value::Str(query.pk.clone()))
-        && [PK, SK]
-            .iter()
-            .all(|name| matches!(position.get(*name), Some(Value::Str(_))));
+        && [PK, SK].iter().all(|name| matches!(position.get(*name), Some(Value::Str(_))));
     belongs.then_some(position)
 }

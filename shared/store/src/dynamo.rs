@@ -70,11 +70,7 @@ impl DynamoStore {
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
         let with = |retries| {
-            let config = client
-                .config()
-                .to_builder()
-                .timeout_config(timeouts.clone())
-                .retry_config(retries);
+            let config = client.config().to_builder().timeout_config(timeouts.clone()).retry_config(retries);
             Client::from_conf(config.build())
         };
         Self {
@@ -96,8 +92,7 @@ impl DynamoStore {
     }
 
     fn capacity(&self) -> Option<ReturnConsumedCapacity> {
-        self.counts_capacity
-            .then_some(ReturnConsumedCapacity::Total)
+        self.counts_capacity.then_some(ReturnConsumedCapacity::Total)
     }
 
     /// Reads until no key is left over, or for too long.
@@ -139,22 +134,13 @@ impl DynamoStore {
         tables
             .into_iter()
             .map(|(table, keys)| {
-                let keys = KeysAndAttributes::builder()
-                    .set_keys(Some(keys))
-                    .consistent_read(true)
-                    .build();
-                Ok((
-                    self.physical(table),
-                    keys.map_err(|error| StoreError::Refused(error.to_string()))?,
-                ))
+                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                Ok((self.physical(table), keys.map_err(|error| StoreError::Refused(error.to_string()))?))
             })
             .collect()
     }
 
-    async fn read_batch(
-        &self,
-        requests: Requests,
-    ) -> Result<(Vec<(String, Attributes)>, Requests), StoreError> {
+    async fn read_batch(&self, requests: Requests) -> Result<(Vec<(String, Attributes)>, Requests), StoreError> {
         let result = self
             .reads
             .batch_get_item()
@@ -162,13 +148,7 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record(
-            "BatchGetItem",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
-        );
+        calls::record("BatchGetItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
         let reply = result.map_err(|error| fault::store_error("BatchGetItem", error))?;
         let rows = reply
             .responses
@@ -199,13 +179,7 @@ impl Store for DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record(
-            "GetItem",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
-        );
+        calls::record("GetItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
         let reply = result.map_err(|error| fault::store_error("GetItem", error))?;
         Ok(reply.item.map(codec::item).transpose()?)
     }
@@ -214,10 +188,7 @@ impl Store for DynamoStore {
         check::get_many(keys)?;
         let found = self.read_all(keys).await?;
         let place = |key: &Key| (self.physical(key.table), key.pk.clone(), key.sk.clone());
-        Ok(keys
-            .iter()
-            .map(|key| found.get(&place(key)).cloned())
-            .collect())
+        Ok(keys.iter().map(|key| found.get(&place(key)).cloned()).collect())
     }
 
     async fn query(&self, query: &Query) -> Result<Page, StoreError> {
@@ -242,20 +213,11 @@ impl Store for DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record(
-            "Query",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
-        );
+        calls::record("Query", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
         let reply = result.map_err(|error| fault::store_error("Query", error))?;
         let rows = reply.items.unwrap_or_default().into_iter().map(codec::item);
         let next = reply.last_evaluated_key.map(codec::item).transpose()?;
-        Ok(Page {
-            items: rows.collect::<Result<_, _>>()?,
-            next: next.map(|last| cursor::encode(&last.0)),
-        })
+        Ok(Page { items: rows.collect::<Result<_, _>>()?, next: next.map(|last| cursor::encode(&last.0)) })
     }
 
     async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {

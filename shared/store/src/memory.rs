@@ -33,10 +33,7 @@ struct MadeUnavailable;
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self {
-            state: Arc::default(),
-            faults: Arc::new(NoFaults),
-        }
+        Self { state: Arc::default(), faults: Arc::new(NoFaults) }
     }
 }
 
@@ -55,10 +52,7 @@ impl MemoryStore {
 
     /// Another handle on the same rows, whose calls the hook decides. Other handles stay as they are.
     pub fn with_faults(&self, faults: Arc<dyn Faults>) -> Self {
-        Self {
-            state: Arc::clone(&self.state),
-            faults,
-        }
+        Self { state: Arc::clone(&self.state), faults }
     }
 
     /// From now on indexes show only commits older than the last `commits`; 0 lets them catch up.

@@ -89,20 +89,15 @@ pub enum Write {
 impl Write {
     /// A row that must not exist yet.
     pub fn create(key: Key, item: Item) -> Self {
-        Self::Put {
-            key,
-            item,
-            expect: vec![Expect::Absent],
-        }
+        Self::Put { key, item, expect: vec![Expect::Absent] }
     }
 
     /// The row this write is about.
     pub fn key(&self) -> &Key {
         match self {
-            Self::Put { key, .. }
-            | Self::Update { key, .. }
-            | Self::Delete { key, .. }
-            | Self::Check { key, .. } => key,
+            Self::Put { key, .. } | Self::Update { key, .. } | Self::Delete { key, .. } | Self::Check { key, .. } => {
+                key
+            }
         }
     }
 
@@ -185,23 +180,12 @@ pub struct Query {
 impl Query {
     /// A forward read of a table's partition, up to 1000 rows.
     pub fn table(table: Table, pk: impl Into<String>, range: Range) -> Self {
-        Self {
-            table,
-            index: None,
-            pk: pk.into(),
-            range,
-            descending: false,
-            limit: 1000,
-            after: None,
-        }
+        Self { table, index: None, pk: pk.into(), range, descending: false, limit: 1000, after: None }
     }
 
     /// A forward read of an index's partition, up to 1000 rows.
     pub fn index(table: Table, index: Index, pk: impl Into<String>, range: Range) -> Self {
-        Self {
-            index: Some(index),
-            ..Self::table(table, pk, range)
-        }
+        Self { index: Some(index), ..Self::table(table, pk, range) }
     }
 }
 

@@ -33,11 +33,7 @@ pub struct Key {
 impl Key {
     /// The address of a row.
     pub fn new(table: Table, pk: impl Into<String>, sk: impl Into<String>) -> Self {
-        Self {
-            table,
-            pk: pk.into(),
-            sk: sk.into(),
-        }
+        Self { table, pk: pk.into(), sk: sk.into() }
     }
 }
 
@@ -136,14 +132,7 @@ impl Item {
     pub fn text(&self, field: &str) -> Option<&str> {
         match self.0.get(field) {
             Some(Value::Str(text)) => Some(text),
-            Some(
-                Value::Null
-                | Value::Bool(_)
-                | Value::Num(_)
-                | Value::Bytes(_)
-                | Value::List(_)
-                | Value::Map(_),
-            )
+            Some(Value::Null | Value::Bool(_) | Value::Num(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_))
             | None => None,
         }
     }
@@ -152,55 +141,31 @@ impl Item {
     pub fn number(&self, field: &str) -> Option<i128> {
         match self.0.get(field) {
             Some(Value::Num(number)) => Some(*number),
-            Some(
-                Value::Null
-                | Value::Bool(_)
-                | Value::Str(_)
-                | Value::Bytes(_)
-                | Value::List(_)
-                | Value::Map(_),
-            )
+            Some(Value::Null | Value::Bool(_) | Value::Str(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_))
             | None => None,
         }
     }
 
     /// The row's version as the port keeps it; 0 for a row that was never stored.
     pub fn version(&self) -> u64 {
-        self.number("version")
-            .and_then(|n| u64::try_from(n).ok())
-            .unwrap_or(0)
+        self.number("version").and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
     }
 
     /// Makes a row of a serializable struct; absent options are left out.
     pub fn from_fields<T: Serialize>(fields: &T) -> Result<Self, RowError> {
-        let json = serde_json::to_value(fields).map_err(|error| RowError::Unstorable {
-            reason: error.to_string(),
-        })?;
+        let json = serde_json::to_value(fields).map_err(|error| RowError::Unstorable { reason: error.to_string() })?;
         match from_json(json)? {
-            Value::Map(map) => Ok(Self(
-                map.into_iter()
-                    .filter(|(_, value)| *value != Value::Null)
-                    .collect(),
-            )),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Num(_)
-            | Value::Str(_)
-            | Value::Bytes(_)
-            | Value::List(_) => Err(RowError::Unstorable {
-                reason: "not a map of fields".to_owned(),
-            }),
+            Value::Map(map) => Ok(Self(map.into_iter().filter(|(_, value)| *value != Value::Null).collect())),
+            Value::Null | Value::Bool(_) | Value::Num(_) | Value::Str(_) | Value::Bytes(_) | Value::List(_) => {
+                Err(RowError::Unstorable { reason: "not a map of fields".to_owned() })
+            }
         }
     }
 
     /// Reads the row as a struct; attributes the struct does not know are ignored.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RowError> {
-        let json = serde_json::Value::Object(
-            self.0
-                .iter()
-                .map(|(name, value)| (name.clone(), to_json(value)))
-                .collect(),
-        );
+        let json =
+            serde_json::Value::Object(self.0.iter().map(|(name, value)| (name.clone(), to_json(value))).collect());
         serde_json::from_value(json).map_err(|source| RowError::Shape {
             pk: self.text("pk").unwrap_or_default().to_owned(),
             sk: self.text("sk").unwrap_or_default().to_owned(),
@@ -215,26 +180,16 @@ fn from_json(json: serde_json::Value) -> Result<Value, RowError> {
         Json::Null => Value::Null,
         Json::Bool(flag) => Value::Bool(flag),
         Json::Number(number) => {
-            let whole = number
-                .as_i64()
-                .map(i128::from)
-                .or_else(|| number.as_u64().map(i128::from))
-                .ok_or_else(|| RowError::Unstorable {
-                    reason: format!("{number} is not a whole number of 64 bits"),
+            let whole =
+                number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).ok_or_else(|| {
+                    RowError::Unstorable { reason: format!("{number} is not a whole number of 64 bits") }
                 })?;
             Value::Num(whole)
         }
         Json::String(text) => Value::Str(text),
-        Json::Array(values) => Value::List(
-            values
-                .into_iter()
-                .map(from_json)
-                .collect::<Result<_, _>>()?,
-        ),
+        Json::Array(values) => Value::List(values.into_iter().map(from_json).collect::<Result<_, _>>()?),
         Json::Object(map) => Value::Map(
-            map.into_iter()
-                .map(|(name, value)| Ok((name, from_json(value)?)))
-                .collect::<Result<_, RowError>>()?,
+            map.into_iter().map(|(name, value)| Ok((name, from_json(value)?))).collect::<Result<_, RowError>>()?,
         ),
     })
 }
@@ -253,10 +208,6 @@ fn to_json(value: &Value) -> serde_json::Value {
         Value::Str(text) => Json::String(text.clone()),
         Value::Bytes(bytes) => Json::Array(bytes.iter().map(|byte| Json::from(*byte)).collect()),
         Value::List(values) => Json::Array(values.iter().map(to_json).collect()),
-        Value::Map(map) => Json::Object(
-            map.iter()
-                .map(|(name, value)| (name.clone(), to_json(value)))
-                .collect(),
-        ),
+        Value::Map(map) => Json::Object(map.iter().map(|(name, value)| (name.clone(), to_json(value))).collect()),
     }
 }

@@ -42,20 +42,12 @@ pub(super) struct ImportedKeys {
 
 impl ImportedKeys {
     pub(super) fn new(client: Client, secret_id: String) -> Self {
-        Self {
-            client,
-            secret_id,
-            loaded: Mutex::new(None),
-        }
+        Self { client, secret_id, loaded: Mutex::new(None) }
     }
 
     /// The key of this name. The secret is read again when the kept copy is too old, does not
     /// have the name, or has a key of another signer under it (it may have been exchanged).
-    pub(super) async fn find(
-        &self,
-        name: &str,
-        signer: Option<Address>,
-    ) -> Result<Arc<Imported>, KeyError> {
+    pub(super) async fn find(&self, name: &str, signer: Option<Address>) -> Result<Arc<Imported>, KeyError> {
         if let Some(kept) = self.kept(name)
             && signer.is_none_or(|signer| signer == kept.address)
         {
@@ -64,10 +56,7 @@ impl ImportedKeys {
         // Two callers may read at once; both read the same, and the later one is kept.
         let entries = self.read().await?;
         let found = entries.get(name).cloned();
-        *self.loaded() = Some(Loaded {
-            at: Instant::now(),
-            entries,
-        });
+        *self.loaded() = Some(Loaded { at: Instant::now(), entries });
         found.ok_or(KeyError::Missing)?.ok_or_else(|| {
             let reason = "is no secp256k1 key: expected 0x and 64 hexadecimal digits";
             KeyError::Denied(format!("the entry {name} of {} {reason}", self.secret_id).into())
@@ -76,24 +65,16 @@ impl ImportedKeys {
 
     fn kept(&self, name: &str) -> Option<Arc<Imported>> {
         let loaded = self.loaded();
-        let loaded = loaded
-            .as_ref()
-            .filter(|loaded| is_fresh(loaded.at, Instant::now()))?;
+        let loaded = loaded.as_ref().filter(|loaded| is_fresh(loaded.at, Instant::now()))?;
         loaded.entries.get(name).cloned().flatten()
     }
 
     async fn read(&self) -> Result<Entries, KeyError> {
         tracing::debug!(target: "calls", service = "secretsmanager", op = "GetSecretValue");
-        let call = self
-            .client
-            .get_secret_value()
-            .secret_id(&self.secret_id)
-            .send();
+        let call = self.client.get_secret_value().secret_id(&self.secret_id).send();
         let answer = call.await.map_err(error::of_call)?;
         let text = Zeroizing::new(answer.secret_string.unwrap_or_default());
-        parse(&text).map_err(|fault| {
-            KeyError::Denied(format!("the secret {} {fault}", self.secret_id).into())
-        })
+        parse(&text).map_err(|fault| KeyError::Denied(format!("the secret {} {fault}", self.secret_id).into()))
     }
 
     fn loaded(&self) -> MutexGuard<'_, Option<Loaded>> {
@@ -109,25 +90,18 @@ fn is_fresh(loaded: Instant, now: Instant) -> bool {
 /// The entries of a secret's text. A text that is no key spoils only its own entry.
 fn parse(text: &str) -> Result<Entries, String> {
     // The parser's own message may quote the secret, so only the place is told.
-    let texts: HashMap<String, Zeroizing<String>> =
-        serde_json::from_str(text).map_err(|fault| {
-            let (line, column) = (fault.line(), fault.column());
-            format!("is no JSON object of names and texts: line {line}, column {column}")
-        })?;
-    Ok(texts
-        .into_iter()
-        .map(|(name, text)| (name, imported(&text).map(Arc::new)))
-        .collect())
+    let texts: HashMap<String, Zeroizing<String>> = serde_json::from_str(text).map_err(|fault| {
+        let (line, column) = (fault.line(), fault.column());
+        format!("is no JSON object of names and texts: line {line}, column {column}")
+    })?;
+    Ok(texts.into_iter().map(|(name, text)| (name, imported(&text).map(Arc::new))).collect())
 }
 
 fn imported(text: &str) -> Option<Imported> {
     let mut secret = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.strip_prefix("0x")?, secret.as_mut_slice()).ok()?;
     let key = SigningKey::from_slice(secret.as_slice()).ok()?;
-    Some(Imported {
-        address: curve::address_of(key.verifying_key()),
-        key,
-    })
+    Some(Imported { address: curve::address_of(key.verifying_key()), key })
 }
 
 #[cfg(test)]
@@ -156,11 +130,7 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_text_does_not_quote_it() {
-        for text in [
-            format!("\"{ANVIL}\""),
-            ANVIL.to_owned(),
-            format!(r#"{{"a": ["{ANVIL}"]}}"#),
-        ] {
+        for text in [format!("\"{ANVIL}\""), ANVIL.to_owned(), format!(r#"{{"a": ["{ANVIL}"]}}"#)] {
             let fault = parse(&text).err().expect("no object of texts");
             assert!(fault.contains("is no JSON object"), "{fault}");
             assert!(!fault.contains("ac09"), "{fault}");
@@ -171,10 +141,7 @@ mod tests {
     fn keys_are_kept_for_ten_minutes() {
         let loaded = Instant::now();
         assert!(is_fresh(loaded, loaded));
-        assert!(is_fresh(
-            loaded,
-            loaded + KEPT_FOR - Duration::from_nanos(1)
-        ));
+        assert!(is_fresh(loaded, loaded + KEPT_FOR - Duration::from_nanos(1)));
         assert!(!is_fresh(loaded, loaded + KEPT_FOR));
     }
 }

@@ -20,19 +20,11 @@ pub(super) struct KmsKeys {
 
 impl KmsKeys {
     pub(super) fn new(client: Client) -> Self {
-        Self {
-            public: KmsPublicKeys::of(client.clone()),
-            client,
-        }
+        Self { public: KmsPublicKeys::of(client.clone()), client }
     }
 
     /// One call: the parity follows from the signer that is expected.
-    pub(super) async fn sign(
-        &self,
-        key_id: &str,
-        signer: Address,
-        digest: B256,
-    ) -> Result<Signature, KeyError> {
+    pub(super) async fn sign(&self, key_id: &str, signer: Address, digest: B256) -> Result<Signature, KeyError> {
         count("Sign");
         let call = self
             .client
@@ -43,12 +35,10 @@ impl KmsKeys {
             .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
             .send();
         let answer = call.await.map_err(error::of_call)?;
-        let der = answer
-            .signature
-            .ok_or_else(|| KeyError::Unavailable("the answer holds no signature".into()))?;
+        let der = answer.signature.ok_or_else(|| KeyError::Unavailable("the answer holds no signature".into()))?;
         // What is no pair of numbers within the order comes from a key of another curve.
-        let raw = k256::ecdsa::Signature::from_der(der.as_ref())
-            .map_err(|_| KeyError::WrongKey { expected: signer })?;
+        let raw =
+            k256::ecdsa::Signature::from_der(der.as_ref()).map_err(|_| KeyError::WrongKey { expected: signer })?;
         curve::finish(&raw, signer, digest)
     }
 }

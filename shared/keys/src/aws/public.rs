@@ -32,17 +32,12 @@ impl KmsPublicKeys {
 
     /// Public keys by a client that has our timeouts already.
     pub(super) fn of(client: Client) -> Self {
-        Self {
-            client,
-            addresses: Mutex::default(),
-        }
+        Self { client, addresses: Mutex::default() }
     }
 
     fn addresses(&self) -> MutexGuard<'_, HashMap<String, Address>> {
         // The map is whole at every moment, so a panic elsewhere does not spoil it.
-        self.addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,12 +57,9 @@ impl PublicKeys for KmsPublicKeys {
         count("GetPublicKey");
         let call = self.client.get_public_key().key_id(key_id).send();
         let answer = call.await.map_err(error::of_call)?;
-        let der = answer
-            .public_key
-            .ok_or_else(|| KeyError::Unavailable("the answer holds no public key".into()))?;
-        let key = VerifyingKey::from_public_key_der(der.as_ref()).map_err(|_| {
-            KeyError::Denied(format!("{key_id} is no secp256k1 key: {:?}", answer.key_spec).into())
-        })?;
+        let der = answer.public_key.ok_or_else(|| KeyError::Unavailable("the answer holds no public key".into()))?;
+        let key = VerifyingKey::from_public_key_der(der.as_ref())
+            .map_err(|_| KeyError::Denied(format!("{key_id} is no secp256k1 key: {:?}", answer.key_spec).into()))?;
         let address = curve::address_of(&key);
         self.addresses().insert(key_id.to_owned(), address);
         Ok(address)

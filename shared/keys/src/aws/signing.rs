@@ -20,19 +20,12 @@ pub struct AwsKeys {
 impl AwsKeys {
     /// Keys of these services; `secret_id` names the secret that holds the imported keys, a JSON
     /// object of name and 0x-prefixed private key. The clients' own timeouts and retries are replaced.
-    pub fn new(
-        kms: aws_sdk_kms::Client,
-        secrets: aws_sdk_secretsmanager::Client,
-        secret_id: String,
-    ) -> Self {
+    pub fn new(kms: aws_sdk_kms::Client, secrets: aws_sdk_secretsmanager::Client, secret_id: String) -> Self {
         let secrets = secrets.config().to_builder().timeout_config(timeouts());
         let secrets = secrets.retry_config(retries()).build();
         Self {
             kms: KmsKeys::new(patient(&kms)),
-            imported: ImportedKeys::new(
-                aws_sdk_secretsmanager::Client::from_conf(secrets),
-                secret_id,
-            ),
+            imported: ImportedKeys::new(aws_sdk_secretsmanager::Client::from_conf(secrets), secret_id),
         }
     }
 }
@@ -53,12 +46,7 @@ impl Keys for AwsKeys {
         }
     }
 
-    async fn sign(
-        &self,
-        key: &KeyRef,
-        signer: Address,
-        digest: B256,
-    ) -> Result<Signature, KeyError> {
+    async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError> {
         match key {
             KeyRef::Kms { key_id } => self.kms.sign(key_id, signer, digest).await,
             KeyRef::Secret { name } => {

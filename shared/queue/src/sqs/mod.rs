@@ -11,12 +11,10 @@ use async_trait::async_trait;
 use aws_sdk_sqs::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
-    operation::{
-        get_queue_attributes::GetQueueAttributesOutput, send_message_batch::SendMessageBatchOutput,
-    },
+    operation::{get_queue_attributes::GetQueueAttributesOutput, send_message_batch::SendMessageBatchOutput},
     types::{
-        Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName,
-        QueueAttributeName, SendMessageBatchRequestEntry,
+        Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
+        SendMessageBatchRequestEntry,
     },
 };
 
@@ -56,11 +54,7 @@ impl SqsQueue {
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
             .build();
-        Self {
-            client: Client::from_conf(config),
-            base: queue_base,
-            prefix,
-        }
+        Self { client: Client::from_conf(config), base: queue_base, prefix }
     }
 
     fn url(&self, queue: QueueName) -> String {
@@ -74,9 +68,7 @@ impl SqsQueue {
         messages: &[Message],
         batch: Range<usize>,
     ) -> Result<Vec<usize>, QueueError> {
-        let entries = batch
-            .clone()
-            .map(|position| entry(position, &messages[position]));
+        let entries = batch.clone().map(|position| entry(position, &messages[position]));
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         count("SendMessageBatch");
         let answer = self
@@ -93,10 +85,7 @@ impl SqsQueue {
 
 impl fmt::Debug for SqsQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqsQueue")
-            .field("base", &self.base)
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
+        f.debug_struct("SqsQueue").field("base", &self.base).field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
@@ -128,17 +117,12 @@ impl Queue for SqsQueue {
                 break;
             }
         }
-        if lost.is_empty() {
-            Ok(())
-        } else {
-            Err(QueueError::Incomplete(lost))
-        }
+        if lost.is_empty() { Ok(()) } else { Err(QueueError::Incomplete(lost)) }
     }
 
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
         use QueueAttributeName::{
-            ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed,
-            ApproximateNumberOfMessagesNotVisible,
+            ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
         };
         count("GetQueueAttributes");
         let answer = self
@@ -173,12 +157,7 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(error::of_call)?;
-        Ok(answer
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .map(peeked)
-            .collect())
+        Ok(answer.messages.unwrap_or_default().into_iter().map(peeked).collect())
     }
 }
 
@@ -205,17 +184,11 @@ fn entry(position: usize, message: &Message) -> Result<SendMessageBatchRequestEn
             .map_err(|fault| QueueError::Refused(fault.to_string()))?;
         entry = entry.message_attributes(*name, value);
     }
-    entry
-        .build()
-        .map_err(|fault| QueueError::Refused(fault.to_string()))
+    entry.build().map_err(|fault| QueueError::Refused(fault.to_string()))
 }
 
 /// The positions of a batch that the answer does not name as accepted. Silence is no acceptance.
-fn not_accepted(
-    queue: QueueName,
-    answer: &SendMessageBatchOutput,
-    batch: Range<usize>,
-) -> Vec<usize> {
+fn not_accepted(queue: QueueName, answer: &SendMessageBatchOutput, batch: Range<usize>) -> Vec<usize> {
     for failed in answer.failed() {
         tracing::warn!(
             queue = queue.0,
@@ -227,21 +200,15 @@ fn not_accepted(
     }
     let accepted = |position: &usize| {
         let id = position.to_string();
-        answer
-            .successful()
-            .iter()
-            .any(|accepted| accepted.id() == id)
+        answer.successful().iter().any(|accepted| accepted.id() == id)
     };
     batch.filter(|position| !accepted(position)).collect()
 }
 
 fn number(answer: &GetQueueAttributesOutput, name: QueueAttributeName) -> Result<u64, QueueError> {
-    let text = answer
-        .attributes()
-        .and_then(|attributes| attributes.get(&name));
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-        QueueError::Unavailable(format!("{name} is {text:?}, expected a number").into())
-    })
+    let text = answer.attributes().and_then(|attributes| attributes.get(&name));
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| QueueError::Unavailable(format!("{name} is {text:?}, expected a number").into()))
 }
 
 fn peeked(message: SqsMessage) -> Peeked {

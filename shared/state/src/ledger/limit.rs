@@ -49,8 +49,7 @@ impl DailyLimit {
         match row {
             None => {
                 let left = self.limit.minus(amount).unwrap_or_default();
-                let item =
-                    Item::new().with("left", left.signed()).with("expires_at", Value::from(self.expires_at));
+                let item = Item::new().with("left", left.signed()).with("expires_at", Value::from(self.expires_at));
                 Write::create(self.key.clone(), item)
             }
             Some(_) => Write::Update {

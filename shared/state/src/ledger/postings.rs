@@ -132,10 +132,11 @@ impl Postings {
     ) -> Result<(), PostingsError> {
         let total = self.changes.entry((account.clone(), shard)).or_default();
         *total = plus(*total, change)?;
-        let merged = self
-            .entries
-            .entry((account.clone(), shard, entry.to_owned()))
-            .or_insert(Entry { kind, change: Buckets::default(), about: about.to_owned() });
+        let merged = self.entries.entry((account.clone(), shard, entry.to_owned())).or_insert(Entry {
+            kind,
+            change: Buckets::default(),
+            about: about.to_owned(),
+        });
         merged.change = plus(merged.change, change)?;
         Ok(())
     }

@@ -12,27 +12,14 @@ pub(crate) fn of_value(value: &Value) -> usize {
         Value::Num(number) => of_number(*number),
         Value::Str(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
-        Value::List(values) => {
-            3 + values
-                .iter()
-                .map(|value| 1 + of_value(value))
-                .sum::<usize>()
-        }
-        Value::Map(map) => {
-            3 + map
-                .iter()
-                .map(|(name, value)| 1 + name.len() + of_value(value))
-                .sum::<usize>()
-        }
+        Value::List(values) => 3 + values.iter().map(|value| 1 + of_value(value)).sum::<usize>(),
+        Value::Map(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + of_value(value)).sum::<usize>(),
     }
 }
 
 /// One byte for two digits, one for the exponent and one for a sign.
 fn of_number(number: i128) -> usize {
-    let digits = number
-        .unsigned_abs()
-        .checked_ilog10()
-        .map_or(1, |log| log as usize + 1);
+    let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
     digits.div_ceil(2) + 1 + usize::from(number < 0)
 }
 
@@ -43,8 +30,5 @@ pub(crate) fn of_attribute(name: &str, value: &Value) -> usize {
 
 /// Bytes of a row as it is given, keys and port fields counted only if they are in it.
 pub(crate) fn of_item(item: &Item) -> usize {
-    item.0
-        .iter()
-        .map(|(name, value)| of_attribute(name, value))
-        .sum()
+    item.0.iter().map(|(name, value)| of_attribute(name, value)).sum()
 }

@@ -32,9 +32,7 @@ async fn settled(subject: &Subject, token: &CommitToken, writes: &[Write]) -> bo
 
 async fn versions_count_every_increment(subject: &Subject) {
     let counter = key("contention/version", "counter");
-    subject
-        .seed(&[Write::create(counter.clone(), Item::new())])
-        .await;
+    subject.seed(&[Write::create(counter.clone(), Item::new())]).await;
     join_all((0..WRITERS).map(|_| async {
         for _ in 0..ROUNDS {
             increment(subject, &counter).await;
@@ -44,26 +42,15 @@ async fn versions_count_every_increment(subject: &Subject) {
     let row = subject.there(&counter).await;
     let sum = WRITERS * ROUNDS;
     assert_eq!(row.number("n"), i128::try_from(sum).ok());
-    assert_eq!(
-        row.version(),
-        1 + sum as u64,
-        "each increment is one version"
-    );
+    assert_eq!(row.version(), 1 + sum as u64, "each increment is one version");
 }
 
 /// Reads, adds one, and starts again from the new row when another was faster.
 async fn increment(subject: &Subject, counter: &Key) {
     loop {
         let version = subject.there(counter).await.version();
-        let update = Update {
-            add: vec![("n", 1)],
-            ..Update::default()
-        };
-        let write = Write::Update {
-            key: counter.clone(),
-            update,
-            expect: vec![Expect::Version(version)],
-        };
+        let update = Update { add: vec![("n", 1)], ..Update::default() };
+        let write = Write::Update { key: counter.clone(), update, expect: vec![Expect::Version(version)] };
         if settled(subject, &subject.token(), &[write]).await {
             return;
         }
@@ -74,12 +61,7 @@ async fn increment(subject: &Subject, counter: &Key) {
 async fn transfers_keep_the_sum(subject: &Subject) {
     let account = |n: usize| key("contention/ring", &format!("account-{}", n % WRITERS));
     for n in 0..WRITERS {
-        subject
-            .seed(&[Write::create(
-                account(n),
-                Item::new().with("balance", 3_u64),
-            )])
-            .await;
+        subject.seed(&[Write::create(account(n), Item::new().with("balance", 3_u64))]).await;
     }
     let moved: usize = join_all((0..WRITERS).map(|writer| async move {
         let mut moved = 0;
@@ -87,21 +69,10 @@ async fn transfers_keep_the_sum(subject: &Subject) {
             let entry = key("contention/ring", &format!("entry-{writer}-{round}"));
             let pay = |n, amount| Write::Update {
                 key: account(n),
-                update: Update {
-                    add: vec![("balance", amount)],
-                    ..Update::default()
-                },
-                expect: if amount < 0 {
-                    vec![Expect::AtLeast("balance", -amount)]
-                } else {
-                    vec![]
-                },
+                update: Update { add: vec![("balance", amount)], ..Update::default() },
+                expect: if amount < 0 { vec![Expect::AtLeast("balance", -amount)] } else { vec![] },
             };
-            let writes = [
-                pay(writer, -2),
-                pay(writer + 1, 2),
-                Write::create(entry, Item::new()),
-            ];
+            let writes = [pay(writer, -2), pay(writer + 1, 2), Write::create(entry, Item::new())];
             moved += usize::from(settled(subject, &subject.token(), &writes).await);
         }
         moved
@@ -111,11 +82,7 @@ async fn transfers_keep_the_sum(subject: &Subject) {
     .sum();
     let mut sum = 0;
     for n in 0..WRITERS {
-        let balance = subject
-            .there(&account(n))
-            .await
-            .number("balance")
-            .expect("a balance");
+        let balance = subject.there(&account(n)).await.number("balance").expect("a balance");
         assert!(balance >= 0, "an account was overdrawn: {balance}");
         sum += balance;
     }
@@ -139,37 +106,22 @@ async fn one_creator_wins(subject: &Subject) {
     }))
     .await;
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
-    let winner = won
-        .iter()
-        .position(|won| *won)
-        .and_then(|n| i128::try_from(n).ok());
+    let winner = won.iter().position(|won| *won).and_then(|n| i128::try_from(n).ok());
     assert_eq!(subject.there(&contested).await.number("writer"), winner);
 }
 
 async fn one_commit_sent_by_many_happens_once(subject: &Subject) {
     for several in [false, true] {
         let at = |sk| key(&format!("contention/same/{several}"), sk);
-        subject
-            .seed(&[Write::create(at("counter"), Item::new())])
-            .await;
-        let update = Update {
-            add: vec![("n", 1)],
-            ..Update::default()
-        };
-        let mut writes = vec![Write::Update {
-            key: at("counter"),
-            update,
-            expect: vec![Expect::Version(1)],
-        }];
+        subject.seed(&[Write::create(at("counter"), Item::new())]).await;
+        let update = Update { add: vec![("n", 1)], ..Update::default() };
+        let mut writes = vec![Write::Update { key: at("counter"), update, expect: vec![Expect::Version(1)] }];
         if several {
             writes.push(Write::create(at("entry"), Item::new()));
         }
         let token = subject.token();
         let told = join_all((0..WRITERS).map(|_| settled(subject, &token, &writes))).await;
-        assert_eq!(
-            told, [true; WRITERS],
-            "the same commit is never told that it lost"
-        );
+        assert_eq!(told, [true; WRITERS], "the same commit is never told that it lost");
         assert_eq!(subject.there(&at("counter")).await.number("n"), Some(1));
     }
 }

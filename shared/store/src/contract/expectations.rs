@@ -11,16 +11,7 @@ pub async fn expectations(subject: &Subject) {
         for kind in Kind::ALL {
             for beside in [false, true] {
                 case += 1;
-                one(
-                    subject,
-                    case,
-                    Some(row()),
-                    vec![expect.clone()],
-                    holds,
-                    kind,
-                    beside,
-                )
-                .await;
+                one(subject, case, Some(row()), vec![expect.clone()], holds, kind, beside).await;
             }
         }
     }
@@ -28,32 +19,14 @@ pub async fn expectations(subject: &Subject) {
         for kind in Kind::ALL {
             for beside in [false, true] {
                 case += 1;
-                one(
-                    subject,
-                    case,
-                    None,
-                    vec![expect.clone()],
-                    holds,
-                    kind,
-                    beside,
-                )
-                .await;
+                one(subject, case, None, vec![expect.clone()], holds, kind, beside).await;
             }
         }
     }
     for (several, holds) in together() {
         for kind in Kind::ALL {
             case += 1;
-            one(
-                subject,
-                case,
-                Some(row()),
-                several.clone(),
-                holds,
-                kind,
-                false,
-            )
-            .await;
+            one(subject, case, Some(row()), several.clone(), holds, kind, false).await;
         }
     }
 }
@@ -72,21 +45,10 @@ impl Kind {
 
     fn write(self, key: Key, expect: Vec<Expect>) -> Write {
         match self {
-            Self::Put => Write::Put {
-                key,
-                item: Item::new().with("put", true),
-                expect,
-            },
+            Self::Put => Write::Put { key, item: Item::new().with("put", true), expect },
             Self::Update => {
-                let update = Update {
-                    set: vec![("updated", true.into())],
-                    ..Update::default()
-                };
-                Write::Update {
-                    key,
-                    update,
-                    expect,
-                }
+                let update = Update { set: vec![("updated", true.into())], ..Update::default() };
+                Write::Update { key, update, expect }
             }
             Self::Delete => Write::Delete { key, expect },
             Self::Check => Write::Check { key, expect },
@@ -155,10 +117,7 @@ fn on_a_row() -> Vec<(Expect, bool)> {
         (Equals("none", "".into()), false),
         (Equals("bytes", Value::Bytes(vec![1, 3])), false),
         (Equals("list", list([2, 1])), false),
-        (
-            Equals("map", Value::Map([("a".to_owned(), Value::Num(2))].into())),
-            false,
-        ),
+        (Equals("map", Value::Map([("a".to_owned(), Value::Num(2))].into())), false),
         (Equals("missing", Value::Null), false),
         (Equals("missing", "".into()), false),
         (Equals("version", 1_u64.into()), true),
@@ -198,21 +157,10 @@ fn together() -> Vec<(Vec<Expect>, bool)> {
     let is_abc = Expect::Equals("text", "abc".into());
     let stale = Expect::Version(9);
     vec![
-        (
-            vec![
-                Expect::Exists,
-                Expect::Version(1),
-                enough.clone(),
-                is_abc.clone(),
-            ],
-            true,
-        ),
+        (vec![Expect::Exists, Expect::Version(1), enough.clone(), is_abc.clone()], true),
         (vec![enough.clone(), is_abc.clone(), stale.clone()], false),
         (vec![stale, enough, is_abc], false),
-        (
-            vec![Expect::AtLeast("number", 5), Expect::AtLeast("number", 6)],
-            true,
-        ),
+        (vec![Expect::AtLeast("number", 5), Expect::AtLeast("number", 6)], true),
         (vec![Expect::Absent, Expect::Exists], false),
     ]
 }
@@ -241,21 +189,11 @@ async fn one(
     let after = subject.row(&key).await;
     if holds {
         assert_eq!(outcome, Commit::Committed, "{told}");
-        assert!(
-            kind.shows(before.as_ref(), after.as_ref()),
-            "{told}: {after:?}"
-        );
+        assert!(kind.shows(before.as_ref(), after.as_ref()), "{told}: {after:?}");
     } else {
-        let conflict = Conflict {
-            index: usize::from(beside),
-            current: before.clone(),
-        };
+        let conflict = Conflict { index: usize::from(beside), current: before.clone() };
         assert_eq!(outcome, Commit::Conflict(vec![conflict]), "{told}");
         assert_eq!(after, before, "{told}");
     }
-    assert_eq!(
-        subject.row(&other).await.is_some(),
-        beside && holds,
-        "{told}"
-    );
+    assert_eq!(subject.row(&other).await.is_some(), beside && holds, "{told}");
 }

@@ -21,29 +21,18 @@ pub async fn indexes(subject: &Subject) {
 
 async fn seed(subject: &Subject, pk: &str, sks: &[&str]) {
     for sks in sks.chunks(100) {
-        let writes: Vec<Write> = sks
-            .iter()
-            .map(|sk| Write::create(key(pk, sk), Item::new().with("name", *sk)))
-            .collect();
+        let writes: Vec<Write> =
+            sks.iter().map(|sk| Write::create(key(pk, sk), Item::new().with("name", *sk))).collect();
         subject.seed(&writes).await;
     }
 }
 
 async fn page(subject: &Subject, query: &Query) -> Page {
-    subject
-        .store
-        .query(query)
-        .await
-        .unwrap_or_else(|error| panic!("{error}: {query:?}"))
+    subject.store.query(query).await.unwrap_or_else(|error| panic!("{error}: {query:?}"))
 }
 
 async fn sks(subject: &Subject, query: &Query) -> Vec<String> {
-    page(subject, query)
-        .await
-        .items
-        .iter()
-        .filter_map(|row| row.text("sk").map(str::to_owned))
-        .collect()
+    page(subject, query).await.items.iter().filter_map(|row| row.text("sk").map(str::to_owned)).collect()
 }
 
 /// All pages of a query and how many rows each had.
@@ -79,58 +68,29 @@ async fn ranges_take_what_they_say(subject: &Subject) {
         (Range::Between(text("b#"), text("z")), &["b#1", "c"]),
         (Range::UpTo(text("a#2")), &["a#1", "a#2"]),
         (Range::UpTo(text("a")), &[]),
-        (
-            Range::UpTo(text("z")),
-            &["a#1", "a#2", "a#3", "b", "b#1", "c"],
-        ),
+        (Range::UpTo(text("z")), &["a#1", "a#2", "a#3", "b", "b#1", "c"]),
     ];
     for (range, expected) in cases {
         let query = Query::table(ROWS, pk, range);
         assert_eq!(sks(subject, &query).await, expected, "{query:?}");
-        let backwards = Query {
-            descending: true,
-            ..query
-        };
+        let backwards = Query { descending: true, ..query };
         let reversed: Vec<&str> = expected.iter().rev().copied().collect();
         assert_eq!(sks(subject, &backwards).await, reversed, "{backwards:?}");
     }
-    let row = page(subject, &Query::table(ROWS, pk, prefix("b#")))
-        .await
-        .items
-        .remove(0);
-    assert_eq!(
-        row,
-        subject.there(&key(pk, "b#1")).await,
-        "a table's rows come whole"
-    );
+    let row = page(subject, &Query::table(ROWS, pk, prefix("b#"))).await.items.remove(0);
+    assert_eq!(row, subject.there(&key(pk, "b#1")).await, "a table's rows come whole");
     let nothing = page(subject, &Query::table(ROWS, "queries/nothing", Range::All)).await;
     assert_eq!(nothing, Page::default());
 }
 
 async fn keys_are_ordered_by_their_bytes(subject: &Subject) {
     let pk = "queries/order";
-    let ordered = [
-        "#",
-        "0",
-        "10",
-        "9",
-        "A",
-        "Z",
-        "a",
-        "aa",
-        "z",
-        "é",
-        "漢",
-        "\u{1F980}",
-    ];
+    let ordered = ["#", "0", "10", "9", "A", "Z", "a", "aa", "z", "é", "漢", "\u{1F980}"];
     let mut shuffled = ordered;
     shuffled.reverse();
     shuffled.swap(2, 7);
     seed(subject, pk, &shuffled).await;
-    assert_eq!(
-        sks(subject, &Query::table(ROWS, pk, Range::All)).await,
-        ordered
-    );
+    assert_eq!(sks(subject, &Query::table(ROWS, pk, Range::All)).await, ordered);
 }
 
 async fn pages_follow_each_other(subject: &Subject) {
@@ -138,56 +98,24 @@ async fn pages_follow_each_other(subject: &Subject) {
     let names: Vec<String> = (0..250).map(|n| format!("{n:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     seed(subject, pk, &names).await;
-    for (limit, descending) in [
-        (100, false),
-        (100, true),
-        (250, false),
-        (1000, false),
-        (33, true),
-    ] {
-        let query = Query {
-            limit,
-            descending,
-            ..Query::table(ROWS, pk, Range::All)
-        };
+    for (limit, descending) in [(100, false), (100, true), (250, false), (1000, false), (33, true)] {
+        let query = Query { limit, descending, ..Query::table(ROWS, pk, Range::All) };
         let (rows, sizes) = all(subject, query).await;
         let mut found: Vec<&str> = rows.iter().filter_map(|row| row.text("sk")).collect();
         if descending {
             found.reverse();
         }
         assert_eq!(found, names, "limit {limit}, descending {descending}");
-        assert!(
-            sizes.iter().rev().skip(1).all(|size| *size == limit),
-            "{sizes:?} at limit {limit}"
-        );
+        assert!(sizes.iter().rev().skip(1).all(|size| *size == limit), "{sizes:?} at limit {limit}");
     }
-    let from = Query {
-        limit: 7,
-        ..Query::table(ROWS, pk, Range::Prefix("01".to_owned()))
-    };
+    let from = Query { limit: 7, ..Query::table(ROWS, pk, Range::Prefix("01".to_owned())) };
     let (rows, _) = all(subject, from).await;
     assert_eq!(rows.len(), 100, "a range is paged like the whole");
 
     // The row where a page ended may go before the next page is asked for.
-    let first = page(
-        subject,
-        &Query {
-            limit: 10,
-            ..Query::table(ROWS, pk, Range::All)
-        },
-    )
-    .await;
-    subject
-        .seed(&[Write::Delete {
-            key: key(pk, "0009"),
-            expect: vec![Expect::Exists],
-        }])
-        .await;
-    let second = Query {
-        limit: 1,
-        after: first.next,
-        ..Query::table(ROWS, pk, Range::All)
-    };
+    let first = page(subject, &Query { limit: 10, ..Query::table(ROWS, pk, Range::All) }).await;
+    subject.seed(&[Write::Delete { key: key(pk, "0009"), expect: vec![Expect::Exists] }]).await;
+    let second = Query { limit: 1, after: first.next, ..Query::table(ROWS, pk, Range::All) };
     assert_eq!(sks(subject, &second).await, ["0010"]);
 }
 
@@ -195,16 +123,11 @@ async fn a_page_ends_at_a_megabyte(subject: &Subject) {
     let pk = "queries/megabyte";
     for n in 0..5 {
         let item = Item::new().with("filling", "x".repeat(390 * 1024));
-        subject
-            .seed(&[Write::create(key(pk, &n.to_string()), item)])
-            .await;
+        subject.seed(&[Write::create(key(pk, &n.to_string()), item)]).await;
     }
     let (rows, sizes) = all(subject, Query::table(ROWS, pk, Range::All)).await;
     assert_eq!(rows.len(), 5);
-    assert!(
-        sizes.len() > 1,
-        "five rows of 390 KB are more than a page holds: {sizes:?}"
-    );
+    assert!(sizes.len() > 1, "five rows of 390 KB are more than a page holds: {sizes:?}");
 }
 
 /// Looks until the index shows what it should; it has to in the end.
@@ -221,12 +144,7 @@ async fn eventually(subject: &Subject, query: &Query, expected: &[&str]) {
 
 async fn an_index_holds_the_keys_of_its_rows(subject: &Subject) {
     let pk = "indexes/owner";
-    let row = |created: &str| {
-        Item::new()
-            .with("owner", "ann")
-            .with("created", created)
-            .with("more", "not a key")
-    };
+    let row = |created: &str| Item::new().with("owner", "ann").with("created", created).with("more", "not a key");
     subject
         .seed(&[
             Write::create(key(pk, "1"), row("2026-03")),
@@ -240,56 +158,22 @@ async fn an_index_holds_the_keys_of_its_rows(subject: &Subject) {
     let of = |owner: &str, range| Query::index(ROWS, BY_OWNER, owner, range);
     eventually(subject, &of("ann", Range::All), &["2", "3", "1"]).await;
     eventually(subject, &of("bob", Range::All), &["other"]).await;
-    eventually(
-        subject,
-        &of("ann", Range::Prefix("2026-0".to_owned())),
-        &["2", "3", "1"],
-    )
-    .await;
-    eventually(
-        subject,
-        &of("ann", Range::UpTo("2026-02".into())),
-        &["2", "3"],
-    )
-    .await;
-    let back = Query {
-        descending: true,
-        ..of("ann", Range::Between("2026-02".into(), "2026-03".into()))
-    };
+    eventually(subject, &of("ann", Range::Prefix("2026-0".to_owned())), &["2", "3", "1"]).await;
+    eventually(subject, &of("ann", Range::UpTo("2026-02".into())), &["2", "3"]).await;
+    let back = Query { descending: true, ..of("ann", Range::Between("2026-02".into(), "2026-03".into())) };
     eventually(subject, &back, &["1", "3"]).await;
 
     let entry = page(subject, &of("bob", Range::All)).await.items.remove(0);
-    let keys = Item::new()
-        .with("pk", pk)
-        .with("sk", "other")
-        .with("owner", "bob")
-        .with("created", "2026-02");
+    let keys = Item::new().with("pk", pk).with("sk", "other").with("owner", "bob").with("created", "2026-02");
     assert_eq!(entry, keys, "only keys");
 
-    let leave = Update {
-        remove: vec!["owner"],
-        ..Update::default()
-    };
-    let change = Update {
-        set: vec![("created", "2026-09".into())],
-        ..Update::default()
-    };
+    let leave = Update { remove: vec!["owner"], ..Update::default() };
+    let change = Update { set: vec![("created", "2026-09".into())], ..Update::default() };
     subject
         .seed(&[
-            Write::Update {
-                key: key(pk, "1"),
-                update: leave,
-                expect: vec![],
-            },
-            Write::Update {
-                key: key(pk, "2"),
-                update: change,
-                expect: vec![],
-            },
-            Write::Delete {
-                key: key(pk, "other"),
-                expect: vec![],
-            },
+            Write::Update { key: key(pk, "1"), update: leave, expect: vec![] },
+            Write::Update { key: key(pk, "2"), update: change, expect: vec![] },
+            Write::Delete { key: key(pk, "other"), expect: vec![] },
         ])
         .await;
     eventually(subject, &of("ann", Range::All), &["3", "2"]).await;
@@ -299,50 +183,19 @@ async fn an_index_holds_the_keys_of_its_rows(subject: &Subject) {
 async fn number_sort_keys_are_ordered_as_numbers(subject: &Subject) {
     let pk = "indexes/due";
     let largest = 10_i128.pow(38) - 1;
-    let due = |at: i128| {
-        Item::new()
-            .with("due_pk", "shard-1")
-            .with("due_at", Value::Num(at))
-    };
-    let rows = [
-        ("ten", 10),
-        ("nine", 9),
-        ("minus", -1),
-        ("largest", largest),
-        ("almost", largest - 1),
-        ("none", 0),
-    ];
-    let writes: Vec<Write> = rows
-        .iter()
-        .map(|(sk, at)| Write::create(key(pk, sk), due(*at)))
-        .collect();
+    let due = |at: i128| Item::new().with("due_pk", "shard-1").with("due_at", Value::Num(at));
+    let rows = [("ten", 10), ("nine", 9), ("minus", -1), ("largest", largest), ("almost", largest - 1), ("none", 0)];
+    let writes: Vec<Write> = rows.iter().map(|(sk, at)| Write::create(key(pk, sk), due(*at))).collect();
     subject.seed(&writes).await;
     let of = |range| Query::index(ROWS, DUE, "shard-1", range);
-    eventually(
-        subject,
-        &of(Range::All),
-        &["minus", "none", "nine", "ten", "almost", "largest"],
-    )
-    .await;
-    eventually(
-        subject,
-        &of(Range::UpTo(Value::Num(9))),
-        &["minus", "none", "nine"],
-    )
-    .await;
+    eventually(subject, &of(Range::All), &["minus", "none", "nine", "ten", "almost", "largest"]).await;
+    eventually(subject, &of(Range::UpTo(Value::Num(9))), &["minus", "none", "nine"]).await;
     eventually(subject, &of(Range::UpTo(Value::Num(-2))), &[]).await;
     let between = Range::Between(Value::Num(9), Value::Num(largest - 1));
     eventually(subject, &of(between.clone()), &["nine", "ten", "almost"]).await;
-    let back = Query {
-        descending: true,
-        limit: 2,
-        ..of(between)
-    };
+    let back = Query { descending: true, limit: 2, ..of(between) };
     eventually(subject, &back, &["almost", "ten"]).await;
-    let entry = page(subject, &of(Range::UpTo(Value::Num(-1))))
-        .await
-        .items
-        .remove(0);
+    let entry = page(subject, &of(Range::UpTo(Value::Num(-1)))).await.items.remove(0);
     assert_eq!(entry.number("due_at"), Some(-1));
 }
 
@@ -351,19 +204,13 @@ async fn an_index_is_paged(subject: &Subject) {
     let pk = "indexes/pages";
     let writes: Vec<Write> = (0..90)
         .map(|n| {
-            let due = Item::new()
-                .with("due_pk", "shard-2")
-                .with("due_at", Value::Num(n / 30));
+            let due = Item::new().with("due_pk", "shard-2").with("due_at", Value::Num(n / 30));
             Write::create(key(pk, &format!("{n:03}")), due)
         })
         .collect();
     subject.seed(&writes).await;
     for descending in [false, true] {
-        let query = Query {
-            limit: 7,
-            descending,
-            ..Query::index(ROWS, DUE, "shard-2", Range::All)
-        };
+        let query = Query { limit: 7, descending, ..Query::index(ROWS, DUE, "shard-2", Range::All) };
         let mut found = Vec::new();
         for _ in 0..100 {
             found = all(subject, query.clone()).await.0;
@@ -371,10 +218,7 @@ async fn an_index_is_paged(subject: &Subject) {
                 break;
             }
         }
-        let times: Vec<i128> = found
-            .iter()
-            .filter_map(|row| row.number("due_at"))
-            .collect();
+        let times: Vec<i128> = found.iter().filter_map(|row| row.number("due_at")).collect();
         let mut ordered = times.clone();
         ordered.sort_unstable();
         if descending {

@@ -9,9 +9,6 @@ pub(super) fn record(op: &'static str, units: Option<f64>) {
 
 /// The capacity units of a reply, over all its tables.
 pub(super) fn units<'a>(capacities: impl IntoIterator<Item = &'a ConsumedCapacity>) -> Option<f64> {
-    let units: Vec<f64> = capacities
-        .into_iter()
-        .filter_map(ConsumedCapacity::capacity_units)
-        .collect();
+    let units: Vec<f64> = capacities.into_iter().filter_map(ConsumedCapacity::capacity_units).collect();
     (!units.is_empty()).then(|| units.iter().sum())
 }

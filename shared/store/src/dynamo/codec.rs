@@ -37,23 +37,14 @@ pub(super) fn key(key: &Key) -> Attributes {
 pub(super) fn row(key: &Key, item: &Item, expect: &[Expect], token: &CommitToken) -> Attributes {
     let mut row = attributes(&item.0);
     row.extend(self::key(key));
-    row.insert(
-        VERSION.to_owned(),
-        attribute(&Value::Num(check::version_of_put(expect))),
-    );
-    row.insert(
-        LAST_COMMIT.to_owned(),
-        AttributeValue::S(token.as_str().to_owned()),
-    );
+    row.insert(VERSION.to_owned(), attribute(&Value::Num(check::version_of_put(expect))));
+    row.insert(LAST_COMMIT.to_owned(), AttributeValue::S(token.as_str().to_owned()));
     row
 }
 
 /// All attributes of a row, or the key attributes of a cursor.
 pub(super) fn attributes(values: &BTreeMap<String, Value>) -> Attributes {
-    values
-        .iter()
-        .map(|(name, value)| (name.clone(), attribute(value)))
-        .collect()
+    values.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
 }
 
 /// A value as DynamoDB spells it.
@@ -78,10 +69,7 @@ pub(super) fn item(attributes: Attributes) -> Result<Item, Foreign> {
         .map(Item)
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "every type that we do not write is foreign"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "every type that we do not write is foreign")]
 fn value(field: &str, attribute: AttributeValue) -> Result<Value, Foreign> {
     Ok(match attribute {
         AttributeValue::Null(_) => Value::Null,
@@ -89,24 +77,16 @@ fn value(field: &str, attribute: AttributeValue) -> Result<Value, Foreign> {
         AttributeValue::N(text) => match whole(&text) {
             Some(number) => Value::Num(number),
             None => {
-                return Err(Foreign::Number {
-                    field: field.to_owned(),
-                    text,
-                });
+                return Err(Foreign::Number { field: field.to_owned(), text });
             }
         },
         AttributeValue::S(text) => Value::Str(text),
         AttributeValue::B(blob) => Value::Bytes(blob.into_inner()),
-        AttributeValue::L(values) => Value::List(
-            values
-                .into_iter()
-                .map(|one| value(field, one))
-                .collect::<Result<_, _>>()?,
-        ),
+        AttributeValue::L(values) => {
+            Value::List(values.into_iter().map(|one| value(field, one)).collect::<Result<_, _>>()?)
+        }
         AttributeValue::M(map) => Value::Map(
-            map.into_iter()
-                .map(|(name, one)| Ok((name, value(field, one)?)))
-                .collect::<Result<_, Foreign>>()?,
+            map.into_iter().map(|(name, one)| Ok((name, value(field, one)?))).collect::<Result<_, Foreign>>()?,
         ),
         // Sets, and whatever the SDK's enum grows.
         _ => return Err(Foreign::Type(field.to_owned())),
@@ -126,11 +106,7 @@ fn whole(text: &str) -> Option<i128> {
     let digits: i128 = format!("{before}{after}").parse().ok()?;
     let shift = exponent.checked_sub(i64::try_from(after.len()).ok()?)?;
     let scale = 10_i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
-    if shift >= 0 {
-        digits.checked_mul(scale)
-    } else {
-        (digits % scale == 0).then(|| digits / scale)
-    }
+    if shift >= 0 { digits.checked_mul(scale) } else { (digits % scale == 0).then(|| digits / scale) }
 }
 
 #[cfg(test)]

@@ -41,21 +41,11 @@ enum Finding {
 
 impl DynamoStore {
     /// See [`crate::port::Store::commit`].
-    pub(super) async fn carry_out(
-        &self,
-        token: &CommitToken,
-        writes: &[Write],
-    ) -> Result<Commit, StoreError> {
+    pub(super) async fn carry_out(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
         check::commit(token, writes)?;
         let reply = match writes {
             [Write::Put { key, item, expect }] => self.put(token, key, item, expect).await,
-            [
-                Write::Update {
-                    key,
-                    update,
-                    expect,
-                },
-            ] => self.update(token, key, update, expect).await,
+            [Write::Update { key, update, expect }] => self.update(token, key, update, expect).await,
             [Write::Delete { key, expect }] => self.delete(key, expect).await,
             [Write::Check { .. }] | [] | [_, _, ..] => self.transact(token, writes).await,
         }?;
@@ -70,20 +60,13 @@ impl DynamoStore {
     /// After a lost reply: our token on any row means that all was written. Its absence means
     /// nothing, since the call may still be under way.
     async fn settle(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
-        let marked: Vec<Key> = writes
-            .iter()
-            .filter(|write| leaves_token(write))
-            .map(|write| write.key().clone())
-            .collect();
+        let marked: Vec<Key> =
+            writes.iter().filter(|write| leaves_token(write)).map(|write| write.key().clone()).collect();
         let Some(rows) = self.reread(&marked).await else {
             return Ok(Commit::Unknown);
         };
         let happened = rows.iter().flatten().any(|row| carries(row, token));
-        Ok(if happened {
-            Commit::Committed
-        } else {
-            Commit::Unknown
-        })
+        Ok(if happened { Commit::Committed } else { Commit::Unknown })
     }
 
     /// After failed conditions: either an earlier call of this very commit succeeded, or it is a conflict.
@@ -104,16 +87,10 @@ impl DynamoStore {
                 Finding::Failed(Some(row)) if leaves_token(write) && carries(&row, token) => {
                     return Ok(Commit::Committed);
                 }
-                Finding::Failed(row) => conflicts.push(Conflict {
-                    index,
-                    current: row,
-                }),
+                Finding::Failed(row) => conflicts.push(Conflict { index, current: row }),
             }
         }
-        let keys: Vec<Key> = missing
-            .iter()
-            .map(|(_, write, _)| write.key().clone())
-            .collect();
+        let keys: Vec<Key> = missing.iter().map(|(_, write, _)| write.key().clone()).collect();
         let Some(rows) = self.reread(&keys).await else {
             return Ok(Commit::Unknown);
         };
@@ -169,9 +146,7 @@ where
             tracing::warn!(operation, error = %DisplayErrorContext(&error), "a commit's reply was lost");
             Ok(Reply::Lost)
         }
-        (Kind::NotSent | Kind::Refused | Kind::Denied, _) => {
-            Err(fault::store_error(operation, error))
-        }
+        (Kind::NotSent | Kind::Refused | Kind::Denied, _) => Err(fault::store_error(operation, error)),
     }
 }
 

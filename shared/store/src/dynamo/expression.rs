@@ -23,10 +23,7 @@ impl Expression {
     /// The placeholders, each none if there are none: DynamoDB refuses empty maps.
     pub(super) fn into_parts(self) -> (Option<HashMap<String, String>>, Option<Attributes>) {
         let Self { names, values } = self;
-        (
-            Some(names).filter(|names| !names.is_empty()),
-            Some(values).filter(|values| !values.is_empty()),
-        )
+        (Some(names).filter(|names| !names.is_empty()), Some(values).filter(|values| !values.is_empty()))
     }
 
     fn name(&mut self, field: &str) -> String {
@@ -72,29 +69,17 @@ impl Expression {
             Expect::Exists => format!("attribute_exists({})", self.name(PK)),
             Expect::Equals(field, value) => format!("{} = {}", self.name(field), self.value(value)),
             Expect::AtLeast(field, least) => {
-                format!(
-                    "{} >= {}",
-                    self.name(field),
-                    self.value(&Value::Num(*least))
-                )
+                format!("{} >= {}", self.name(field), self.value(&Value::Num(*least)))
             }
             Expect::Version(version) => {
-                format!(
-                    "{} = {}",
-                    self.name(VERSION),
-                    self.value(&Value::from(*version))
-                )
+                format!("{} = {}", self.name(VERSION), self.value(&Value::from(*version)))
             }
         }
     }
 
     /// An update's changes, with the next version and the commit's token.
     pub(super) fn update(&mut self, update: &Update, token: &CommitToken) -> String {
-        let mut set: Vec<String> = update
-            .set
-            .iter()
-            .map(|(field, value)| self.assignment(field, value))
-            .collect();
+        let mut set: Vec<String> = update.set.iter().map(|(field, value)| self.assignment(field, value)).collect();
         set.push(self.assignment(LAST_COMMIT, &Value::from(token.as_str())));
         // An absent attribute counts as 0 here, the version of a new row too.
         let one = (VERSION, 1);
@@ -102,9 +87,7 @@ impl Expression {
             .add
             .iter()
             .chain([&one])
-            .map(|(field, number)| {
-                format!("{} {}", self.name(field), self.value(&Value::Num(*number)))
-            })
+            .map(|(field, number)| format!("{} {}", self.name(field), self.value(&Value::Num(*number))))
             .collect();
         let mut text = format!("SET {} ADD {}", set.join(", "), add.join(", "));
         if !update.remove.is_empty() {
@@ -121,28 +104,15 @@ impl Expression {
     /// Which rows of its partition a query wants.
     pub(super) fn key_condition(&mut self, query: &Query) -> String {
         let (pk, sk) = query.index.map_or((PK, SK), |index| (index.pk, index.sk));
-        let partition = format!(
-            "{} = {}",
-            self.name(pk),
-            self.value(&Value::from(query.pk.as_str()))
-        );
+        let partition = format!("{} = {}", self.name(pk), self.value(&Value::from(query.pk.as_str())));
         let sort = match &query.range {
             Range::All => return partition,
             Range::Prefix(prefix) => {
-                format!(
-                    "begins_with({}, {})",
-                    self.name(sk),
-                    self.value(&Value::from(prefix.as_str()))
-                )
+                format!("begins_with({}, {})", self.name(sk), self.value(&Value::from(prefix.as_str())))
             }
             Range::UpTo(upper) => format!("{} <= {}", self.name(sk), self.value(upper)),
             Range::Between(lower, upper) => {
-                format!(
-                    "{} BETWEEN {} AND {}",
-                    self.name(sk),
-                    self.value(lower),
-                    self.value(upper)
-                )
+                format!("{} BETWEEN {} AND {}", self.name(sk), self.value(lower), self.value(upper))
             }
         };
         format!("{partition} AND {sort}")

@@ -34,9 +34,7 @@ pub(super) fn kind<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     match error {
         SdkError::ConstructionFailure(_) => Kind::NotSent,
         // No reply, or none that can be read: the request may have been carried out.
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-            Kind::Lost
-        }
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => Kind::Lost,
         SdkError::ServiceError(reply) => of_code(reply.err().code()),
         // The SDK's enum may grow; what we do not know may have taken effect.
         _ => Kind::Lost,
@@ -91,10 +89,7 @@ fn of_code(code: Option<&str>) -> Kind {
 }
 
 /// A failure that is not an outcome of a commit, as the port tells it.
-pub(super) fn store_error<E>(
-    operation: &'static str,
-    error: SdkError<E, HttpResponse>,
-) -> StoreError
+pub(super) fn store_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {

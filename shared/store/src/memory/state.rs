@@ -36,11 +36,7 @@ impl State {
     }
 
     pub(super) fn table(&self, table: Table) -> Vec<Item> {
-        self.rows
-            .iter()
-            .filter(|(key, _)| key.table == table)
-            .map(|(_, item)| item.clone())
-            .collect()
+        self.rows.iter().filter(|(key, _)| key.table == table).map(|(_, item)| item.clone()).collect()
     }
 
     pub(super) fn set_lag(&mut self, commits: usize) {
@@ -76,11 +72,7 @@ impl State {
     ///
     /// Knows a repeat by what DynamoDB has to know it by: a row that carries the token, and for
     /// commits that go through a transaction (several writes, or a lone check) the token itself.
-    pub(super) fn commit(
-        &mut self,
-        token: &CommitToken,
-        writes: &[Write],
-    ) -> Result<Commit, Refusal> {
+    pub(super) fn commit(&mut self, token: &CommitToken, writes: &[Write]) -> Result<Commit, Refusal> {
         if let Some(seen) = self.tokens.get(token) {
             if seen.writes != writes {
                 return Err(Refusal::TokenReused);
@@ -91,13 +83,7 @@ impl State {
         }
         let outcome = self.evaluate(token, writes)?;
         let committed = outcome == Commit::Committed;
-        self.tokens.insert(
-            token.clone(),
-            Seen {
-                writes: writes.to_vec(),
-                committed,
-            },
-        );
+        self.tokens.insert(token.clone(), Seen { writes: writes.to_vec(), committed });
         Ok(outcome)
     }
 
@@ -124,11 +110,7 @@ impl State {
 
     /// Whether this write's row shows that the commit has happened.
     fn carries(&self, token: &CommitToken, write: &Write) -> bool {
-        let last = || {
-            self.rows
-                .get(write.key())
-                .and_then(|item| item.text(LAST_COMMIT))
-        };
+        let last = || self.rows.get(write.key()).and_then(|item| item.text(LAST_COMMIT));
         match write {
             Write::Put { .. } | Write::Update { .. } => last() == Some(token.as_str()),
             Write::Delete { .. } | Write::Check { .. } => false,
@@ -142,21 +124,13 @@ impl State {
             .filter_map(|(index, write)| {
                 let current = self.rows.get(write.key());
                 let holds = write.expect().iter().all(|expect| holds(expect, current));
-                (!holds).then(|| Conflict {
-                    index,
-                    current: current.cloned(),
-                })
+                (!holds).then(|| Conflict { index, current: current.cloned() })
             })
             .collect()
     }
 
     /// The row after this write; nothing for a check, which leaves it as it is.
-    fn after(
-        &self,
-        index: usize,
-        token: &CommitToken,
-        write: &Write,
-    ) -> Result<Option<(Key, Option<Item>)>, Refusal> {
+    fn after(&self, index: usize, token: &CommitToken, write: &Write) -> Result<Option<(Key, Option<Item>)>, Refusal> {
         let key = write.key().clone();
         let (mut item, version) = match write {
             Write::Check { .. } => return Ok(None),
@@ -165,17 +139,13 @@ impl State {
             Write::Update { update, .. } => {
                 let current = self.get(&key).unwrap_or_default();
                 let version = i128::from(current.version()) + 1;
-                let item = updated(current, update)
-                    .map_err(|fault| check::refusal_of(index, write, fault))?;
+                let item = updated(current, update).map_err(|fault| check::refusal_of(index, write, fault))?;
                 (item, version)
             }
         };
         item = item.with(PK, key.pk.as_str()).with(SK, key.sk.as_str());
-        item = item
-            .with(VERSION, version)
-            .with(LAST_COMMIT, token.as_str());
-        check::item_bytes(size::of_item(&item))
-            .map_err(|fault| check::refusal_of(index, write, fault))?;
+        item = item.with(VERSION, version).with(LAST_COMMIT, token.as_str());
+        check::item_bytes(size::of_item(&item)).map_err(|fault| check::refusal_of(index, write, fault))?;
         Ok(Some((key, Some(item))))
     }
 
@@ -193,24 +163,16 @@ impl State {
         if query.descending {
             rows.reverse();
         }
-        let rest = rows
-            .into_iter()
-            .filter(|(at, ..)| match (&start, query.descending) {
-                (None, _) => true,
-                (Some(start), false) => at > start,
-                (Some(start), true) => at < start,
-            });
-        Ok(page(
-            query,
-            rest.map(|(_, position, item)| (position, item)),
-        ))
+        let rest = rows.into_iter().filter(|(at, ..)| match (&start, query.descending) {
+            (None, _) => true,
+            (Some(start), false) => at > start,
+            (Some(start), true) => at < start,
+        });
+        Ok(page(query, rest.map(|(_, position, item)| (position, item))))
     }
 
     /// The partition's rows. From an index only keys come back, as its projection holds nothing else.
-    fn candidates<'a>(
-        &'a self,
-        query: &'a Query,
-    ) -> Box<dyn Iterator<Item = (Position, Item)> + 'a> {
+    fn candidates<'a>(&'a self, query: &'a Query) -> Box<dyn Iterator<Item = (Position, Item)> + 'a> {
         let Some(index) = query.index else {
             let first = Key::new(query.table, query.pk.as_str(), "");
             let partition = self.rows.range(first..);
@@ -223,9 +185,7 @@ impl State {
         Box::new(
             self.indexed
                 .iter()
-                .filter(move |(key, item)| {
-                    key.table == query.table && item.text(index.pk) == Some(query.pk.as_str())
-                })
+                .filter(move |(key, item)| key.table == query.table && item.text(index.pk) == Some(query.pk.as_str()))
                 .filter_map(|(_, item)| {
                     let position = cursor::position(query, item)?;
                     Some((position.clone(), Item(position)))
@@ -267,13 +227,9 @@ fn updated(mut item: Item, update: &Update) -> Result<Item, Fault> {
     for (field, number) in &update.add {
         let before = match item.get(field) {
             None => 0,
-            Some(_) => item
-                .number(field)
-                .ok_or_else(|| Fault::NotANumber((*field).to_owned()))?,
+            Some(_) => item.number(field).ok_or_else(|| Fault::NotANumber((*field).to_owned()))?,
         };
-        let sum = before
-            .checked_add(*number)
-            .ok_or_else(|| Fault::Number((*field).to_owned()))?;
+        let sum = before.checked_add(*number).ok_or_else(|| Fault::Number((*field).to_owned()))?;
         check::in_range(field, sum)?;
         item.0.insert((*field).to_owned(), Value::Num(sum));
     }
@@ -296,9 +252,7 @@ fn in_range(query: &Query, position: &Position) -> bool {
     };
     let same_type = |bound: &Value| std::mem::discriminant(bound) == std::mem::discriminant(sort);
     match (&query.range, sort) {
-        (_, Value::Null | Value::Bool(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_)) => {
-            false
-        }
+        (_, Value::Null | Value::Bool(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_)) => false,
         (Range::All, Value::Str(_) | Value::Num(_)) => true,
         (Range::Prefix(prefix), Value::Str(text)) => text.starts_with(prefix.as_str()),
         (Range::Prefix(_), Value::Num(_)) => false,
@@ -316,8 +270,7 @@ fn page(query: &Query, rows: impl Iterator<Item = (Position, Item)>) -> Page {
     let mut last = None;
     for (position, item) in rows {
         bytes += size::of_item(&item);
-        let full =
-            page.items.len() == query.limit || (bytes > limits::PAGE_BYTES && last.is_some());
+        let full = page.items.len() == query.limit || (bytes > limits::PAGE_BYTES && last.is_some());
         if full {
             page.next = last.as_ref().map(cursor::encode);
             return page;

@@ -14,10 +14,7 @@ pub(crate) const READ: &str = "BatchGetItem";
 
 pub(crate) fn start() -> (DynamoStore, Wire) {
     let wire = Wire::new();
-    (
-        DynamoStore::new(wire.client("http://127.0.0.1:1"), "test".to_owned()),
-        wire,
-    )
+    (DynamoStore::new(wire.client("http://127.0.0.1:1"), "test".to_owned()), wire)
 }
 
 pub(crate) fn token() -> CommitToken {
@@ -33,18 +30,11 @@ pub(crate) fn create(sk: &str) -> Write {
 }
 
 pub(crate) fn update(sk: &str) -> Write {
-    Write::Update {
-        key: key(sk),
-        update: Update::default(),
-        expect: vec![Expect::Exists],
-    }
+    Write::Update { key: key(sk), update: Update::default(), expect: vec![Expect::Exists] }
 }
 
 pub(crate) fn delete(sk: &str) -> Write {
-    Write::Delete {
-        key: key(sk),
-        expect: vec![Expect::Exists],
-    }
+    Write::Delete { key: key(sk), expect: vec![Expect::Exists] }
 }
 
 /// Each way a commit is sent, with the operation that carries it.
@@ -58,16 +48,8 @@ pub(crate) fn shapes() -> [(&'static str, Vec<Write>); 4] {
 }
 
 pub(crate) fn error(code: &str) -> Fate {
-    let body =
-        json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "said so"});
-    Fate::Answer(
-        if code.starts_with("Internal") {
-            500
-        } else {
-            400
-        },
-        body.to_string(),
-    )
+    let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "said so"});
+    Fate::Answer(if code.starts_with("Internal") { 500 } else { 400 }, body.to_string())
 }
 
 pub(crate) fn row(sk: &str, token: &str) -> Json {
@@ -75,18 +57,11 @@ pub(crate) fn row(sk: &str, token: &str) -> Json {
 }
 
 pub(crate) fn item(sk: &str, token: &str) -> Item {
-    Item::new()
-        .with("pk", "p")
-        .with("sk", sk)
-        .with("version", 3_u64)
-        .with("last_commit", token)
+    Item::new().with("pk", "p").with("sk", sk).with("version", 3_u64).with("last_commit", token)
 }
 
 pub(crate) fn rows(rows: &[Json]) -> Fate {
-    Fate::Answer(
-        200,
-        json!({"Responses": {"test-contract": rows}, "UnprocessedKeys": {}}).to_string(),
-    )
+    Fate::Answer(200, json!({"Responses": {"test-contract": rows}, "UnprocessedKeys": {}}).to_string())
 }
 
 /// A cancelled transaction: for each write its code, and the row that comes along.
@@ -107,8 +82,7 @@ pub(crate) fn cancelled(reasons: &[(&str, Option<Json>)]) -> Fate {
 }
 
 pub(crate) fn failed(row: Option<Json>) -> Fate {
-    let mut body =
-        json!({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"});
+    let mut body = json!({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"});
     if let Some(row) = row {
         body["Item"] = row;
     }
@@ -117,19 +91,10 @@ pub(crate) fn failed(row: Option<Json>) -> Fate {
 
 /// A batch's reply that holds these rows and leaves these keys over.
 pub(crate) fn batch(rows: &[Json], left_over: &[&str]) -> Fate {
-    let keys: Vec<Json> = left_over
-        .iter()
-        .map(|sk| json!({"pk": {"S": "p"}, "sk": {"S": sk}}))
-        .collect();
-    let rest = if keys.is_empty() {
-        json!({})
-    } else {
-        json!({"test-contract": {"Keys": keys, "ConsistentRead": true}})
-    };
-    Fate::Answer(
-        200,
-        json!({"Responses": {"test-contract": rows}, "UnprocessedKeys": rest}).to_string(),
-    )
+    let keys: Vec<Json> = left_over.iter().map(|sk| json!({"pk": {"S": "p"}, "sk": {"S": sk}})).collect();
+    let rest =
+        if keys.is_empty() { json!({}) } else { json!({"test-contract": {"Keys": keys, "ConsistentRead": true}}) };
+    Fate::Answer(200, json!({"Responses": {"test-contract": rows}, "UnprocessedKeys": rest}).to_string())
 }
 
 /// The events of target `calls` while this runs.
@@ -145,10 +110,7 @@ pub(crate) async fn events(run: impl Future<Output = ()>) -> Vec<String> {
         .finish();
     run.with_subscriber(subscriber).await;
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    text.lines()
-        .filter_map(|line| line.strip_prefix("calls: "))
-        .map(|line| line.trim().to_owned())
-        .collect()
+    text.lines().filter_map(|line| line.strip_prefix("calls: ")).map(|line| line.trim().to_owned()).collect()
 }
 
 #[derive(Debug, Clone, Default)]

@@ -57,22 +57,12 @@ fn key(sk: &str) -> Key {
 
 /// Each shape of commit: alone and in a transaction.
 fn shapes() -> [Vec<Write>; 3] {
-    let add = Update {
-        add: vec![("n", 1)],
-        ..Update::default()
-    };
-    let count = |sk| Write::Update {
-        key: key(sk),
-        update: add.clone(),
-        expect: vec![Expect::Absent],
-    };
+    let add = Update { add: vec![("n", 1)], ..Update::default() };
+    let count = |sk| Write::Update { key: key(sk), update: add.clone(), expect: vec![Expect::Absent] };
     [
         vec![Write::create(key("put"), Item::new().with("n", 1_u64))],
         vec![count("update")],
-        vec![
-            count("together"),
-            Write::create(key("beside"), Item::new().with("n", 1_u64)),
-        ],
+        vec![count("together"), Write::create(key("beside"), Item::new().with("n", 1_u64))],
     ]
 }
 
@@ -81,21 +71,14 @@ fn shapes() -> [Vec<Write>; 3] {
 async fn a_lost_reply_is_settled_by_reading() {
     let replies = [
         Fate::LoseReply,
-        Fate::Replace(
-            500,
-            r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#.to_owned(),
-        ),
+        Fate::Replace(500, r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#.to_owned()),
         Fate::Replace(503, "<html>no capacity</html>".to_owned()),
         Fate::Replace(200, "{\"torn".to_owned()),
         Fate::Replace(
             400,
-            r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException"}"#
-                .to_owned(),
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException"}"#.to_owned(),
         ),
-        Fate::Replace(
-            400,
-            r#"{"__type":"com.amazonaws.dynamodb.v20120810#NobodyKnowsThisException"}"#.to_owned(),
-        ),
+        Fate::Replace(400, r#"{"__type":"com.amazonaws.dynamodb.v20120810#NobodyKnowsThisException"}"#.to_owned()),
     ];
     for (number, fate) in replies.into_iter().enumerate() {
         let Emulated { store, wire, run } = Emulated::new().await;
@@ -103,17 +86,9 @@ async fn a_lost_reply_is_settled_by_reading() {
             let token = CommitToken::new(format!("{run}-{number}-{shape}"));
             wire.next(Calls::Writes, fate.clone());
             let before = wire.operations().len();
-            assert_eq!(
-                store.commit(&token, writes).await.unwrap(),
-                Commit::Committed,
-                "{fate:?}, {writes:?}"
-            );
+            assert_eq!(store.commit(&token, writes).await.unwrap(), Commit::Committed, "{fate:?}, {writes:?}");
             let operations = wire.operations().split_off(before);
-            assert_eq!(
-                operations.len(),
-                2,
-                "one write that is not repeated, one read: {operations:?}"
-            );
+            assert_eq!(operations.len(), 2, "one write that is not repeated, one read: {operations:?}");
             assert_eq!(operations[1], "BatchGetItem");
             for write in writes {
                 let row = store.get(write.key()).await.unwrap().unwrap();
@@ -134,10 +109,7 @@ async fn a_lost_reply_and_no_reads_are_unknown() {
             wire.next(Calls::Reads, Fate::LoseCall);
         }
         assert_eq!(store.commit(&token, writes).await.unwrap(), Commit::Unknown);
-        assert_eq!(
-            store.commit(&token, writes).await.unwrap(),
-            Commit::Committed
-        );
+        assert_eq!(store.commit(&token, writes).await.unwrap(), Commit::Committed);
         for write in writes {
             let row = store.get(write.key()).await.unwrap().unwrap();
             assert_eq!((row.number("n"), row.version()), (Some(1), 1));
@@ -151,15 +123,9 @@ async fn a_conflict_is_told_from_the_reply() {
     let Emulated { store, wire, run } = Emulated::new().await;
     for (shape, writes) in shapes().iter().enumerate() {
         let token = |who| CommitToken::new(format!("{run}-{shape}-{who}"));
-        assert_eq!(
-            store.commit(&token("first"), writes).await.unwrap(),
-            Commit::Committed
-        );
+        assert_eq!(store.commit(&token("first"), writes).await.unwrap(), Commit::Committed);
         let before = wire.operations().len();
-        assert!(matches!(
-            store.commit(&token("second"), writes).await.unwrap(),
-            Commit::Conflict(_)
-        ));
+        assert!(matches!(store.commit(&token("second"), writes).await.unwrap(), Commit::Conflict(_)));
         assert_eq!(wire.operations().len(), before + 1, "one call");
     }
 }
@@ -169,45 +135,22 @@ async fn a_conflict_is_told_from_the_reply() {
 async fn capacity_is_counted_when_asked_for() {
     let Emulated { store, wire, run } = Emulated::new().await;
     let write = [Write::create(key("counted"), Item::new())];
-    assert_eq!(
-        store
-            .commit(&CommitToken::new(format!("{run}-a")), &write)
-            .await
-            .unwrap(),
-        Commit::Committed
-    );
+    assert_eq!(store.commit(&CommitToken::new(format!("{run}-a")), &write).await.unwrap(), Commit::Committed);
     store.get(&key("counted")).await.unwrap();
-    assert!(
-        wire.sent()
-            .iter()
-            .all(|(_, body)| !body.contains("ReturnConsumedCapacity"))
-    );
+    assert!(wire.sent().iter().all(|(_, body)| !body.contains("ReturnConsumedCapacity")));
 
     let counting = store.counting_capacity();
     let before = wire.sent().len();
     let events = crate::answers::events(async {
-        let writes = [
-            Write::create(key("counted-1"), Item::new()),
-            Write::create(key("counted-2"), Item::new()),
-        ];
+        let writes = [Write::create(key("counted-1"), Item::new()), Write::create(key("counted-2"), Item::new())];
         let token = CommitToken::new(format!("{run}-b"));
-        assert_eq!(
-            counting.commit(&token, &writes).await.unwrap(),
-            Commit::Committed
-        );
+        assert_eq!(counting.commit(&token, &writes).await.unwrap(), Commit::Committed);
         counting.get(&key("counted-1")).await.unwrap();
     })
     .await;
-    assert!(
-        wire.sent()[before..]
-            .iter()
-            .all(|(_, body)| body.contains("\"ReturnConsumedCapacity\":\"TOTAL\""))
-    );
+    assert!(wire.sent()[before..].iter().all(|(_, body)| body.contains("\"ReturnConsumedCapacity\":\"TOTAL\"")));
     assert_eq!(
         events,
-        [
-            r#"service="dynamodb" op="TransactWriteItems" units=4.0"#,
-            r#"service="dynamodb" op="GetItem" units=1.0"#,
-        ]
+        [r#"service="dynamodb" op="TransactWriteItems" units=4.0"#, r#"service="dynamodb" op="GetItem" units=1.0"#,]
     );
 }

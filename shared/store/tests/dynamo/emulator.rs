@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType,
 };
 use causeway_store::contract::{BY_OWNER, DUE, Loss, OTHER, ROWS, Subject};
 use causeway_store::dynamo::DynamoStore;
@@ -35,22 +35,9 @@ impl Emulated {
         let client = wire.client(&endpoint);
         let run = unique();
         let prefix = format!("store-{run}");
-        create(
-            &client,
-            &prefix,
-            ROWS,
-            &[
-                (BY_OWNER, ScalarAttributeType::S),
-                (DUE, ScalarAttributeType::N),
-            ],
-        )
-        .await;
+        create(&client, &prefix, ROWS, &[(BY_OWNER, ScalarAttributeType::S), (DUE, ScalarAttributeType::N)]).await;
         create(&client, &prefix, OTHER, &[]).await;
-        Self {
-            store: DynamoStore::new(client, prefix),
-            wire,
-            run,
-        }
+        Self { store: DynamoStore::new(client, prefix), wire, run }
     }
 
     /// As the contract wants it.
@@ -68,23 +55,11 @@ impl Emulated {
 
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_nanos();
-    format!(
-        "{:016x}-{}",
-        now as u64,
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    format!("{:016x}-{}", now as u64, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-async fn create(
-    client: &Client,
-    prefix: &str,
-    table: Table,
-    indexes: &[(Index, ScalarAttributeType)],
-) {
+async fn create(client: &Client, prefix: &str, table: Table, indexes: &[(Index, ScalarAttributeType)]) {
     let mut request = client
         .create_table()
         .table_name(format!("{prefix}-{}", table.0))
@@ -93,9 +68,7 @@ async fn create(
         .attribute_definitions(defined("pk", ScalarAttributeType::S))
         .attribute_definitions(defined("sk", ScalarAttributeType::S));
     for (index, sort) in indexes {
-        let keys_only = Projection::builder()
-            .projection_type(ProjectionType::KeysOnly)
-            .build();
+        let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
         let definition = GlobalSecondaryIndex::builder()
             .index_name(index.name)
             .set_key_schema(Some(schema(index.pk, index.sk)))
@@ -112,20 +85,10 @@ async fn create(
 
 fn schema(pk: &str, sk: &str) -> Vec<KeySchemaElement> {
     [(pk, KeyType::Hash), (sk, KeyType::Range)]
-        .map(|(name, kind)| {
-            KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(kind)
-                .build()
-                .unwrap()
-        })
+        .map(|(name, kind)| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap())
         .to_vec()
 }
 
 fn defined(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
-    AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(kind)
-        .build()
-        .unwrap()
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
 }

@@ -2,8 +2,7 @@
 
 use causeway_store::contract::{OTHER, ROWS};
 use causeway_store::{
-    Commit, CommitToken, Expect, Item, Key, MemoryStore, Query, Range, Store, StoreError, Update,
-    Value, Write,
+    Commit, CommitToken, Expect, Item, Key, MemoryStore, Query, Range, Store, StoreError, Update, Value, Write,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -63,8 +62,7 @@ fn any_update() -> impl Strategy<Value = Update> {
 }
 
 fn any_item() -> impl Strategy<Value = Item> {
-    prop::collection::btree_map(any_field().prop_map(str::to_owned), any_value(), 0..3)
-        .prop_map(Item)
+    prop::collection::btree_map(any_field().prop_map(str::to_owned), any_value(), 0..3).prop_map(Item)
 }
 
 /// A write of one of a few rows, which are named once the history has its partition.
@@ -82,10 +80,7 @@ fn any_write() -> impl Strategy<Value = (usize, Write)> {
 
 /// Commits of one to four writes; some are sent twice.
 fn any_history() -> impl Strategy<Value = Vec<(Vec<(usize, Write)>, bool)>> {
-    let commit = (
-        prop::collection::vec(any_write(), 1..4),
-        prop::bool::weighted(0.2),
-    );
+    let commit = (prop::collection::vec(any_write(), 1..4), prop::bool::weighted(0.2));
     prop::collection::vec(commit, 1..COMMITS)
 }
 
@@ -98,11 +93,7 @@ fn placed(partition: &str, (row, write): &(usize, Write)) -> Write {
     let key = place(partition, *row);
     match write.clone() {
         Write::Put { item, expect, .. } => Write::Put { key, item, expect },
-        Write::Update { update, expect, .. } => Write::Update {
-            key,
-            update,
-            expect,
-        },
+        Write::Update { update, expect, .. } => Write::Update { key, update, expect },
         Write::Delete { expect, .. } => Write::Delete { key, expect },
         Write::Check { expect, .. } => Write::Check { key, expect },
     }
@@ -124,10 +115,7 @@ async fn replay(
 ) -> Result<(), TestCaseError> {
     let memory = MemoryStore::new();
     for (number, (writes, twice)) in history.iter().enumerate() {
-        let writes: Vec<Write> = writes
-            .iter()
-            .map(|write| placed(partition, write))
-            .collect();
+        let writes: Vec<Write> = writes.iter().map(|write| placed(partition, write)).collect();
         let token = CommitToken::new(format!("{}-{partition}-{number}", emulated.run));
         for _ in 0..=usize::from(*twice) {
             let here = told(memory.commit(&token, &writes).await);
@@ -136,12 +124,7 @@ async fn replay(
         }
         let keys: Vec<Key> = (0..4).map(|row| place(partition, row)).collect();
         let here = memory.get_many(&keys).await.unwrap();
-        prop_assert_eq!(
-            here,
-            emulated.store.get_many(&keys).await.unwrap(),
-            "{:?}",
-            writes
-        );
+        prop_assert_eq!(here, emulated.store.get_many(&keys).await.unwrap(), "{:?}", writes);
     }
     let all = Query::table(ROWS, partition, Range::All);
     let here = memory.query(&all).await.unwrap().items;
@@ -151,16 +134,9 @@ async fn replay(
 
 #[test]
 fn both_sides_tell_and_keep_the_same() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let emulated = runtime.block_on(Emulated::new());
-    let mut runner = TestRunner::new(Config {
-        cases: HISTORIES,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: HISTORIES, failure_persistence: None, ..Config::default() });
     let partitions = std::cell::Cell::new(0_u32);
     let outcome = runner.run(&any_history(), |history| {
         partitions.set(partitions.get() + 1);

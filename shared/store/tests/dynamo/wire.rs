@@ -7,8 +7,7 @@ use aws_sdk_dynamodb::config::http::HttpRequest;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, RuntimeComponents};
 use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -77,10 +76,7 @@ impl Wire {
 
     /// Operations called so far.
     pub(crate) fn operations(&self) -> Vec<String> {
-        self.sent()
-            .into_iter()
-            .map(|(operation, _)| operation)
-            .collect()
+        self.sent().into_iter().map(|(operation, _)| operation).collect()
     }
 
     fn record(&self, request: &HttpRequest) -> Option<Fate> {
@@ -100,16 +96,9 @@ impl Wire {
 }
 
 impl HttpClient for Wire {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let service = self.service.http_connector(settings, components);
-        SharedHttpConnector::new(Line {
-            wire: self.clone(),
-            service,
-        })
+        SharedHttpConnector::new(Line { wire: self.clone(), service })
     }
 }
 
@@ -148,8 +137,6 @@ fn broken() -> ConnectorError {
 
 fn response(status: u16, body: String) -> HttpResponse {
     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-    response
-        .headers_mut()
-        .insert("content-type", "application/x-amz-json-1.0");
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     response
 }

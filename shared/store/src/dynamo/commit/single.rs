@@ -37,13 +37,7 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record(
-            "PutItem",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
-        );
+        calls::record("PutItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
         let Err(error) = result else {
             return Ok(Reply::Done);
         };
@@ -79,13 +73,7 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record(
-            "UpdateItem",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
-        );
+        calls::record("UpdateItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
         let Err(error) = result else {
             return Ok(Reply::Done);
         };
@@ -113,13 +101,7 @@ impl DynamoStore {
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
-        calls::record(
-            "DeleteItem",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
-        );
+        calls::record("DeleteItem", result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())));
         let Err(error) = result else {
             return Ok(Reply::Done);
         };

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update as UpdateItem,
+    CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update as UpdateItem,
 };
 
 use super::super::expression::Expression;
@@ -17,11 +17,7 @@ use crate::row::{Item, Key};
 const ON_FAILURE: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
 impl DynamoStore {
-    pub(super) async fn transact(
-        &self,
-        token: &CommitToken,
-        writes: &[Write],
-    ) -> Result<Reply, StoreError> {
+    pub(super) async fn transact(&self, token: &CommitToken, writes: &[Write]) -> Result<Reply, StoreError> {
         let items = writes
             .iter()
             .map(|write| self.item(token, write))
@@ -37,10 +33,7 @@ impl DynamoStore {
             .await;
         calls::record(
             "TransactWriteItems",
-            result
-                .as_ref()
-                .ok()
-                .and_then(|reply| calls::units(reply.consumed_capacity())),
+            result.as_ref().ok().and_then(|reply| calls::units(reply.consumed_capacity())),
         );
         let Err(error) = result else {
             return Ok(Reply::Done);
@@ -56,29 +49,15 @@ impl DynamoStore {
     fn item(&self, token: &CommitToken, write: &Write) -> Result<TransactWriteItem, BuildError> {
         let item = TransactWriteItem::builder();
         Ok(match write {
-            Write::Put {
-                key,
-                item: row,
-                expect,
-            } => item.put(self.put_part(token, key, row, expect)?),
-            Write::Update {
-                key,
-                update,
-                expect,
-            } => item.update(self.update_part(token, key, update, expect)?),
+            Write::Put { key, item: row, expect } => item.put(self.put_part(token, key, row, expect)?),
+            Write::Update { key, update, expect } => item.update(self.update_part(token, key, update, expect)?),
             Write::Delete { key, expect } => item.delete(self.delete_part(key, expect)?),
             Write::Check { key, expect } => item.condition_check(self.check_part(key, expect)?),
         }
         .build())
     }
 
-    fn put_part(
-        &self,
-        token: &CommitToken,
-        key: &Key,
-        item: &Item,
-        expect: &[Expect],
-    ) -> Result<Put, BuildError> {
+    fn put_part(&self, token: &CommitToken, key: &Key, item: &Item, expect: &[Expect]) -> Result<Put, BuildError> {
         let mut expression = Expression::default();
         let condition = expression.marking_condition(expect, token);
         let (names, values) = expression.into_parts();
@@ -151,17 +130,13 @@ impl DynamoStore {
 fn cancelled_by(reasons: &[CancellationReason]) -> Result<Reply, StoreError> {
     let has = |code: &str| reasons.iter().find(|reason| reason.code() == Some(code));
     if has("ConditionalCheckFailed").is_some() {
-        return Ok(Reply::Failed(
-            reasons.iter().map(finding).collect::<Result<_, _>>()?,
-        ));
+        return Ok(Reply::Failed(reasons.iter().map(finding).collect::<Result<_, _>>()?));
     }
     let ours = has("ValidationError").or_else(|| has("ItemCollectionSizeLimitExceeded"));
     match ours {
         Some(reason) => {
             let message = reason.message().unwrap_or("no message");
-            Err(StoreError::Refused(format!(
-                "TransactWriteItems: {message}"
-            )))
+            Err(StoreError::Refused(format!("TransactWriteItems: {message}")))
         }
         None => Ok(Reply::Contended),
     }
