@@ -8,7 +8,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 BINS := $(foreach f,$(FUNCTIONS),--bin $(f))
 
 .DEFAULT_GOAL := help
-.PHONY: help install build up down status logs demo test check release tf-check tf-local deny contracts-check fmt
+.PHONY: help install build up down status logs demo test check release tf-check tf-local bench deny contracts-check fmt
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ deny: ## licences, yanked crates, banned crates (needs cargo-deny)
 
 release: ## release zips for AWS (glibc <= 2.34; ARCH=arm64 or x86_64)
 	@$(PYTHON) scripts/release.py $(if $(ARCH),--arch $(ARCH))
+
+bench: ## measure the local stack with release builds (docs/benchmarks.md)
+	@$(PLATFORM) install
+	@.local/venv/bin/python tests/bench/run.py
 
 tf-check: ## Terraform: fmt, validate, test
 	@$(PYTHON) infra/terraform/check.py check

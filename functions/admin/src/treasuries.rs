@@ -52,11 +52,13 @@ pub struct TreasuryRequest {
 
 /// How a treasury's key is held, as an operator says it.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum TreasuryKeyRequest {
     /// A KMS key of spec ECC_SECG_P256K1; the address follows from it.
     Kms {
         /// Key id or ARN.
+        // By hand: the schema's generator does not know serde's rename_all_fields.
+        #[serde(rename = "keyId")]
         key_id: String,
     },
     /// An imported key in the secret `imported-keys`. Its address is checked when it signs: this function cannot read
@@ -91,11 +93,13 @@ pub struct TreasuryShown {
 
 /// How a treasury's key is held.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum TreasuryKey {
     /// A KMS key.
     Kms {
         /// Key id or ARN.
+        // By hand: the schema's generator does not know serde's rename_all_fields.
+        #[serde(rename = "keyId")]
         key_id: String,
     },
     /// An imported key in the secret `imported-keys`.

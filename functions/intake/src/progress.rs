@@ -1,5 +1,7 @@
 //! How far a parcel is: its stored state, refined by what lane and tracker know at this moment.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use causeway_domain::{
     B256,
     clock::Millis,
@@ -14,6 +16,9 @@ use causeway_state::{
 use causeway_store::{Item, Key};
 
 use crate::Intake;
+
+/// Rows of one read (DynamoDB: BatchGetItem takes 100).
+const KEYS_PER_READ: usize = 100;
 
 /// A parcel and how far it is.
 #[derive(Debug)]
@@ -34,6 +39,50 @@ impl Told {
     /// The transaction that settled it, or the one that is to.
     pub fn hash(&self) -> Option<B256> {
         self.parcel.settled.as_ref().map(|settled| settled.hash).or(self.parcel.hash)
+    }
+
+    const fn under_way(&self) -> bool {
+        match self.parcel.state {
+            ParcelState::Assigned | ParcelState::Reopened => true,
+            ParcelState::Accepted
+            | ParcelState::Waiting
+            | ParcelState::Confirmed
+            | ParcelState::Rejected
+            | ParcelState::Failed
+            | ParcelState::Cancelled => false,
+        }
+    }
+
+    /// The rows that know more of it than its own: the head, and while it is under way its lane's gate and its watch.
+    fn places(&self) -> Vec<Key> {
+        let mut places = vec![Head::key(self.parcel.network())];
+        if self.under_way() {
+            places.push(Gate::key(&self.parcel.wallet));
+            places.extend(self.watch_key());
+        }
+        places
+    }
+
+    fn watch_key(&self) -> Option<Key> {
+        self.hash().map(|hash| Watch::key(self.parcel.network(), hash))
+    }
+
+    /// Its lane may have handed it to a node.
+    fn moved(&mut self, gate: Option<Gate>) {
+        let Some(gate) = gate else { return };
+        let seen = self.parcel.number.is_some_and(|number| number < gate.seen);
+        if self.parcel.state == ParcelState::Assigned && seen {
+            self.progress = Progress::Broadcast;
+            self.updated_at = self.updated_at.max(gate.moved_at);
+        }
+    }
+
+    /// Whether a block of the chain holds it.
+    fn included(&mut self, height: Option<u64>) {
+        self.height = height.or(self.height);
+        if height.is_some() && self.parcel.state == ParcelState::Assigned {
+            self.progress = Progress::Included;
+        }
     }
 }
 
@@ -62,82 +111,50 @@ impl Intake {
         Ok(told)
     }
 
+    /// Two batch reads for a whole page: what lanes and tracker know, then the headers that decide.
     async fn refine(&self, told: &mut [Told]) -> Result<(), ApiError> {
-        let mut keys: Vec<Key> = Vec::new();
-        let mut place = |key: Key| match keys.iter().position(|known| *known == key) {
-            Some(position) => position,
-            None => {
-                keys.push(key);
-                keys.len() - 1
+        let keys = told.iter().filter(|told| told.hash().is_some()).flat_map(Told::places);
+        let known = self.read(keys.collect()).await?;
+        let mut included = BTreeMap::new();
+        for (at, told) in told.iter_mut().enumerate() {
+            if told.under_way() {
+                told.moved(row(&known, &Gate::key(&told.parcel.wallet))?);
+                let watch: Option<Watch> = told.watch_key().map_or(Ok(None), |key| row(&known, &key))?;
+                included.extend(watch.and_then(|watch| Some((at, (watch.height?, watch.block_hash?)))));
             }
-        };
-        // Per parcel with a number: head, gate, watch.
-        let wanted: Vec<Option<[usize; 3]>> = told
-            .iter()
-            .map(|told| {
-                let hash = told.hash()?;
-                let network = told.parcel.network();
-                Some([
-                    place(Head::key(network)),
-                    place(Gate::key(&told.parcel.wallet)),
-                    place(Watch::key(network, hash)),
-                ])
-            })
-            .collect();
-        let rows = self.read(&keys).await?;
-        for (told, wanted) in told.iter_mut().zip(wanted) {
-            let Some([head, gate, watch]) = wanted else { continue };
-            let head = parse::<Head>(rows[head].as_ref())?;
-            let gate = parse::<Gate>(rows[gate].as_ref())?;
-            let watch = parse::<Watch>(rows[watch].as_ref())?;
-            self.place(told, head, gate, watch).await?;
         }
-        Ok(())
-    }
-
-    async fn place(
-        &self,
-        told: &mut Told,
-        head: Option<Head>,
-        gate: Option<Gate>,
-        watch: Option<Watch>,
-    ) -> Result<(), ApiError> {
-        let network = told.parcel.network().clone();
-        let under_way = matches!(told.parcel.state, ParcelState::Assigned | ParcelState::Reopened);
-        if under_way {
-            let seen = gate.as_ref().is_some_and(|gate| told.parcel.number.is_some_and(|number| number < gate.seen));
-            if told.parcel.state == ParcelState::Assigned && seen {
-                told.progress = Progress::Broadcast;
-                told.updated_at = told.updated_at.max(gate.map(|gate| gate.moved_at).unwrap_or_default());
-            }
-            if let Some((height, block)) = watch.and_then(|watch| Some((watch.height?, watch.block_hash?))) {
+        let header = |at: usize, height| HeaderRow::key(told[at].parcel.network(), height);
+        let headers = self.read(included.iter().map(|(at, (height, _))| header(*at, *height)).collect()).await?;
+        for (at, told) in told.iter_mut().enumerate() {
+            if let Some((height, block)) = included.get(&at) {
                 // Only the ring says whether that block is (still) on the chain.
-                let header = self.read(&[HeaderRow::key(&network, height)]).await?.pop().flatten();
-                if parse::<HeaderRow>(header.as_ref())?.is_some_and(|header| header.hash == block) {
-                    told.height = Some(height);
-                    if told.parcel.state == ParcelState::Assigned {
-                        told.progress = Progress::Included;
-                    }
-                }
+                let header: Option<HeaderRow> = row(&headers, &HeaderRow::key(told.parcel.network(), *height))?;
+                told.included(header.is_some_and(|header| header.hash == *block).then_some(*height));
             }
-        }
-        if let (Some(height), Some(head)) = (told.height, head) {
-            told.confirmations = (head.height + 1).saturating_sub(height);
+            if let Some(height) = told.height {
+                let head: Option<Head> = row(&known, &Head::key(told.parcel.network()))?;
+                told.confirmations = head.map_or(0, |head| (head.height + 1).saturating_sub(height));
+            }
         }
         Ok(())
     }
 
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, ApiError> {
-        let mut rows = Vec::with_capacity(keys.len());
-        for chunk in keys.chunks(100) {
-            rows.extend(self.store.get_many(chunk).await.map_err(|error| ApiError::internal(&error))?);
+    async fn read(&self, keys: BTreeSet<Key>) -> Result<Rows, ApiError> {
+        let keys: Vec<Key> = keys.into_iter().collect();
+        let mut found = Rows::new();
+        for chunk in keys.chunks(KEYS_PER_READ) {
+            let rows = self.store.get_many(chunk).await.map_err(|error| ApiError::internal(&error))?;
+            found.extend(chunk.iter().cloned().zip(rows).filter_map(|(key, row)| Some((key, row?))));
         }
-        Ok(rows)
+        Ok(found)
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(row: Option<&Item>) -> Result<Option<T>, ApiError> {
-    row.map(Item::parse).transpose().map_err(|error| ApiError::internal(&error))
+/// Rows that were found.
+type Rows = BTreeMap<Key, Item>;
+
+fn row<T: serde::de::DeserializeOwned>(rows: &Rows, key: &Key) -> Result<Option<T>, ApiError> {
+    rows.get(key).map(Item::parse).transpose().map_err(|error| ApiError::internal(&error))
 }
 
 const fn stored(state: ParcelState) -> Progress {

@@ -15,7 +15,10 @@ pub async fn sdk() -> SdkConfig {
 #[cfg(feature = "store")]
 pub fn store(sdk: &SdkConfig, config: &Config) -> std::sync::Arc<dyn causeway_store::Store> {
     let client = aws_sdk_dynamodb::Client::new(sdk);
-    std::sync::Arc::new(causeway_store::dynamo::DynamoStore::new(client, config.prefix.clone()))
+    let store = causeway_store::dynamo::DynamoStore::new(client, config.prefix.clone());
+    // Asked for only where calls are logged: nobody else reads it.
+    let counts = tracing::enabled!(target: "calls", tracing::Level::DEBUG);
+    std::sync::Arc::new(if counts { store.counting_capacity() } else { store })
 }
 
 /// SQS.

@@ -56,6 +56,10 @@ class Functions:
             for name in names:
                 self._configure(name, before[name])
 
+    def set_variables(self, name: str, **changed: str) -> None:
+        """Changes some of a function's environment, which ends its workers."""
+        self._configure(name, self._variables(name) | changed)
+
     def _variables(self, name: str) -> dict[str, str]:
         configuration = self.stack.client("lambda").get_function_configuration(FunctionName=self.stack.function(name))
         return configuration["Environment"]["Variables"]

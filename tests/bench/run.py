@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Measures the deployed local stack with release builds: rates, latencies, calls, CPU, starts, sizes.
+
+    make bench                                           everything, on a stack of its own
+    .local/venv/bin/python tests/bench/run.py --only pace,drain
+    … --binaries DIR        functions' binaries from elsewhere (another state of the code, to compare)
+    … --result FILE         where the JSON goes (.local/bench/result.json)
+
+Nothing here passes or fails by a time: it prints what it measured. docs/benchmarks.md keeps results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e"), str(HERE)]
+
+import calls as call_counts  # noqa: E402
+import cold  # noqa: E402
+import report  # noqa: E402
+from phases import Bench  # noqa: E402
+from workers import Workers  # noqa: E402
+
+from localstack import processes, settings, stack  # noqa: E402
+
+PHASES = ("starts", "pace", "accept", "drain", "kill", "calls")
+FUNCTIONS = sorted(path.parent.parent.name for path in ROOT.glob("functions/*/src/main.rs"))
+
+
+def main() -> int:
+    """Builds, brings a stack up, measures, takes it down."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(PHASES), help=f"phases by comma ({','.join(PHASES)})")
+    parser.add_argument("--binaries", type=Path, help="folder of the binaries (target/release, which is built first)")
+    parser.add_argument("--result", type=Path, default=ROOT / ".local" / "bench" / "result.json")
+    given = parser.parse_args()
+    wanted = given.only.split(",")
+    if unknown := set(wanted) - set(PHASES):
+        parser.error(f"--only: {', '.join(sorted(unknown))} is not among {', '.join(PHASES)}")
+    binaries = given.binaries or build()
+    with own_stack(binaries) as here:
+        result = measure(here, binaries, [phase for phase in PHASES if phase in wanted])
+    given.result.parent.mkdir(parents=True, exist_ok=True)
+    given.result.write_text(json.dumps(result, indent=2) + "\n")
+    print(report.text(result))
+    print(f"\nas JSON: {given.result}")
+    return 0
+
+
+def build() -> Path:
+    """Release builds of the functions and of the command line, which drives the load."""
+    wanted = [part for name in [*FUNCTIONS, "causeway"] for part in ("--bin", name)]
+    subprocess.run(["cargo", "build", "--release", *wanted], cwd=ROOT, check=True)
+    return ROOT / "target" / "release"
+
+
+class own_stack:  # noqa: N801 (used as a function in a with statement)
+    """A stack on free ports with the state folder .local/bench; taken down whatever happens."""
+
+    def __init__(self, binaries: Path) -> None:
+        state = ROOT / ".local" / "bench"
+        port, chain_port = processes.free_ports(2)
+        self.zips = state / "zips"
+        self.env = {**os.environ, "CAUSEWAY_PORT": str(port), "CAUSEWAY_CHAIN_PORT": str(chain_port),
+                    "CAUSEWAY_STATE": str(state), "CAUSEWAY_PROFILE": "release", "CAUSEWAY_ZIPS": str(self.zips)}
+        self.binaries = binaries
+
+    def __enter__(self) -> settings.Settings:
+        self._platform("down")
+        self._platform("package", "--binaries", str(self.binaries), "--zips", str(self.zips))
+        try:
+            self._platform("up")
+        except BaseException:
+            self._platform("down")
+            raise
+        return settings.from_environment(self.env)
+
+    def __exit__(self, *_: object) -> None:
+        self._platform("down")
+
+    def _platform(self, *verb: str) -> None:
+        platform = [sys.executable, str(ROOT / "localstack" / "platform.py")]
+        subprocess.run([*platform, *verb], cwd=ROOT, env=self.env, check=True)
+
+
+def measure(here: settings.Settings, binaries: Path, phases: list[str]) -> dict:
+    """Every phase's numbers by its name."""
+    others = {name: process.pid for name, process in stack.running(here).items()}
+    outputs = json.loads((here.state / "outputs.json").read_text())
+    workers = Workers(outputs["endpoint"], outputs["functions"], others)
+    bench = Bench(here.state / "outputs.json", binaries / "causeway", workers)
+    result: dict = {"machine": report.machine()}
+    try:
+        for phase in phases:
+            print(f"\n--- {phase}", flush=True)
+            begun = time.monotonic()
+            result[phase] = {
+                "starts": lambda: {name: cold.measure(here.zips / f"{name}.zip", bench.variables(name))
+                                   for name in FUNCTIONS},
+                "pace": bench.pace, "accept": bench.accept, "drain": bench.drain, "kill": bench.kill,
+                "calls": lambda: bench.calls(call_counts.between),
+            }[phase]()
+            print(f"    done in {time.monotonic() - begun:.0f} s", flush=True)
+    finally:
+        workers.close()
+    result["workers_at_once"] = workers.peak
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
