@@ -1,12 +1,12 @@
 # The alarms of the topology. What to do on each is in docs/operations.md.
 
 locals {
-  # What an alarm is repeated for, and where its metric is found. Our own metrics carry no
-  # dimension, or the network's: deployments that share an account would share these alarms.
+  # What an alarm is repeated for, and where its metric is found. Our own metrics carry the
+  # deployment's prefix, alone and with the network (shared/runtime/src/metrics.rs).
   alarm_scopes = {
-    once = { namespace = "Causeway", members = { "" = {} } }
+    once = { namespace = "Causeway", members = { "" = { Prefix = var.prefix } } }
     network = { namespace = "Causeway", members = {
-      for name in var.networks : name => { Network = name }
+      for name in var.networks : name => { Prefix = var.prefix, Network = name }
     } }
     queue = { namespace = "AWS/SQS", members = {
       for name in keys(local.queues) : name => { QueueName = "${var.prefix}-${name}" }

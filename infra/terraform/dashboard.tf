@@ -37,10 +37,10 @@ locals {
     ] },
     # Whatever the functions measure themselves appears without being named here.
     { title = "Causeway, sums", stat = "Sum", metrics = [
-      [{ expression = "SEARCH('Namespace=\"Causeway\"', 'Sum', 60)", label = "" }]
+      [{ expression = "SEARCH('Namespace=\"Causeway\" Prefix=\"${var.prefix}\"', 'Sum', 60)", label = "" }]
     ] },
     { title = "Causeway, maxima", stat = "Maximum", metrics = [
-      [{ expression = "SEARCH('Namespace=\"Causeway\"', 'Maximum', 60)", label = "" }]
+      [{ expression = "SEARCH('Namespace=\"Causeway\" Prefix=\"${var.prefix}\"', 'Maximum', 60)", label = "" }]
     ] },
   ]
 }

@@ -14,9 +14,6 @@ use crate::{
     record::{Told, read},
 };
 
-/// Counts new dead letters; the alarm is on it.
-const METRIC: &str = "DeadLetters";
-
 /// Why a dead letter is not surely recorded.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
@@ -75,7 +72,7 @@ impl Recorder {
 
     fn announce(&self, told: &Told, what: &str) {
         let letter = &told.letter;
-        metrics::emit(&*self.clock, METRIC, 1, None);
+        self.metrics.emit(&*self.clock, metrics::DEAD_LETTERS, 1, None);
         tracing::warn!(
             dead_letter = %letter.id,
             queue = letter.queue,

@@ -11,6 +11,7 @@ pub mod record;
 use std::sync::Arc;
 
 use causeway_domain::Clock;
+use causeway_runtime::metrics::Metrics;
 use causeway_store::Store;
 
 /// What dead-letters works with.
@@ -20,4 +21,6 @@ pub struct Recorder {
     pub store: Arc<dyn Store>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
 }

@@ -10,7 +10,7 @@ use causeway_domain::{
     id::{DeadLetterId, ParcelId},
     parcel::ParcelState,
 };
-use causeway_runtime::{Received, batch};
+use causeway_runtime::{Received, batch, metrics::Metrics};
 use causeway_state::{
     dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status},
     parcel::Parcel,
@@ -43,7 +43,7 @@ impl Clock for TestClock {
 }
 
 fn recorder(store: &MemoryStore) -> Recorder {
-    Recorder { store: Arc::new(store.clone()), clock: Arc::new(TestClock) }
+    Recorder { store: Arc::new(store.clone()), clock: Arc::new(TestClock), metrics: Metrics::new("causeway-test") }
 }
 
 fn sample(text: &str) -> Vec<Received> {

@@ -167,7 +167,7 @@ impl Sender {
         let next = match verdict {
             Verdict::Wait { reason, wake_at } => {
                 if *reason == WaitReason::TreasuryShort {
-                    metrics::emit(&*self.clock, "TreasuryShort", 1, Some(lane.network.as_str()));
+                    self.metrics.emit(&*self.clock, metrics::TREASURY_SHORT, 1, Some(&lane.network));
                 }
                 waiting(*reason, *wake_at)
             }
@@ -175,7 +175,7 @@ impl Sender {
             Verdict::Unknown => waiting(WaitReason::ChainUnavailable, now + quick(BUSY_MS, tries)),
             Verdict::Fatal { reason } => {
                 tracing::error!(lane = %lane, number = gate.seen, reason, "refused for good: the lane halts");
-                metrics::emit(&*self.clock, "LanesHalted", 1, Some(lane.network.as_str()));
+                self.metrics.emit(&*self.clock, metrics::LANES_HALTED, 1, Some(&lane.network));
                 gate.halted(&format!("number {} is refused: {reason}", gate.seen), gate.seen)
             }
         };

@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use causeway_chains::Chain;
 use causeway_domain::{Clock, id::NetworkId};
 use causeway_queue::Queue;
+use causeway_runtime::metrics::Metrics;
 use causeway_store::Store;
 
 /// What send works with.
@@ -29,4 +30,6 @@ pub struct Sender {
     pub chains: BTreeMap<NetworkId, Arc<dyn Chain>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use causeway_runtime::{Config, RealClock, aws, run_batches, telemetry};
+use causeway_runtime::{Config, RealClock, aws, metrics::Metrics, run_batches, telemetry};
 use causeway_send::Sender;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,6 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         queue: aws::queue(&sdk, &config),
         chains: aws::chains(&sdk, &config, Arc::<RealClock>::clone(&clock)).await?,
         clock,
+        metrics: Metrics::new(&config.prefix),
     });
     run_batches(config.prefix, move |messages| {
         let sender = Arc::clone(&sender);

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use causeway_domain::Clock;
 use causeway_queue::Queue;
+use causeway_runtime::metrics::Metrics;
 use causeway_store::Store;
 
 /// What settle works with.
@@ -27,4 +28,6 @@ pub struct Settler {
     pub queue: Arc<dyn Queue>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use causeway_runtime::{Config, RealClock, aws, run_batches, telemetry};
+use causeway_runtime::{Config, RealClock, aws, metrics::Metrics, run_batches, telemetry};
 use causeway_settle::Settler;
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,6 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         store: aws::store(&sdk, &config),
         queue: aws::queue(&sdk, &config),
         clock: Arc::new(RealClock),
+        metrics: Metrics::new(&config.prefix),
     });
     run_batches(config.prefix, move |messages| {
         let settler = Arc::clone(&settler);

@@ -156,7 +156,7 @@ impl Settler {
                     tracing::info!(%lane, number, %hash, trace = %one.transaction.trace, stage = ?stage.stage, "settled");
                 }
                 for lane in batch.halts.keys() {
-                    metrics::emit(&*self.clock, "LanesHalted", 1, Some(lane.network.as_str()));
+                    self.metrics.emit(&*self.clock, metrics::LANES_HALTED, 1, Some(&lane.network));
                 }
                 Ok(Progress::Done)
             }

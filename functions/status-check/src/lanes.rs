@@ -61,7 +61,7 @@ impl Tracker {
             }
             halted += u64::from(!gate.takes_more());
         }
-        metrics::emit(&*self.clock, "LanesHalted", halted, Some(network.id.as_str()));
+        self.metrics.emit(&*self.clock, metrics::LANES_HALTED, halted, Some(&network.id));
         Ok(())
     }
 

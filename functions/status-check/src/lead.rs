@@ -182,7 +182,7 @@ impl Tracker {
         let now = self.clock.now_ms();
         if now.saturating_sub(lead.written_at) >= RENEW_MS {
             self.write_head(network, lead).await?;
-            metrics::emit(&*self.clock, "Heartbeat", 1, Some(network.id.as_str()));
+            self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
         // Sweeps need no chain: they go on while every provider is down.
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {

@@ -22,6 +22,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use causeway_chains::{Chain, ChainError};
 use causeway_domain::{Clock, Networks, id::NetworkId};
 use causeway_queue::{Message, Queue, QueueError, QueueName};
+use causeway_runtime::metrics::Metrics;
 use causeway_state::commit::CommitError;
 use causeway_store::{RowError, Store, StoreError};
 use serde::Serialize;
@@ -37,6 +38,8 @@ pub struct Tracker {
     pub chains: BTreeMap<NetworkId, Arc<dyn Chain>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
     /// Enabled networks.
     pub networks: Networks,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use causeway_domain::{Clock, id::NetworkId};
-use causeway_runtime::{Config, RealClock, aws, config::optional, telemetry};
+use causeway_runtime::{Config, RealClock, aws, config::optional, metrics::Metrics, telemetry};
 use causeway_status_check::Tracker;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
         queue: aws::queue(&sdk, &config),
         chains: aws::chains(&sdk, &config, Arc::<RealClock>::clone(&clock)).await?,
         clock: Arc::<RealClock>::clone(&clock),
+        metrics: Metrics::new(&config.prefix),
         networks: config.networks,
     });
     let service = service_fn(move |event: LambdaEvent<Tick>| {

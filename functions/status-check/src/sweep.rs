@@ -40,7 +40,7 @@ impl Tracker {
             self.wake(&page.items).await?;
         }
         if overdue > 0 {
-            metrics::emit(&*self.clock, "WaitsOverdue", overdue as u64, Some(network.id.as_str()));
+            self.metrics.emit(&*self.clock, metrics::WAITS_OVERDUE, overdue as u64, Some(&network.id));
         }
         Ok(())
     }

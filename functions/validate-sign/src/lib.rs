@@ -22,6 +22,7 @@ use causeway_chains::Chain;
 use causeway_domain::{Clock, Networks, clock::Millis, fees::FeeHistory, id::NetworkId, lane::LaneId};
 use causeway_keys::Keys;
 use causeway_queue::Queue;
+use causeway_runtime::metrics::Metrics;
 use causeway_state::wallet::Treasury;
 use causeway_store::Store;
 
@@ -38,6 +39,8 @@ pub struct Signer {
     pub chains: BTreeMap<NetworkId, Arc<dyn Chain>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
     /// Enabled networks.
     pub networks: Networks,
     /// Recent answers, for a short time.

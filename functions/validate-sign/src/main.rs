@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use causeway_runtime::{Config, RealClock, aws, run_batches, telemetry};
+use causeway_runtime::{Config, RealClock, aws, metrics::Metrics, run_batches, telemetry};
 use causeway_validate_sign::{Memory, Signer};
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,6 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         keys: aws::lane_keys(&sdk, &config),
         chains: aws::chains(&sdk, &config, Arc::<RealClock>::clone(&clock)).await?,
         clock,
+        metrics: Metrics::new(&config.prefix),
         networks: config.networks,
         memory: Memory::default(),
     });

@@ -26,7 +26,7 @@ impl Signer {
             }
         };
         if reason == WaitReason::TreasuryShort {
-            metrics::emit(&*self.clock, "TreasuryShort", 1, Some(member.parcel.network().as_str()));
+            self.metrics.emit(&*self.clock, metrics::TREASURY_SHORT, 1, Some(member.parcel.network()));
         }
         tracing::info!(parcel = %member.parcel.id, trace = %member.parcel.trace, reason = ?reason, "waits");
         match commit(&*self.store, &*self.clock, &[write]).await {

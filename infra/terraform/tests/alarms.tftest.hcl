@@ -45,12 +45,12 @@ run "alarms" {
     ] == [["AWS/Lambda", "Throttles", "causeway-test-${function}", 3]]])
     error_message = "Each function has an alarm on throttles."
   }
-  # Our own metrics, as the functions emit them: summed over networks, without a dimension.
+  # Our own metrics, as the functions emit them: over all networks, under the deployment's prefix.
   assert {
     condition = alltrue([for name, metric in { dead-letter = "DeadLetters", waits-overdue = "WaitsOverdue", lane-halted = "LanesHalted", treasury-short = "TreasuryShort" } : [
       for alarm in [aws_cloudwatch_metric_alarm.this[name]] :
-      [alarm.namespace, alarm.metric_name, length(coalesce(alarm.dimensions, {})), alarm.threshold, alarm.treat_missing_data]
-    ] == [["Causeway", metric, 0, 1, "notBreaching"]]])
+      [alarm.namespace, alarm.metric_name, jsonencode(alarm.dimensions), alarm.threshold, alarm.treat_missing_data]
+    ] == [["Causeway", metric, jsonencode({ Prefix = "causeway-test" }), 1, "notBreaching"]]])
     error_message = "The alarms on our own metrics must look where the functions emit them."
   }
   assert {
@@ -80,9 +80,9 @@ run "an_alarm_for_each_network" {
   }
 
   assert {
-    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => [alarm.namespace, alarm.dimensions["Network"], alarm.treat_missing_data] } == {
-      "heartbeat-missing/ethereum" = ["Causeway", "ethereum", "breaching"]
-      "heartbeat-missing/polygon"  = ["Causeway", "polygon", "breaching"]
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => [alarm.namespace, jsonencode(alarm.dimensions), alarm.treat_missing_data] } == {
+      "heartbeat-missing/ethereum" = ["Causeway", jsonencode({ Network = "ethereum", Prefix = "causeway-test" }), "breaching"]
+      "heartbeat-missing/polygon"  = ["Causeway", jsonencode({ Network = "polygon", Prefix = "causeway-test" }), "breaching"]
     }
     error_message = "One network's heartbeat must not hide the silence of another."
   }
@@ -138,7 +138,7 @@ run "dashboard" {
     error_message = "The dashboard lacks a line."
   }
   assert {
-    condition     = length(regexall("SEARCH\\('Namespace=.{1,4}Causeway", aws_cloudwatch_dashboard.this.dashboard_body)) == 2
-    error_message = "The dashboard finds our own metrics by their namespace."
+    condition     = length(regexall("SEARCH\\('Namespace=.{1,4}Causeway.{1,4} Prefix=.{1,4}causeway-test.{1,4}',", aws_cloudwatch_dashboard.this.dashboard_body)) == 2
+    error_message = "The dashboard finds our own metrics, and only this deployment's."
   }
 }

@@ -2,7 +2,8 @@
 //!
 //! The handlers are the real ones; rows, queues, keys and chain are the ports' memory sides; time and chance come from
 //! [`clock`]. [`world`] wires them, [`api`] is the client, [`drive`] is what the platform does (deliveries, schedules,
-//! blocks), [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once, and [`check`]
+//! blocks), [`measured`] what
+//! handlers measure, [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once, and [`check`]
 //! holds the rules that never bend.
 //!
 //! Nothing here waits for real time, and a seed decides every choice, so a failing run repeats exactly.
@@ -14,6 +15,7 @@ pub mod drive;
 pub mod faults;
 pub mod funds;
 pub mod inbox;
+pub mod measured;
 pub mod ports;
 pub mod storm;
 pub mod world;

@@ -19,6 +19,7 @@ use causeway_http::Claims;
 use causeway_intake::{Intake, directory::Directory};
 use causeway_keys::{KeyRef, MemoryKeys};
 use causeway_queue::MemoryQueue;
+use causeway_runtime::metrics::Metrics;
 use causeway_send::Sender;
 use causeway_settle::Settler;
 use causeway_state::{
@@ -33,6 +34,7 @@ use crate::{
     clock::SimClock,
     faults::Script,
     inbox::Inbox,
+    measured::Measured,
     ports::{Crossing, Network, Queues, Rows, Signatures},
 };
 
@@ -164,6 +166,8 @@ pub struct World {
     pub credited: BTreeMap<AccountId, i128>,
     /// Parcels that clients were told of.
     pub told: BTreeSet<ParcelId>,
+    /// What the handlers measured.
+    pub measured: Measured,
     /// Commits and time at which the rules were held last.
     pub checked: (u64, u64),
     networks: Networks,
@@ -206,6 +210,8 @@ impl World {
             claims,
             directory: Directory::default(),
         });
+        let measured = Measured::default();
+        let metrics = Metrics::to("causeway-simulated", Arc::new(measured.clone()));
         let mut world = Self {
             router: causeway_intake::handler::router(intake),
             signer: Arc::new(Signer {
@@ -214,6 +220,7 @@ impl World {
                 keys: Arc::new(Signatures { inner: keys.clone(), crossing: crossing.clone() }),
                 chains: chains.clone(),
                 clock: Arc::clone(&time),
+                metrics: metrics.clone(),
                 networks: networks.clone(),
                 memory: Memory::default(),
             }),
@@ -222,20 +229,23 @@ impl World {
                 queue: queues.clone(),
                 chains: chains.clone(),
                 clock: Arc::clone(&time),
+                metrics: metrics.clone(),
             }),
             tracker: Arc::new(Tracker {
                 store: Arc::clone(&rows_port),
                 queue: queues.clone(),
                 chains,
                 clock: Arc::clone(&time),
+                metrics: metrics.clone(),
                 networks: networks.clone(),
             }),
             settler: Arc::new(Settler {
                 store: Arc::clone(&rows_port),
                 queue: queues.clone(),
                 clock: Arc::clone(&time),
+                metrics: metrics.clone(),
             }),
-            recorder: Arc::new(Recorder { store: rows_port, clock: time }),
+            recorder: Arc::new(Recorder { store: rows_port, clock: time, metrics }),
             lead: None,
             leader: "leader-0".to_owned(),
             inbox: Inbox::default(),
@@ -243,6 +253,7 @@ impl World {
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
             credited: BTreeMap::new(),
             told: BTreeSet::new(),
+            measured,
             checked: (0, 0),
             clock,
             rows,
@@ -299,6 +310,7 @@ impl World {
             keys: Arc::clone(&self.signer.keys),
             chains: self.signer.chains.clone(),
             clock: Arc::clone(&self.signer.clock),
+            metrics: self.signer.metrics.clone(),
             networks: self.networks.clone(),
             memory: Memory::default(),
         })
