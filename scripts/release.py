@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import venv
@@ -69,11 +70,15 @@ def install() -> Path:
 def available(arch: str) -> str:
     """The wanted architecture if its Rust target is there or can be installed, else the host's."""
     target = TARGETS[arch]
-    installed = subprocess.run(["rustup", "target", "list", "--installed"], capture_output=True, text=True, cwd=ROOT)
-    if target in installed.stdout.split():
-        return arch
-    added = subprocess.run(["rustup", "target", "add", target], capture_output=True, text=True, cwd=ROOT)
-    if added.returncode == 0:
+    # A cargo without rustup can build for its own host only.
+    if shutil.which("rustup"):
+        installed = subprocess.run(["rustup", "target", "list", "--installed"], capture_output=True, text=True, cwd=ROOT)
+        if target in installed.stdout.split():
+            return arch
+        added = subprocess.run(["rustup", "target", "add", target], capture_output=True, text=True, cwd=ROOT)
+        if added.returncode == 0:
+            return arch
+    elif arch == HOST:
         return arch
     print(f"NOT BUILT for {arch}: the Rust target {target} cannot be installed here; building {HOST} instead.")
     return HOST
