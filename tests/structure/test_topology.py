@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOPOLOGY = yaml.safe_load((ROOT / "infra/topology.yaml").read_text())
 STATE = ROOT / "shared/state/src"
 LINES_MAX = 600
+# What AWS itself measures, as far as alarms watch it.
+AWS_METRICS = {"ApproximateAgeOfOldestMessage", "Errors", "Throttles"}
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -57,6 +59,17 @@ def test_every_trigger_has_a_sample_event_that_parses() -> None:
         assert not triggers or samples, f"events/{name} has no sample"
         for sample in samples:
             json.loads(sample.read_text())
+
+
+def test_metrics_of_the_code_are_those_of_the_alarms() -> None:
+    ours = constants(ROOT / "shared/runtime/src/metrics.rs", r'Metric = Metric \{ name: "([^"]+)"')
+    watched = {alarm["metric"] for alarm in TOPOLOGY["alarms"].values()}
+    assert watched == ours | AWS_METRICS
+
+
+def test_every_alarm_is_documented() -> None:
+    documented = constants(ROOT / "docs/operations.md", r"(?m)^\| `([a-z-]+)` \|")
+    assert set(TOPOLOGY["alarms"]) <= documented
 
 
 def test_mains_only_wire() -> None:

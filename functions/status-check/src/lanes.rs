@@ -1,18 +1,19 @@
-//! Lanes: signed but never sent, sent but not seen, and numbers that somebody else used.
+//! Lanes: signed but never sent, sent but not seen, numbers that somebody else used, and how lanes do.
 
 use std::{collections::BTreeMap, ops::Range};
 
 use causeway_chains::{Chain, NumberAt};
 use causeway_domain::{
     Network,
+    clock::Millis,
     lane::{LaneGate, LaneId},
 };
 use causeway_runtime::metrics;
 use causeway_state::{
-    lane::{Attempt, Counter, Gate},
+    lane::{Attempt, Counter, Gate, Transaction},
     wallet::Treasury,
 };
-use causeway_store::Query;
+use causeway_store::{Key, Query};
 
 use crate::{TrackError, Tracker, lead::Lead};
 
@@ -23,17 +24,30 @@ const LANES_PER_READ: usize = 50;
 /// Numbers of one lane that are looked up one by one in one check: only what went wrong needs it.
 const EXPLAINED_PER_CHECK: usize = 200;
 
+/// How lanes do is measured so often; the first time at once.
+const MEASURE_MS: u64 = 60_000;
+/// Transactions of one read.
+const TRANSACTIONS_PER_READ: usize = 100;
+
 /// What lane checks remember from one to the next.
 #[derive(Debug, Default)]
 pub struct LaneMemory {
+    /// When it was last measured how lanes do.
+    measured_at: Millis,
     /// Lanes where the chain had used a number that no attempt of ours explains, and which number.
     unexplained: BTreeMap<LaneId, u64>,
 }
 
 impl Tracker {
     /// Announces lanes with unsent bytes that nothing moves, and lanes whose wait is over.
-    pub async fn sweep_lanes(&self, network: &Network) -> Result<(), TrackError> {
-        for (lane, counter, gate) in self.lanes(network).await? {
+    pub async fn sweep_lanes(&self, network: &Network, memory: &mut LaneMemory) -> Result<(), TrackError> {
+        let lanes = self.lanes(network).await?;
+        let now = self.clock.now_ms();
+        if now.saturating_sub(memory.measured_at) >= MEASURE_MS {
+            self.measure(network, &lanes).await?;
+            memory.measured_at = now;
+        }
+        for (lane, counter, gate) in lanes {
             let now = self.clock.now_ms();
             let due = match &gate.gate {
                 LaneGate::Open => gate.moved_at + SILENT_MS <= now,
@@ -48,9 +62,29 @@ impl Tracker {
         Ok(())
     }
 
+    /// Tells how many lanes are halted, and for how long the oldest transaction without a block has been signed: what
+    /// a node refuses in words nobody knows is repeated for ever, and only its age gives it away. Asks no node, so it
+    /// is told while none answers.
+    async fn measure(&self, network: &Network, lanes: &[(LaneId, Counter, Gate)]) -> Result<(), TrackError> {
+        let halted = lanes.iter().filter(|(_, _, gate)| !gate.takes_more()).count();
+        self.metrics.emit(&*self.clock, metrics::LANES_HALTED, halted as u64, Some(&network.id));
+        let out = lanes.iter().filter(|(_, counter, gate)| gate.consumed < counter.next);
+        let keys: Vec<Key> = out.map(|(lane, _, gate)| Transaction::key(lane, gate.consumed)).collect();
+        let mut oldest = None;
+        for chunk in keys.chunks(TRANSACTIONS_PER_READ) {
+            for row in self.store.get_many(chunk).await?.into_iter().flatten() {
+                let signed_at = row.parse::<Transaction>()?.created_at;
+                oldest = Some(oldest.map_or(signed_at, |oldest: Millis| oldest.min(signed_at)));
+            }
+        }
+        let now = self.clock.now_ms();
+        let age = oldest.map_or(0, |signed_at| now.saturating_sub(signed_at));
+        self.metrics.emit(&*self.clock, metrics::OLDEST_UNSEEN_AGE, age, Some(&network.id));
+        Ok(())
+    }
+
     /// Holds every lane against the chain: at the start of a leader, and each minute.
     pub async fn check_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
-        let mut halted = 0;
         for (lane, counter, gate) in self.lanes(network).await? {
             let consumed = self.check_consumed(chain, lead, &lane, &gate).await?;
             let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
@@ -59,9 +93,7 @@ impl Tracker {
                 let floor = pending.max(consumed);
                 self.announce(&lane, |gate| Some(Gate { seen: gate.seen.min(floor), ..gate.clone() })).await?;
             }
-            halted += u64::from(!gate.takes_more());
         }
-        self.metrics.emit(&*self.clock, metrics::LANES_HALTED, halted, Some(&network.id));
         Ok(())
     }
 

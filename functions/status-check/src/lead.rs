@@ -22,6 +22,8 @@ use crate::{TrackError, Tracker, lanes::LaneMemory};
 const LEASE_MS: u64 = 15_000;
 /// How often an idle leader says that it is there.
 const RENEW_MS: u64 = 5_000;
+/// How often a leader that goes on is measured.
+const BEAT_MS: u64 = 5_000;
 /// How often a follower tries.
 const TRY_MS: u64 = 1_000;
 /// Headers a new leader reads: deeper than any reorganisation it can walk back.
@@ -32,6 +34,8 @@ const FAILED_MS: u64 = 1_000;
 const SWEEP_MS: u64 = 2_000;
 /// Lanes are held against the chain so often; the first time at once.
 const LANE_CHECK_MS: u64 = 60_000;
+/// Where the chain gave no answer for a lane, so soon again.
+const LANE_RECHECK_MS: u64 = 10_000;
 
 /// A block of the ring.
 #[derive(Debug, Clone)]
@@ -59,6 +63,7 @@ pub struct Lead {
     pub lanes: LaneMemory,
     swept_at: Millis,
     checked_at: Millis,
+    beat_at: Millis,
 }
 
 impl Tracker {
@@ -131,11 +136,13 @@ impl Tracker {
     }
 
     /// A network's first leader begins where its oldest lane began, or else at the newest block: nothing of ours is older.
+    /// It begins `final_at` blocks before that, since a block it cannot walk back from must never leave the chain.
     async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
         let since = self.lanes(network).await?.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
-        let newest = match chain.block(BlockAt::Number(since.min(newest.number))).await?.value {
+        let first = since.min(newest.number).saturating_sub(network.final_at);
+        let newest = match chain.block(BlockAt::Number(first)).await?.value {
             Some(block) => block.header,
             None => return Ok(None),
         };
@@ -182,23 +189,37 @@ impl Tracker {
         let now = self.clock.now_ms();
         if now.saturating_sub(lead.written_at) >= RENEW_MS {
             self.write_head(network, lead).await?;
-            self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
         // Sweeps need no chain: they go on while every provider is down.
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {
             lead.swept_at = now;
             self.sweep(network).await?;
-            self.sweep_lanes(network).await?;
+            self.sweep_lanes(network, &mut lead.lanes).await?;
         }
         if lead.orphans {
             self.tell_orphans(network, lead).await?;
         }
         if now.saturating_sub(lead.checked_at) >= LANE_CHECK_MS {
-            self.check_lanes(network, chain, lead).await?;
-            lead.checked_at = now;
+            match self.check_lanes(network, chain, lead).await {
+                // What one question about a lane cannot be told must not keep every block from being followed.
+                Err(TrackError::Chain(error)) => {
+                    tracing::warn!(network = %network.id, error = %error, "lanes are not held against the chain");
+                    lead.checked_at = now.saturating_sub(LANE_CHECK_MS - LANE_RECHECK_MS);
+                }
+                done => {
+                    done?;
+                    lead.checked_at = now;
+                }
+            }
         }
         self.follow(network, chain, lead).await?;
-        self.tell_stages(network, chain, lead).await
+        self.tell_stages(network, chain, lead).await?;
+        // Only who came this far goes on: a leader without an answer from the chain stands still.
+        if now.saturating_sub(lead.beat_at) >= BEAT_MS {
+            lead.beat_at = now;
+            self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
+        }
+        Ok(())
     }
 
     /// Writes the head under the fence, and with it renews the lease.
@@ -249,6 +270,7 @@ impl Lead {
             lanes: LaneMemory::default(),
             swept_at: 0,
             checked_at: 0,
+            beat_at: 0,
         }
     }
 }

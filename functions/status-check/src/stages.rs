@@ -23,8 +23,14 @@ impl Tracker {
         let confirmed = (lead.head.height + 1).saturating_sub(network.confirmed_at);
         let mut last = (lead.head.height + 1).saturating_sub(network.final_at);
         if network.final_tag && lead.head.finalized < last {
-            // Both must say so: the depth, and the node's own tag.
-            last = last.min(chain.finalized().await?.value.unwrap_or(0));
+            // Both must say so: the depth, and the node's own tag. Success waits for neither.
+            last = match chain.finalized().await {
+                Ok(reply) => last.min(reply.value.unwrap_or(0)),
+                Err(error) => {
+                    tracing::warn!(network = %network.id, error = %error, "no word on what is final; nothing is released");
+                    lead.head.finalized
+                }
+            };
         }
         let before = (lead.head.confirmed, lead.head.finalized);
         let confirmed = confirmed.min(before.0 + HEIGHTS_PER_TICK);

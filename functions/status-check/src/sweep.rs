@@ -68,7 +68,14 @@ impl Tracker {
         let mut woken: BTreeMap<&'static str, Vec<(ParcelMessage, Option<String>, Option<String>)>> = BTreeMap::new();
         for chunk in keys.chunks(100) {
             for row in self.store.get_many(chunk).await?.into_iter().flatten() {
-                let parcel: Parcel = row.parse()?;
+                // One row that cannot be read must not keep the network's other rows, and its blocks, waiting.
+                let parcel: Parcel = match row.parse() {
+                    Ok(parcel) => parcel,
+                    Err(error) => {
+                        tracing::error!(row = row.text("pk"), error = %error, "a due row cannot be read");
+                        continue;
+                    }
+                };
                 if let Some(next) = self.next_of(&parcel) {
                     let write = match parcel.moved(row.version(), next) {
                         Ok(write) => write,

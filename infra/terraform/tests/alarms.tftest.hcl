@@ -26,10 +26,10 @@ run "alarms" {
     condition = toset(keys(aws_cloudwatch_metric_alarm.this)) == setunion(
       ["dead-letter", "waits-overdue", "lane-halted", "treasury-short"],
       [for queue in keys(aws_sqs_queue.this) : "oldest-message/${queue}"],
-      [for function in keys(aws_lambda_function.this) : "throttles/${function}"],
-      [for key in keys(aws_cloudwatch_metric_alarm.this) : key if startswith(key, "heartbeat-missing")],
+      [for pair in setproduct(["errors", "throttles"], keys(aws_lambda_function.this)) : "${pair[0]}/${pair[1]}"],
+      ["heartbeat-missing/ethereum", "heartbeat-missing/polygon", "oldest-unseen/ethereum", "oldest-unseen/polygon"],
     ) && length(aws_sqs_queue.this) == 8 && length(aws_lambda_function.this) == 7
-    error_message = "An alarm of the topology is missing for some queue or function."
+    error_message = "An alarm of the topology is missing for some queue, function or network."
   }
   assert {
     condition = alltrue([for queue in keys(aws_sqs_queue.this) : [
@@ -44,6 +44,13 @@ run "alarms" {
       [alarm.namespace, alarm.metric_name, alarm.dimensions["FunctionName"], alarm.evaluation_periods]
     ] == [["AWS/Lambda", "Throttles", "causeway-test-${function}", 3]]])
     error_message = "Each function has an alarm on throttles."
+  }
+  assert {
+    condition = alltrue([for function in keys(aws_lambda_function.this) : [
+      for alarm in [aws_cloudwatch_metric_alarm.this["errors/${function}"]] :
+      [alarm.namespace, alarm.metric_name, alarm.dimensions["FunctionName"], alarm.statistic, alarm.threshold]
+    ] == [["AWS/Lambda", "Errors", "causeway-test-${function}", "Sum", 1]]])
+    error_message = "Each function has an alarm on its errors."
   }
   # Our own metrics, as the functions emit them: over all networks, under the deployment's prefix.
   assert {
@@ -61,30 +68,23 @@ run "alarms" {
   }
 }
 
-run "silence_of_the_heart_is_an_alarm" {
-  command = plan
-
-  assert {
-    condition = length([for key in keys(aws_cloudwatch_metric_alarm.this) : key if startswith(key, "heartbeat-missing")]) > 0 && alltrue([
-      for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == "breaching" && alarm.comparison_operator == "LessThanThreshold" && alarm.metric_name == "Heartbeat"
-      if startswith(key, "heartbeat-missing")
-    ])
-    error_message = "A heartbeat that is missing altogether must raise the alarm."
-  }
-}
-
+# One network's heartbeat, or its new transactions, must not hide the silence of another.
 run "an_alarm_for_each_network" {
   command = plan
-  variables {
-    topology_file = "tests/fixtures/heartbeats.yaml"
-  }
 
   assert {
-    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => [alarm.namespace, jsonencode(alarm.dimensions), alarm.treat_missing_data] } == {
-      "heartbeat-missing/ethereum" = ["Causeway", jsonencode({ Network = "ethereum", Prefix = "causeway-test" }), "breaching"]
-      "heartbeat-missing/polygon"  = ["Causeway", jsonencode({ Network = "polygon", Prefix = "causeway-test" }), "breaching"]
-    }
-    error_message = "One network's heartbeat must not hide the silence of another."
+    condition = alltrue([for network in ["ethereum", "polygon"] : [
+      for alarm in [aws_cloudwatch_metric_alarm.this["heartbeat-missing/${network}"]] :
+      [alarm.namespace, alarm.metric_name, jsonencode(alarm.dimensions), alarm.comparison_operator, alarm.treat_missing_data]
+    ] == [["Causeway", "Heartbeat", jsonencode({ Network = network, Prefix = "causeway-test" }), "LessThanThreshold", "breaching"]]])
+    error_message = "A heartbeat that is missing altogether must raise its network's alarm."
+  }
+  assert {
+    condition = alltrue([for network in ["ethereum", "polygon"] : [
+      for alarm in [aws_cloudwatch_metric_alarm.this["oldest-unseen/${network}"]] :
+      [alarm.namespace, alarm.metric_name, jsonencode(alarm.dimensions), alarm.statistic, alarm.threshold, alarm.comparison_operator]
+    ] == [["Causeway", "OldestUnseenAgeMs", jsonencode({ Network = network, Prefix = "causeway-test" }), "Maximum", 600000, "GreaterThanOrEqualToThreshold"]]])
+    error_message = "A transaction that comes into no block must raise its network's alarm."
   }
 }
 

@@ -3,6 +3,7 @@
 mod crashes;
 mod door;
 mod leaders;
+mod metrics;
 mod outcomes;
 mod payments;
 mod reorgs;

@@ -1,0 +1,74 @@
+//! What alarms are set on: told when it is so, and while nothing else works.
+
+use causeway_chains::model::Provider;
+use causeway_domain::{Clock, clock::Millis};
+use causeway_pipeline_tests::{Setup, World, api::recipient};
+use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE};
+use causeway_state::message::queues;
+
+/// Alarms look at so long a time: within it, each measure must come at least once.
+const ALARM_PERIOD_MS: u64 = 120_000;
+
+/// A world with a transaction that is signed and in no block, and when it was signed.
+fn unseen() -> (World, Millis) {
+    let mut world = World::new(Setup::default());
+    world.track();
+    world.next_block_at = None;
+    world.withdraw("TUSD", "1", recipient("first"));
+    world.pass(30_000);
+    world.withdraw("TUSD", "1", recipient("second"));
+    world.pass(ALARM_PERIOD_MS);
+    let signed = world.lane_view("acme").expect("begun").transactions;
+    assert_eq!(signed.len(), 2);
+    (world, signed[0].0.created_at)
+}
+
+#[test]
+fn the_oldest_transaction_without_a_block_is_told_by_its_age() {
+    let (mut world, signed_at) = unseen();
+    let (told_at, age) = world.measured.last(OLDEST_UNSEEN_AGE).expect("told");
+    assert_eq!(told_at - age, signed_at, "it is the first one's age, however often its lane was published since");
+    assert!(told_at + ALARM_PERIOD_MS > world.clock.now_ms());
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    world.pass(ALARM_PERIOD_MS);
+    assert_eq!(world.measured.last(OLDEST_UNSEEN_AGE).map(|(_, age)| age), Some(0), "nothing is unseen any more");
+}
+
+#[test]
+fn what_was_signed_and_never_sent_is_told_as_well() {
+    let mut world = World::new(Setup::default());
+    world.held.insert(queues::TRANSACTIONS);
+    world.withdraw("TUSD", "1", recipient("rosa"));
+    world.pass(ALARM_PERIOD_MS);
+    let (told_at, age) = world.measured.last(OLDEST_UNSEEN_AGE).expect("told");
+    let signed = world.lane_view("acme").expect("begun").transactions;
+    assert_eq!(told_at - age, signed[0].0.created_at);
+}
+
+#[test]
+fn no_answer_from_the_chain_stops_the_heart_and_hides_no_age() {
+    let (mut world, signed_at) = unseen();
+    world.chain.set_provider(0, Provider { down: true, ..Provider::default() });
+    let beats = world.measured.values(HEARTBEAT).len();
+    world.pass(ALARM_PERIOD_MS);
+    assert_eq!(world.measured.values(HEARTBEAT).len(), beats, "a tracker that stands still has no heartbeat");
+    for metric in [OLDEST_UNSEEN_AGE, LANES_HALTED] {
+        let (told_at, _) = world.measured.last(metric).expect("told");
+        assert!(told_at + ALARM_PERIOD_MS > world.clock.now_ms(), "{} falls silent", metric.name);
+    }
+    let (told_at, age) = world.measured.last(OLDEST_UNSEEN_AGE).expect("told");
+    assert_eq!(told_at - age, signed_at);
+}
+
+/// A leader writes its head with every block, and so need not renew its lease besides.
+#[test]
+fn a_tracker_that_follows_fast_blocks_has_a_heartbeat() {
+    let mut world = World::new(Setup::default());
+    world.pass(ALARM_PERIOD_MS);
+    let beats = world.measured.values(HEARTBEAT);
+    let told_at: Vec<Millis> = beats.iter().map(|(told_at, _)| *told_at).collect();
+    assert!(told_at.len() > 2, "{told_at:?}");
+    assert!(told_at.windows(2).all(|pair| pair[1] - pair[0] < ALARM_PERIOD_MS / 2), "{told_at:?}");
+    assert!(world.head().expect("followed").height > 2);
+}
