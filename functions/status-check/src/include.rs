@@ -61,8 +61,6 @@ impl Tracker {
     async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
         let revert_reason = if receipt.success { None } else { self.why(chain, watch, receipt).await? };
         let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);
-        let any = |log: &Log| token::moved_at_all(&receipt.logs, log.address, watch.lane.address);
-        let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
         let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
         tracing::info!(
             lane = %watch.lane, number = watch.number, hash = %watch.hash, trace = %watch.trace,
@@ -78,7 +76,6 @@ impl Tracker {
             // Caps are below 2^64, so what was paid is.
             gas_price_wei: u64::try_from(receipt.effective_gas_price_wei).unwrap_or(u64::MAX),
             moved,
-            unreadable,
             revert_reason,
         })
     }
