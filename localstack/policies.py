@@ -7,6 +7,8 @@ from typing import Any
 from localstack.topology import Function, Topology
 
 TABLE_ACTIONS = {
+    # IAM cannot ask that a put be new: the code's condition does, and the chain of hashes tells.
+    "append": ["PutItem"],
     # A check is a read that takes part in a transaction.
     "read": ["BatchGetItem", "ConditionCheckItem", "GetItem", "Query"],
     "write": ["ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem"],

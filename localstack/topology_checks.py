@@ -10,7 +10,7 @@ from localstack.settings import PlatformError
 if TYPE_CHECKING:
     from localstack.topology import Function, Topology
 
-TABLE_RIGHTS = {"read", "write"}
+TABLE_RIGHTS = {"append", "read", "write"}
 QUEUE_RIGHTS = {"send", "depth", "peek"}
 KEY_RIGHTS = {"sign", "public"}
 

@@ -57,11 +57,8 @@ locals {
       sk         = try(spec.sk, null)
       projection = { keys = "KEYS_ONLY", all = "ALL" }[spec.projection]
     } }
-    # In YAML an unquoted N is the truth value false, so that is what a number's type may read as.
-    attributes = merge({ pk = "S", sk = "S" }, [for spec in try(table.indexes, {}) : {
-      for attribute, type in spec.types : attribute => tostring(type) == "false" ? "N" : tostring(type)
-    }]...)
-    ttl = try(table.ttl, null)
+    attributes = merge({ pk = "S", sk = "S" }, [for spec in try(table.indexes, {}) : spec.types]...)
+    ttl        = try(table.ttl, null)
     # A stream view type of DynamoDB.
     stream = try(table.stream, null)
   } }

@@ -71,6 +71,16 @@ def test_reading_a_table_reaches_its_indexes_and_does_not_write() -> None:
     assert not granted(document, "dynamodb:Scan")
 
 
+def test_the_audit_log_can_be_read_and_appended_to_by_admin_alone() -> None:
+    audit = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{LOADED.physical('audit')}"
+    document = policy("admin")
+    actions = {action for one in document["Statement"] if audit in one["Resource"] for action in one["Action"]}
+    reads = {f"dynamodb:{name}" for name in ("BatchGetItem", "ConditionCheckItem", "GetItem", "Query")}
+    assert actions == reads | {"dynamodb:PutItem"}
+    for function in set(LOADED.functions) - {"admin"}:
+        assert audit not in str(policy(function))
+
+
 def test_a_check_in_a_transaction_needs_no_right_to_write() -> None:
     wallets = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{LOADED.physical('wallets')}"
     document = policy("validate-sign")

@@ -30,6 +30,7 @@ run "rights" {
       statement.Effect == "Allow" && jsonencode(statement.Action) == jsonencode(lookup({
         ReadTables   = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:Query"]
         QueryIndexes = ["dynamodb:Query"]
+        AppendTables = ["dynamodb:PutItem"]
         WriteTables  = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         QueueSend    = ["sqs:SendMessage"]
         QueueDepth   = ["sqs:GetQueueAttributes"]
@@ -137,14 +138,15 @@ run "rights" {
     condition = jsonencode({ for statement in jsondecode(aws_iam_role_policy.function["admin"].policy).Statement : statement.Sid => [
       for arn in statement.Resource : replace(arn, "/^arn:aws:([a-z]+):eu-central-1:123456789012:(?:table/|key/|secret:|log-group:/aws/lambda/)?(?:causeway-test-)?/", "$1 ")
       ] }) == jsonencode({
+      AppendTables = ["dynamodb audit"]
       Logs         = ["logs admin:*"]
       PublicKey    = ["kms main", "kms second"]
       QueryIndexes = ["dynamodb dead-letters/index/by-status", "dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
       QueueDepth   = ["sqs chain-events", "sqs chain-events-dead", "sqs transactions-dead.fifo", "sqs transactions.fifo", "sqs transfers-dead", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       QueuePeek    = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       QueueSend    = ["sqs chain-events", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
-      ReadTables   = ["dynamodb audit", "dynamodb dead-letters", "dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
-      WriteTables  = ["dynamodb audit", "dynamodb dead-letters", "dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
+      ReadTables   = ["dynamodb audit", "dynamodb dead-letters", "dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
+      WriteTables  = ["dynamodb dead-letters", "dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
     })
     error_message = "The rights of admin are not the ones written here: ${aws_iam_role_policy.function["admin"].policy}"
   }

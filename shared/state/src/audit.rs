@@ -2,7 +2,7 @@
 
 use alloy_primitives::keccak256;
 use causeway_domain::{B256, clock::Millis, limits::PAGE_ROWS_MAX};
-use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, Write};
+use causeway_store::{Expect, Item, Key, Query, Range, RowError, Value, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::tables::AUDIT;
@@ -64,15 +64,16 @@ impl Record {
     pub fn append(mut self, end: End) -> Result<[Write; 2], RowError> {
         self.seq = end.seq + 1;
         self.previous = end.hash;
-        let hash = self.hash().to_string();
-        let record = Item::from_fields(&self)?.with("hash", hash.as_str());
-        let set = vec![("seq", Value::from(self.seq)), ("hash", Value::from(hash))];
+        let hash = self.hash();
+        let record = Item::from_fields(&self)?.with("hash", hash.to_string());
+        let item = Item::from_fields(&End { seq: self.seq, hash })?;
         let expect = match end.seq {
             0 => Expect::Absent,
             seq => Expect::Equals("seq", Value::from(seq)),
         };
         Ok([
-            Write::Update { key: End::key(), update: Update { set, ..Update::default() }, expect: vec![expect] },
+            // Put, not updated: who appends has no right to change a row in place.
+            Write::Put { key: End::key(), item, expect: vec![expect] },
             Write::create(Key::new(AUDIT, "AUDIT", format!("R#{:020}", self.seq)), record),
         ])
     }
