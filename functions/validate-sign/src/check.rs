@@ -6,6 +6,7 @@ use causeway_chains::{Call, Chain, Estimate, token};
 use causeway_domain::{
     Asset, Network,
     fees::{FeeHistory, Fees, price},
+    limits::TRANSACTION_GAS_MAX,
     verdict::{Verdict, WaitReason},
 };
 use causeway_state::{lane::Intent, parcel::Parcel};
@@ -70,7 +71,11 @@ impl Signer {
                 return Err(wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
             }
         };
-        Ok(Checked { intent: Intent { to, value, data, gas_limit: with_margin(gas) }, fees })
+        let gas_limit = with_margin(gas);
+        if gas_limit > TRANSACTION_GAS_MAX {
+            return Err(fatal(&format!("the transfer needs {gas} gas, more than a transaction may have")));
+        }
+        Ok(Checked { intent: Intent { to, value, data, gas_limit }, fees })
     }
 
     /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault.

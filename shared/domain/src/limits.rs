@@ -26,5 +26,8 @@ pub const ACCOUNT_SHARDS: u8 = 8;
 pub const SWITCH_COPIES: u8 = 16;
 /// Records one commit of a batch may touch, under DynamoDB's 100.
 pub const COMMIT_WRITES_MAX: usize = 96;
+/// Gas of one transaction: what Ethereum allows (EIP-7825, 2^24), and far above any plain transfer. A recipient whose
+/// code burns more would otherwise stop the whole lane, since nodes refuse such a transaction for good.
+pub const TRANSACTION_GAS_MAX: u64 = 1 << 24;
 /// Characters of a revert reason that are kept.
 pub const REVERT_REASON_CHARS_MAX: usize = 300;
