@@ -48,6 +48,14 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// What its surface calls the recipient.
+    const fn to_field(&self) -> &'static str {
+        match self.surface {
+            Surface::Withdrawal => "toAddress",
+            Surface::Transfer => "to",
+        }
+    }
+
     /// Hash of what is asked for, by meaning: `1.0` and `1.00` are the same request.
     fn body_hash(&self) -> B256 {
         keccak256(format!(
@@ -87,6 +95,10 @@ impl Intake {
             return Err(ApiError::of_field(Code::LimitExceeded, "amount", message));
         }
         let treasury = self.treasury(ask).await?;
+        if ask.to == treasury.address {
+            // It would be posted as paid out, and the chain would still hold it.
+            return Err(ApiError::field(ask.to_field(), "is the treasury that pays; nothing would move"));
+        }
         self.must_be_open(ask, &treasury).await?;
         let parcel = self.hold(ask, self.parcel(ask, &treasury)).await?;
         Ok(parcel)
