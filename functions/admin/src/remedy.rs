@@ -9,7 +9,7 @@ use causeway_state::{
     dead_letter::{DeadLetter, Status},
     lane::Transaction,
     ledger::{AccountId, Owner, Postings},
-    message::{LaneMessage, StageMessage, queues, request_queue},
+    message::{LaneMessage, Stage, StageMessage, queues, request_queue},
     parcel::{Failure, Parcel},
 };
 use causeway_store::{Expect, Item, Key, Write};
@@ -121,12 +121,20 @@ impl Admin {
             Status::Discarded => return self.detail(found.letter).await,
             Status::Refunded => return Err(already(&found.letter)),
         }
+        let left = serde_json::from_str::<StageMessage>(&found.letter.body).ok();
+        let left = left.filter(|stage| stage.stage == Stage::Reorged).map(|stage| stage.block_hash);
         let rows = self.rows_behind(&found.letter).await?;
         for row in rows.iter().filter_map(|(_, row)| row.as_ref()) {
             let parcel: Parcel = parse(row)?;
             if parcel.state.holds_money() {
                 let message =
                     format!("money is held for the {} transfer {}", parcel.state.as_str(), parcel.transfer_id(0));
+                return Err(ApiError::new(Code::Conflict, message));
+            }
+            // Its posting is still to be taken back; where the block came back, a replay finds that out and does nothing.
+            if left.is_some() && parcel.settled.as_ref().map(|settled| settled.block_hash) == left {
+                let message =
+                    format!("the transfer {} was settled by the block that left: replay it", parcel.transfer_id(0));
                 return Err(ApiError::new(Code::Conflict, message));
             }
         }

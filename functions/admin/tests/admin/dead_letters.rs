@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use causeway_domain::{
+    B256,
     fees::Priority,
     id::{DeadLetterId, ParcelId},
     parcel::ParcelState,
@@ -12,7 +13,7 @@ use causeway_state::{
     dead_letter::{DeadLetter, Status},
     lane::{Intent, Transaction},
     message::queues,
-    parcel::Parcel,
+    parcel::{Parcel, Settled},
 };
 use causeway_store::{Expect, Item, MemoryStore, Write};
 use serde_json::{Value, json};
@@ -247,9 +248,18 @@ async fn a_stage_message_is_not_set_aside_while_it_may_have_to_settle_money() {
     let id = put_letter(&world, &letter("stage", queues::CHAIN_EVENTS_DEAD, &body.to_string(), None)).await;
     assert_eq!(act(&world, &id, "discard").await.refusal().1, "CONFLICT");
     about.state = ParcelState::Confirmed;
+    about.settled = Some(Settled { hash: B256::ZERO, height: 1, block_hash: B256::ZERO });
     let item = about.item().expect("a row");
     world.put(Write::Put { key: Parcel::key(about.id), item, expect: vec![Expect::Version(1)] }).await;
+    // What says that the block left which settled it is still to be carried out.
+    let mut reorged = body.clone();
+    reorged["stage"] = json!("reorged");
+    let undone = put_letter(&world, &letter("reorged", queues::CHAIN_EVENTS_DEAD, &reorged.to_string(), None)).await;
+    assert_eq!(act(&world, &undone, "discard").await.refusal().1, "CONFLICT");
     assert_eq!(act(&world, &id, "discard").await.ok()["status"], "discarded");
+    reorged["block_hash"] = json!(format!("0x{}", "11".repeat(32)));
+    let moot = put_letter(&world, &letter("moot", queues::CHAIN_EVENTS_DEAD, &reorged.to_string(), None)).await;
+    assert_eq!(act(&world, &moot, "discard").await.ok()["status"], "discarded");
 }
 
 #[tokio::test]
