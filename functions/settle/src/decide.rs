@@ -98,7 +98,7 @@ fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
             let why = inclusion.revert_reason.as_deref().unwrap_or("no reason given");
             Decision::Fail { gas_cost_wei, code: "REVERTED", reason: format!("the transaction reverted: {why}") }
         }
-        Stage::Final if inclusion.moved.is_empty() => {
+        Stage::Final if inclusion.moved.is_empty() && !inclusion.unreadable => {
             let reason = "the token reported success but moved nothing".to_owned();
             Decision::Fail { gas_cost_wei, code: "NOT_MOVED", reason }
         }

@@ -61,6 +61,12 @@ fn equals(field: &'static str, hash: B256) -> Expect {
     Expect::Equals(field, Value::from(hash.to_string()))
 }
 
+/// Whether the tracker has come as far as this stage's block.
+fn is_past(head: &Option<Item>, stage: &StageMessage) -> Result<bool, SettleError> {
+    let head = head.as_ref().map(Item::parse::<Head>).transpose()?;
+    Ok(head.is_some_and(|head| head.height >= stage.height))
+}
+
 impl Settler {
     /// How commits of this stage are anchored; `None` where its block is not on the chain (any more): whatever the
     /// chain holds instead is told by stages of its own.
@@ -72,6 +78,10 @@ impl Settler {
             // The chain may have turned back to the block meanwhile: then nothing is to be taken back.
             Stage::Reorged => {
                 let holds = known.map(|known| known.hash);
+                if holds.is_none() && is_past(&rows[1], stage)? {
+                    // Its header came this moment, or went with the years: its absence proves nothing then.
+                    return Err(SettleError::Later(format!("what the chain holds at {} is not known", stage.height)));
+                }
                 let gone = holds != Some(stage.block_hash);
                 return Ok(gone.then(|| Anchor::Left(keys[0].clone(), holds)));
             }
@@ -81,9 +91,7 @@ impl Settler {
             let anchor = Anchor::Header(keys[0].clone(), stage.block_hash);
             return Ok((known.hash == stage.block_hash).then_some(anchor));
         }
-        let Some(head) = &rows[1] else { return Ok(None) };
-        let head: Head = head.parse()?;
-        Ok((head.height >= stage.height).then_some(Anchor::Watches(stage.block_hash)))
+        Ok(is_past(&rows[1], stage)?.then_some(Anchor::Watches(stage.block_hash)))
     }
 
     /// Reads transactions and parcels, strongly.

@@ -16,6 +16,7 @@ use causeway_state::{
     ledger::{AccountId, Buckets, EntryKind, Owner, Postings, PostingsError},
     message::StageMessage,
     parcel::{Failure, MoveError, Settled},
+    tracker::Inclusion,
 };
 use causeway_store::{RowError, StoreError, Write};
 
@@ -74,15 +75,28 @@ impl Settler {
         while let Some(inclusions) = rest.pop() {
             let mut done = false;
             for _ in 0..ROUNDS_MAX {
-                let loaded = self.load(&inclusions).await?;
+                let loaded = match self.load(&inclusions).await {
+                    Ok(loaded) => loaded,
+                    // Rows that will never be read, or are not there, must not keep the others unsettled.
+                    Err(SettleError::Row(_) | SettleError::Hopeless(_)) if inclusions.len() > 1 => {
+                        rest.extend(halves(&inclusions));
+                        done = true;
+                        break;
+                    }
+                    Err(error @ (SettleError::Row(_) | SettleError::Hopeless(_))) => {
+                        left.people = Some(error.to_string());
+                        done = true;
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
                 match self.settle_group(stage, &anchor, &loaded, &mut left).await? {
                     Progress::Done => {
                         done = true;
                         break;
                     }
                     Progress::TooLarge if inclusions.len() > 1 => {
-                        let (left, right) = inclusions.split_at(inclusions.len() / 2);
-                        rest.extend([left.to_vec(), right.to_vec()]);
+                        rest.extend(halves(&inclusions));
                         done = true;
                         break;
                     }
@@ -185,6 +199,11 @@ impl Settler {
 struct Left {
     later: Option<String>,
     people: Option<String>,
+}
+
+fn halves(inclusions: &[Inclusion]) -> [Vec<Inclusion>; 2] {
+    let (left, right) = inclusions.split_at(inclusions.len() / 2);
+    [left.to_vec(), right.to_vec()]
 }
 
 /// How far a group's commit came.

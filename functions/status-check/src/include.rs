@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use causeway_chains::{Block, Call, Chain, Receipt, token};
+use causeway_chains::{Block, Call, Chain, Log, Receipt, token};
 use causeway_domain::{B256, Network, clock::Millis, id::NetworkId, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
@@ -61,6 +61,8 @@ impl Tracker {
     async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
         let revert_reason = if receipt.success { None } else { self.why(chain, watch, receipt).await? };
         let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);
+        let any = |log: &Log| token::moved_at_all(&receipt.logs, log.address, watch.lane.address);
+        let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
         let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
         tracing::info!(
             lane = %watch.lane, number = watch.number, hash = %watch.hash, trace = %watch.trace,
@@ -76,6 +78,7 @@ impl Tracker {
             // Caps are below 2^64, so what was paid is.
             gas_price_wei: u64::try_from(receipt.effective_gas_price_wei).unwrap_or(u64::MAX),
             moved,
+            unreadable,
             revert_reason,
         })
     }

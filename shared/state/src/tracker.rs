@@ -140,6 +140,9 @@ pub struct Inclusion {
     /// Tokens its log says left the lane's address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<Moved>,
+    /// Whether nothing in `moved` is no proof: its log tells of a movement that cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     /// Why it reverted, if it did and the node can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revert_reason: Option<String>,

@@ -76,6 +76,7 @@ fn inclusion(success: bool, moved: &[(Address, u128)]) -> Inclusion {
         gas_used: 21_000,
         gas_price_wei: 2,
         moved,
+        unreadable: false,
         revert_reason: None,
     }
 }
