@@ -13,7 +13,7 @@ use causeway_state::{
     lane::{Attempt, Counter, Gate, Transaction},
     wallet::Treasury,
 };
-use causeway_store::{Key, Query};
+use causeway_store::{Item, Key, Query, RowError};
 
 use crate::{TrackError, Tracker, lead::Lead};
 
@@ -86,6 +86,8 @@ impl Tracker {
     /// Holds every lane against the chain: at the start of a leader, and each minute.
     pub async fn check_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         for (lane, counter, gate) in self.lanes(network).await? {
+            // Each lane costs questions to a node: many lanes take longer than the lease.
+            self.keep_lease(network, lead).await?;
             let consumed = self.check_consumed(chain, lead, &lane, &gate).await?;
             let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
             if pending < gate.seen && gate.seen <= counter.next {
@@ -111,7 +113,9 @@ impl Tracker {
         let Some(height) = latest.height else { return Ok(gate.consumed) };
         if latest.value < gate.consumed && height >= lead.head.height {
             tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
-            return self.set_consumed(lane, gate.consumed, latest.value).await;
+            return self
+                .set_consumed(lane, gate.consumed, self.own_from(lane, latest.value, gate.consumed).await?)
+                .await;
         }
         // Blocks the tracker has not worked off explain nothing yet.
         if latest.value <= gate.consumed || height > lead.head.height {
@@ -150,6 +154,14 @@ impl Tracker {
             explained = number + 1;
         }
         Ok(explained)
+    }
+
+    /// The first number of ours from `number` on: what lies below the lane's beginning is no attempt of ours that is
+    /// missing, whether or not the chain has it.
+    async fn own_from(&self, lane: &LaneId, number: u64, consumed: u64) -> Result<u64, TrackError> {
+        let page = self.store.query(&Transaction::query_from(lane, number, 1)).await?;
+        let first = page.items.first().map(Item::parse::<Transaction>).transpose()?;
+        Ok(first.map_or(consumed, |first| first.number.min(consumed)))
     }
 
     /// Corrects `consumed`, unless somebody moved it meanwhile.
@@ -191,7 +203,10 @@ impl Tracker {
         loop {
             let page = self.store.query(&query).await?;
             for row in &page.items {
-                treasuries.push(row.parse()?);
+                match row.parse() {
+                    Ok(treasury) => treasuries.push(treasury),
+                    Err(error) => unreadable(row, &error),
+                }
             }
             match page.next {
                 Some(next) => query.after = Some(next),
@@ -204,11 +219,19 @@ impl Tracker {
             let keys: Vec<_> = ids.iter().flat_map(|lane| [Counter::key(lane), Gate::key(lane)]).collect();
             let rows = self.store.get_many(&keys).await?;
             for (lane, pair) in ids.into_iter().zip(rows.chunks(2)) {
-                if let [Some(counter), Some(gate)] = pair {
-                    lanes.push((lane, counter.parse()?, gate.parse()?));
+                let [Some(counter), Some(gate)] = pair else { continue };
+                match (counter.parse(), gate.parse()) {
+                    (Ok(counter), Ok(gate)) => lanes.push((lane, counter, gate)),
+                    (Err(error), _) => unreadable(counter, &error),
+                    (_, Err(error)) => unreadable(gate, &error),
                 }
             }
         }
         Ok(lanes)
     }
+}
+
+/// One lane that cannot be read must not keep the network's other lanes, and its blocks, waiting.
+fn unreadable(row: &Item, error: &RowError) {
+    tracing::error!(pk = row.text("pk"), sk = row.text("sk"), error = %error, "a lane's row cannot be read");
 }

@@ -20,6 +20,8 @@ use crate::{TrackError, Tracker, lanes::LaneMemory};
 
 /// A leader that is silent for so long is replaced.
 const LEASE_MS: u64 = 15_000;
+/// A lease that ends later than this is no honest clock's.
+const LEASE_BELIEVED_MS: u64 = 2 * LEASE_MS;
 /// How often an idle leader says that it is there.
 const RENEW_MS: u64 = 5_000;
 /// How often a leader that goes on is measured.
@@ -116,7 +118,9 @@ impl Tracker {
             Some(row) => {
                 let head: Head = row.parse()?;
                 // A leader that stepped back may lead again at once: its own writes are fenced by the new version.
-                if head.lease_until > now && head.leader != me {
+                // A lease beyond all leases was taken by a clock that is ahead, and its holder may be long dead.
+                let held = head.lease_until > now && head.lease_until <= now + LEASE_BELIEVED_MS;
+                if held && head.leader != me {
                     return Ok(None);
                 }
                 let next = Head { epoch: head.epoch + 1, leader: me.to_owned(), lease_until: now + LEASE_MS, ..head };
@@ -187,9 +191,7 @@ impl Tracker {
     /// One look: orphans first, then blocks, then stages, then (less often) sweeps and lanes.
     pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
-        if now.saturating_sub(lead.written_at) >= RENEW_MS {
-            self.write_head(network, lead).await?;
-        }
+        self.keep_lease(network, lead).await?;
         // Sweeps need no chain: they go on while every provider is down.
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {
             lead.swept_at = now;
@@ -220,6 +222,14 @@ impl Tracker {
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
         Ok(())
+    }
+
+    /// Renews the lease where it is time to.
+    pub(crate) async fn keep_lease(&self, network: &Network, lead: &mut Lead) -> Result<(), TrackError> {
+        if self.clock.now_ms().saturating_sub(lead.written_at) < RENEW_MS {
+            return Ok(());
+        }
+        self.write_head(network, lead).await
     }
 
     /// Writes the head under the fence, and with it renews the lease.
