@@ -201,6 +201,11 @@ impl ModelChain {
         self.with(|world| world.rules.reverting.insert(address, data));
     }
 
+    /// Makes an address burn this much gas when the coin is paid to it.
+    pub fn make_burn(&self, address: Address, gas: u64) {
+        self.with(|world| world.rules.burning.insert(address, gas));
+    }
+
     /// Base fee of the next blocks, in wei per gas: it stays until it is set again.
     pub fn set_base_fee(&self, wei: u128) {
         self.with(|world| world.base_fee_wei = wei);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::sol_types::{SolCall, SolError, SolEvent};
+use alloy::sol_types::{SolCall, SolError, SolEvent, SolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use causeway_domain::fees::Fees;
 
@@ -41,6 +41,8 @@ pub enum TokenKind {
     NoReturn,
     /// Transfers return false, move nothing and log nothing; the transaction succeeds.
     False,
+    /// Transfers move, and log an event whose addresses are not indexed, as some old contracts do.
+    Unindexed,
 }
 
 /// A token's contract.
@@ -59,6 +61,8 @@ pub(super) struct Rules {
     pub(super) tokens: BTreeMap<Address, Token>,
     /// Addresses of which every call reverts, with their data.
     pub(super) reverting: BTreeMap<Address, Bytes>,
+    /// Addresses that burn this much gas on top when they are paid.
+    pub(super) burning: BTreeMap<Address, u64>,
 }
 
 /// A transaction as the chain runs it.
@@ -119,6 +123,7 @@ pub(super) struct Movement {
     from: Address,
     to: Address,
     units: U256,
+    indexed: bool,
 }
 
 /// What a transaction did.
@@ -161,7 +166,8 @@ impl State {
             return reverted(data.clone());
         }
         let Some(token) = rules.tokens.get(&message.to) else {
-            return Run { gas: base, outcome: Ok(None) };
+            let burnt = rules.burning.get(&message.to).copied().unwrap_or(0);
+            return Run { gas: base + burnt, outcome: Ok(None) };
         };
         match self.transfer(token, message) {
             Ok(Some(movement)) => {
@@ -188,12 +194,14 @@ impl State {
         let balance = self.tokens_of(message.to, message.from);
         match token.kind {
             TokenKind::False => Ok(None),
-            TokenKind::Standard | TokenKind::NoReturn if balance < call.amount => {
+            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed if balance < call.amount => {
                 let error = abi::ERC20InsufficientBalance { sender: message.from, balance, needed: call.amount };
                 Err(error.abi_encode().into())
             }
-            TokenKind::Standard | TokenKind::NoReturn => {
-                Ok(Some(Movement { token: message.to, from: message.from, to: call.to, units: call.amount }))
+            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed => {
+                let indexed = token.kind != TokenKind::Unindexed;
+                let (token, from, to, units) = (message.to, message.from, call.to, call.amount);
+                Ok(Some(Movement { token, from, to, units, indexed }))
             }
         }
     }
@@ -232,9 +240,13 @@ impl State {
         wei
     }
 
-    fn hand_over(&mut self, Movement { token, from, to, units }: Movement) -> Log {
+    fn hand_over(&mut self, Movement { token, from, to, units, indexed }: Movement) -> Log {
         *self.tokens.entry((token, from)).or_default() -= units;
         *self.tokens.entry((token, to)).or_default() += units;
+        if !indexed {
+            let topics = vec![abi::Transfer::SIGNATURE_HASH];
+            return Log { address: token, topics, data: (from, to, units).abi_encode().into() };
+        }
         let log = abi::Transfer { from, to, value: units }.encode_log_data();
         Log { address: token, topics: log.topics().to_vec(), data: log.data }
     }

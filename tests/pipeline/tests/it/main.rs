@@ -7,6 +7,7 @@ mod metrics;
 mod outcomes;
 mod payments;
 mod reorgs;
+mod review;
 mod sending;
 mod signing;
 mod storms;
