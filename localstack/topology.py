@@ -21,6 +21,9 @@ from localstack.settings import PlatformError
 VISIBILITY_FACTOR = 6
 LOCAL_VISIBILITY_FACTOR = 1
 
+# The sections that the overlay is laid over.
+OVERLAID = ("defaults", "queues", "functions")
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -195,9 +198,9 @@ def load(path: Path, local: bool = True) -> Topology:
         raise PlatformError(f"{path}: version must be 1")
     known = {"defaults", "queues", "tables", "keys", "secrets", "functions", "api", "identity", "alarms"}
     _refuse_unknown("the topology", document, known)
-    _refuse_unknown("local", overlay, {"prefix", "networks", "users", "defaults", "queues", "functions"})
+    _refuse_unknown("local", overlay, {"prefix", "networks", "users", *OVERLAID})
     if local:
-        for section in ("defaults", "queues", "functions"):
+        for section in OVERLAID:
             document[section] = merge(document[section], overlay.get(section, {}))
     topology = _parse(document, overlay)
     from localstack import topology_checks

@@ -1,4 +1,4 @@
-"""Applies the Terraform to a running local platform; the verbs local and destroy of check.py.
+"""Applies the Terraform to a running local platform; the verbs apply and destroy of check.py.
 
 Which platform is read from the environment, as by localstack/ itself. State and working
 copy lie in the platform's own folder. What AWS deployments get from people - users, an
@@ -13,7 +13,7 @@ import os
 import secrets
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +23,85 @@ from runner import ROOT, Failed, copy_infra, environment, initialise, terraform
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
-def run(verb: str, prefix: str) -> None:
-    """Applies or destroys; afterwards outputs.json is there or gone."""
-    sys.path.insert(0, str(ROOT))
-    from localstack import services, settings, tools
+@dataclass
+class Deployment:
+    """A working copy of the Terraform, made ready for one local platform."""
 
-    tools.reexec_in_venv()
-    from localstack import topology
+    here: Any
+    platform: Any
+    folder: Path
+    env: dict[str, str]
 
-    try:
-        here = settings.from_environment()
-        # The overlay gives the demo's users and networks; Terraform itself reads none of it.
-        platform = replace(topology.load(ROOT / "infra" / "topology.yaml"), prefix=prefix)
-    except settings.PlatformError as problem:
-        raise Failed(str(problem)) from problem
-    if not services.emulator_ready(here):
-        raise Failed(f"no emulator answers at {here.endpoint}: start the local platform first")
+    @property
+    def work(self) -> Path:
+        """Where the state and everything else of Terraform's lies."""
+        return self.here.state / "terraform"
+
+    @property
+    def outputs(self) -> Path:
+        """What the end-to-end tests know the stack by."""
+        return self.here.state / "outputs.json"
+
+    def apply(self) -> None:
+        """Applies, adds what people add on AWS, and writes outputs.json."""
+        self._require_emulator()
+        terraform("apply", *self._options(), cwd=self.folder, env=self.env, out=sys.stderr)
+        applied = _outputs(self.folder, self.env, self._state())
+        _populate(self.here, self.platform, applied)
+        _write_private(self.outputs, json.dumps(_as_deployed(self.here, self.platform, applied), indent=2))
+
+    def destroy(self) -> None:
+        """Takes down what `apply` made."""
+        self._require_emulator()
+        terraform("destroy", *self._options(), cwd=self.folder, env=self.env, out=sys.stderr)
+        self.outputs.unlink(missing_ok=True)
+
+    def _require_emulator(self) -> None:
+        from localstack import services
+
+        if not services.emulator_ready(self.here):
+            raise Failed(f"no emulator answers at {self.here.endpoint}: start the local platform first")
+
+    def _options(self) -> list[str]:
+        return ["-auto-approve", "-parallelism=30", f"-state={self._state()}", f"-var-file={self.work / 'local.tfvars.json'}"]
+
+    def _state(self) -> Path:
+        return self.work / "terraform.tfstate"
+
+
+def prepare(here, prefix: str) -> Deployment:
+    """Copies the Terraform and initialises the copy; raises `Skipped` where the provider cannot be had."""
+    from localstack import services, topology
+
+    platform = replace(topology.load(ROOT / "infra" / "topology.yaml"), prefix=prefix)
     work = here.state / "terraform"
-    outputs = here.state / "outputs.json"
     env = environment(dict(os.environ) | services.client_environment(here)) | {"TF_DATA_DIR": str(work / "data")}
     for foreign in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
         env.pop(foreign, None)
     folder = copy_infra(work / "infra", "backend.tf", "tests")
     initialise(folder, env)
-    variables = work / "local.tfvars.json"
-    variables.write_text(json.dumps(_variables(here, platform), indent=2))
-    common = ["-auto-approve", "-parallelism=30", f"-state={work / 'terraform.tfstate'}", f"-var-file={variables}"]
-    if verb == "destroy":
-        terraform("destroy", *common, cwd=folder, env=env, out=sys.stderr)
-        outputs.unlink(missing_ok=True)
-        return
-    terraform("apply", *common, cwd=folder, env=env, out=sys.stderr)
-    applied = _outputs(folder, env, work / "terraform.tfstate")
-    _populate(here, platform, applied)
-    content = json.dumps(_as_deployed(here, platform, applied), indent=2)
-    _write_private(outputs, content)
-    print(content)
+    deployment = Deployment(here, platform, folder, env)
+    variables = _variables(here, platform) | {"topology_file": str(_topology(work))}
+    (work / "local.tfvars.json").write_text(json.dumps(variables, indent=2))
+    return deployment
+
+
+def _topology(work: Path) -> Path:
+    """The topology with the local overlay merged in, which Terraform itself never reads.
+
+    Tests kill functions and wait until the messages they held are seen again: with AWS's
+    visibilities each would wait for minutes.
+    """
+    import yaml
+    from localstack import topology
+
+    document = yaml.safe_load((ROOT / "infra" / "topology.yaml").read_text())
+    merged = topology.merge(document, {name: document["local"].get(name, {}) for name in topology.OVERLAID})
+    del merged["local"]
+    path = work / "topology.yaml"
+    # JSON is YAML too, and quotes the type "N", which Terraform would read as the truth value false.
+    path.write_text(json.dumps(merged, indent=2))
+    return path
 
 
 def _variables(here, platform) -> dict[str, Any]:
@@ -93,6 +136,10 @@ def _populate(here, platform, applied: dict[str, Any]) -> None:
 
     _add_users(client("cognito-idp", here.endpoint), platform, applied["user_pool_id"])
     _import_key(client("secretsmanager", here.endpoint), applied["secrets"]["imported-keys"])
+    # The tests change functions' settings, which on AWS takes a new version: here the alias follows the newest.
+    for name in applied["functions"]:
+        client("lambda", here.endpoint).update_alias(
+            FunctionName=platform.physical(name), Name="live", FunctionVersion="$LATEST")
     # The emulator's scheduler first fires a full period after a schedule is made.
     for _, function, _, payload in platform.schedules():
         client("lambda", here.endpoint).invoke(

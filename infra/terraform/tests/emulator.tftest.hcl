@@ -47,6 +47,23 @@ run "the_emulator" {
   }
 }
 
+# The local overlay, handed over merged: refused for AWS (refused_topologies.tftest.hcl).
+run "the_emulator_with_short_visibilities" {
+  command = plan
+  variables {
+    prefix         = "causeway-tf"
+    networks       = ["local"]
+    rpc_urls       = { local = ["http://127.0.0.1:8545"] }
+    local_endpoint = "http://127.0.0.1:4566"
+    topology_file  = "tests/fixtures/visibility.yaml"
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.queue) == 2
+    error_message = "On the emulator messages may come back soon."
+  }
+}
+
 run "aws" {
   command = plan
 
@@ -55,7 +72,11 @@ run "aws" {
     error_message = "On AWS functions find AWS by themselves."
   }
   assert {
-    condition = length(regexall("IfExists|assumed-role", join(" ", concat(
+    condition     = aws_cognito_user_pool.this[0].password_policy[0].minimum_length == 14
+    error_message = "On AWS passwords have fourteen characters."
+  }
+  assert {
+    condition = length(regexall("IfExists|assumed-role|Batch\"", join(" ", concat(
       [for policy in aws_iam_role_policy.function : policy.policy],
       [for key in aws_kms_key.lane : key.policy],
     )))) == 0
