@@ -36,8 +36,6 @@ STEPS = [
     Step("install contracts", "install", ["npm", "ci", "--silent"], folder=ROOT / "contracts"),
     # One set of features for everything: binaries and tests share what is compiled.
     Step("compile", "compile", ["cargo", "build", "--workspace", "--all-features", "--all-targets"]),
-    # The smallest function stands for all: linked for the runtime's older glibc, checked by its ELF file.
-    Step("link for AWS", "compile", [sys.executable, "scripts/release.py", "--profile", "dev", "--only", "dead-letters"]),
     Step("format", "unit", ["cargo", "fmt", "--all", "--check"]),
     Step("unit, contract and pipeline", "unit",
          [*WITH_PLATFORM, "cargo", "test", "--workspace", "--all-features", "--no-fail-fast"], ["install", "compile"]),

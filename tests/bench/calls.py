@@ -33,11 +33,19 @@ def between(logs: Any, functions: dict[str, str], start: float, end: float) -> C
     """The calls whose log line was written from `start` to `end` (seconds since the epoch)."""
     calls = Calls(seconds=end - start)
     for logical, physical in functions.items():
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{physical}")
-        for event in (event for page in pages for event in page["events"]):
-            for line in event["message"].splitlines():
+        for message in messages(logs, physical):
+            for line in message.splitlines():
                 _add(calls, logical, line, start, end)
     return calls
+
+
+def messages(logs: Any, function: str) -> list[str]:
+    """All that a function logged; nothing if it was never called."""
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
+    try:
+        return [event["message"] for page in pages for event in page["events"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
 
 
 def _add(calls: Calls, function: str, line: str, start: float, end: float) -> None:
