@@ -6,7 +6,7 @@
     … --binaries DIR        functions' binaries from elsewhere (another state of the code, to compare)
     … --result FILE         where the JSON goes (.local/bench/result.json)
 
-Nothing here passes or fails by a time: it prints what it measured. docs/benchmarks.md keeps results.
+Nothing here passes or fails by a time: it prints what it measured.
 """
 
 from __future__ import annotations
