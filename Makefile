@@ -58,6 +58,6 @@ bench: ## measure the local stack with release builds
 tf-check: ## Terraform: fmt, validate, test
 	@$(PYTHON) infra/terraform/check.py check
 
-tf-local: build ## apply the Terraform to the local emulator
+tf-local: build ## apply the Terraform to an emulator of its own and run the end-to-end tests on it
 	@$(PYTHON) infra/terraform/check.py local
 
