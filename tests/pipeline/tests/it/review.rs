@@ -50,10 +50,17 @@ fn a_chain_that_tells_nothing_about_lanes_is_followed_all_the_same() {
 #[test]
 fn success_is_told_while_nobody_says_what_is_final() {
     let mut world = World::new(Setup { final_tag: true, ..Setup::default() });
+    // High enough that there is something to ask about.
+    world.chain.mine_empty(20);
+    world.pass(3_000);
     silent_on(&world, "finalized");
+    let followed = |world: &World| world.lead.as_ref().expect("led").head.clone();
+    let last = followed(&world).finalized;
     let id = world.withdraw("TUSD", "1", recipient("rosa"));
     world.until("its confirmation", |world| world.parcel(&id).state == ParcelState::Confirmed);
-    assert_eq!(world.head().expect("followed").finalized, 0, "and nothing is final");
+    let head = followed(&world);
+    assert!(head.height + 1 - world.network.final_at > last, "there is, and the depth alone would do");
+    assert_eq!(head.finalized, last, "and nothing more is final");
     world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
     world.finish();
 }
