@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -46,10 +47,13 @@ def main() -> int:
     if unknown := set(wanted) - set(PHASES):
         parser.error(f"--only: {', '.join(sorted(unknown))} is not among {', '.join(PHASES)}")
     binaries = given.binaries or build()
-    with own_stack(binaries) as here:
-        result = measure(here, binaries, [phase for phase in PHASES if phase in wanted])
     given.result.parent.mkdir(parents=True, exist_ok=True)
-    given.result.write_text(json.dumps(result, indent=2) + "\n")
+
+    def keep(result: dict) -> None:
+        given.result.write_text(json.dumps(result, indent=2) + "\n")
+
+    with own_stack(binaries) as here:
+        result = measure(here, binaries, [phase for phase in PHASES if phase in wanted], keep)
     print(report.text(result))
     print(f"\nas JSON: {given.result}")
     return 0
@@ -91,8 +95,8 @@ class own_stack:  # noqa: N801 (used as a function in a with statement)
         subprocess.run([*platform, *verb], cwd=ROOT, env=self.env, check=True)
 
 
-def measure(here: settings.Settings, binaries: Path, phases: list[str]) -> dict:
-    """Every phase's numbers by its name."""
+def measure(here: settings.Settings, binaries: Path, phases: list[str], keep: Callable[[dict], None]) -> dict:
+    """Every phase's numbers by its name; kept after each phase, so that a later one's failure costs none of them."""
     others = {name: process.pid for name, process in stack.running(here).items()}
     outputs = json.loads((here.state / "outputs.json").read_text())
     workers = Workers(outputs["endpoint"], outputs["functions"], others)
@@ -109,9 +113,10 @@ def measure(here: settings.Settings, binaries: Path, phases: list[str]) -> dict:
                 "calls": lambda: bench.calls(call_counts.between),
             }[phase]()
             print(f"    done in {time.monotonic() - begun:.0f} s", flush=True)
+            result["workers_at_once"] = workers.peak
+            keep(result)
     finally:
         workers.close()
-    result["workers_at_once"] = workers.peak
     return result
 
 

@@ -8,7 +8,7 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    lane::{Attempt, Counter, Gate, Outcome, Transaction, pair_attempts},
+    lane::{Attempt, Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Transaction, pair_attempts},
     message::{LaneMessage, queues},
     wallet::Treasury,
 };
@@ -111,7 +111,11 @@ impl Admin {
         let (gate, counter) = (rows.pop().flatten(), rows.pop().flatten());
         let lane = lane(&treasury, counter.as_ref(), gate.as_ref())?;
         let first = lane.next.unwrap_or_default().saturating_sub(TRANSACTIONS_MAX);
-        let rows = self.all(Transaction::query_from(&id, first, 1000)).await?;
+        let mut rows = self.all(Transaction::query_from(&id, first, 1000)).await?;
+        let second = first.next_multiple_of(NUMBERS_PER_PARTITION);
+        if second > first && lane.next.is_some_and(|next| second < next) {
+            rows.extend(self.all(Transaction::query_from(&id, second, 1000)).await?);
+        }
         let pairs = pair_attempts(&rows).map_err(|error| ApiError::internal(&error))?;
         let newest = pairs.into_iter().rev().take(usize::try_from(TRANSACTIONS_MAX).unwrap_or(usize::MAX));
         Ok(LaneDetail { lane, transactions: newest.map(transaction).collect() })

@@ -22,11 +22,14 @@ const TREASURIES_FOR_MS: u64 = 60_000;
 /// How long an open switch is believed.
 const SWITCHES_FOR_MS: u64 = 5_000;
 
+/// Answers, and until when they are believed.
+type Believed<K, V> = Mutex<HashMap<K, (Millis, V)>>;
+
 /// The memory.
 #[derive(Debug, Default)]
 pub struct Directory {
-    treasuries: Mutex<HashMap<(TenantId, NetworkId), (Millis, Vec<Treasury>)>>,
-    switches: Mutex<HashMap<LaneId, (Millis, Option<Switch>)>>,
+    treasuries: Believed<(TenantId, NetworkId), Vec<Treasury>>,
+    switches: Believed<LaneId, Option<Switch>>,
 }
 
 impl Directory {

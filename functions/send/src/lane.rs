@@ -30,6 +30,8 @@ const BUSY_MS: u64 = 2_000;
 const TIRED_MS: u64 = 15_000;
 /// Treasuries are topped up, and fees fall, within minutes.
 const SHORT_MS: u64 = 30_000;
+/// Rounds of merging with what the tracker writes of each block.
+const MERGES_MAX: u32 = 10;
 
 /// Why a lane could not be worked off; its message comes again.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +64,20 @@ enum Step {
     Stop(Verdict),
 }
 
+/// A gate's row as it was read or written last.
+#[derive(Debug)]
+struct Row {
+    gate: Gate,
+    version: u64,
+}
+
 impl Sender {
     /// Sends a lane's unsent bytes.
     pub async fn send_lane(&self, lane: &LaneId) -> Result<(), SendError> {
         let chain = self.chains.get(&lane.network).ok_or_else(|| SendError::Network(lane.network.to_string()))?;
         let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
-        let mut version = row.version();
-        let mut gate: Gate = row.parse()?;
+        let mut row = Row { version: row.version(), gate: row.parse()? };
+        let mut gate = row.gate.clone();
         let mut sent = 0;
         let mut stepped_back = false;
         loop {
@@ -84,7 +93,7 @@ impl Sender {
                     break;
                 }
                 if sent >= BROADCASTS_MAX {
-                    self.write(lane, &gate, &mut version).await?;
+                    self.write(lane, &mut gate, &mut row).await?;
                     return self.publish_again(lane, &gate).await;
                 }
                 sent += 1;
@@ -101,17 +110,17 @@ impl Sender {
                         unwritten += 1;
                         break;
                     }
-                    Step::Behind => return self.stop(lane, gate, version, &tired(now)).await,
-                    Step::Stop(verdict) => return self.stop(lane, gate, version, &verdict).await,
+                    Step::Behind => return self.stop(lane, gate, row, &tired(now)).await,
+                    Step::Stop(verdict) => return self.stop(lane, gate, row, &verdict).await,
                 }
                 if unwritten >= BROADCASTS_PER_WRITE {
                     unwritten = 0;
-                    if !self.write(lane, &gate, &mut version).await? {
+                    if !self.write(lane, &mut gate, &mut row).await? {
                         return self.publish_again(lane, &gate).await;
                     }
                 }
             }
-            if unwritten > 0 && !self.write(lane, &gate, &mut version).await? {
+            if unwritten > 0 && !self.write(lane, &mut gate, &mut row).await? {
                 return self.publish_again(lane, &gate).await;
             }
             if !moved {
@@ -160,7 +169,7 @@ impl Sender {
     }
 
     /// Writes why the lane stops: a row that waits, or a halt (rules 9 and 10).
-    async fn stop(&self, lane: &LaneId, gate: Gate, version: u64, verdict: &Verdict) -> Result<(), SendError> {
+    async fn stop(&self, lane: &LaneId, gate: Gate, mut row: Row, verdict: &Verdict) -> Result<(), SendError> {
         let now = self.clock.now_ms();
         let tries = gate.tries.saturating_add(1);
         let waiting = |reason, wake_at| Gate { gate: LaneGate::Waiting { reason, wake_at }, tries, ..gate.clone() };
@@ -179,21 +188,30 @@ impl Sender {
                 gate.halted(&format!("number {} is refused: {reason}", gate.seen), gate.seen)
             }
         };
-        let mut version = version;
-        self.write(lane, &keep_halt(&gate, next), &mut version).await?;
+        self.write(lane, &mut keep_halt(&gate, next), &mut row).await?;
         Ok(())
     }
 
-    /// Writes the gate; answers whether it was still the one that was read.
-    async fn write(&self, lane: &LaneId, gate: &Gate, version: &mut u64) -> Result<bool, SendError> {
-        match commit(&*self.store, &*self.clock, &[gate.put(lane, *version)?]).await? {
-            Done::Committed => {
-                *version += 1;
-                Ok(true)
+    /// Writes the gate, merged with what the tracker wrote of blocks meanwhile; answers whether the lane may go on from
+    /// there.
+    async fn write(&self, lane: &LaneId, gate: &mut Gate, row: &mut Row) -> Result<bool, SendError> {
+        for _ in 0..MERGES_MAX {
+            match commit(&*self.store, &*self.clock, &[gate.put(lane, row.version)?]).await? {
+                Done::Committed => {
+                    *row = Row { gate: gate.clone(), version: row.version + 1 };
+                    return Ok(true);
+                }
+                Done::Conflict(conflicts) => {
+                    let Some(theirs) = conflicts.into_iter().find_map(|conflict| conflict.current) else { break };
+                    let (version, theirs) = (theirs.version(), theirs.parse()?);
+                    // The lane was set back, stopped or opened: their word stands, and what we saw is found out again.
+                    let Some(merged) = merged(&row.gate, gate, &theirs) else { break };
+                    *gate = merged;
+                    *row = Row { gate: theirs, version };
+                }
             }
-            // The tracker or an operator moved it: their word stands, ours is only "seen", which is found out again.
-            Done::Conflict(_) => Ok(false),
         }
+        Ok(false)
     }
 
     async fn publish_again(&self, lane: &LaneId, gate: &Gate) -> Result<(), SendError> {
@@ -212,6 +230,19 @@ fn opened(gate: Gate) -> Gate {
         LaneGate::Open | LaneGate::Halted { .. } => gate,
         LaneGate::Waiting { .. } => Gate { gate: LaneGate::Open, ..gate },
     }
+}
+
+/// What this sender saw, on top of what somebody else wrote since it read `base`; nothing where that set the lane back
+/// or changed whether it may send.
+fn merged(base: &Gate, ours: &Gate, theirs: &Gate) -> Option<Gate> {
+    let only_further = theirs.gate == base.gate && theirs.seen >= base.seen;
+    only_further.then(|| Gate {
+        seen: theirs.seen.max(ours.seen),
+        gate: ours.gate.clone(),
+        tries: ours.tries,
+        moved_at: ours.moved_at.max(theirs.moved_at),
+        ..theirs.clone()
+    })
 }
 
 /// A wait never covers a halt.

@@ -62,44 +62,67 @@ fn equals(field: &'static str, hash: B256) -> Expect {
 }
 
 /// Whether the tracker has come as far as this stage's block.
-fn is_past(head: &Option<Item>, stage: &StageMessage) -> Result<bool, SettleError> {
-    let head = head.as_ref().map(Item::parse::<Head>).transpose()?;
+fn is_past(head: Option<&Item>, stage: &StageMessage) -> Result<bool, SettleError> {
+    let head = head.map(Item::parse::<Head>).transpose()?;
     Ok(head.is_some_and(|head| head.height >= stage.height))
 }
 
+fn transactions(inclusions: &[Inclusion]) -> impl Iterator<Item = Key> + '_ {
+    inclusions.iter().map(|inclusion| Transaction::key(&inclusion.lane, inclusion.number))
+}
+
+/// How commits of a stage are anchored, given its height's header and the head; `None` where its block is not on the
+/// chain (any more): whatever the chain holds instead is told by stages of its own.
+fn anchor(stage: &StageMessage, header: Option<&Item>, head: Option<&Item>) -> Result<Option<Anchor>, SettleError> {
+    let key = HeaderRow::key(&stage.network, stage.height);
+    let known = header.map(Item::parse::<HeaderRow>).transpose()?.map(|known| known.hash);
+    match (stage.stage, known) {
+        // Its header came this moment, or went with the years: its absence proves nothing then.
+        (Stage::Reorged, None) if is_past(head, stage)? => {
+            Err(SettleError::Later(format!("what the chain holds at {} is not known", stage.height)))
+        }
+        // The chain may have turned back to the block meanwhile: then nothing is to be taken back.
+        (Stage::Reorged, holds) => Ok((holds != Some(stage.block_hash)).then_some(Anchor::Left(key, holds))),
+        (Stage::Confirmed | Stage::Final, Some(known)) => {
+            Ok((known == stage.block_hash).then_some(Anchor::Header(key, known)))
+        }
+        (Stage::Confirmed | Stage::Final, None) => {
+            Ok(is_past(head, stage)?.then_some(Anchor::Watches(stage.block_hash)))
+        }
+    }
+}
+
+/// Whether what a stage means for a transaction depends on its parcels.
+const fn asks_parcels(stage: Stage, settled: bool) -> bool {
+    match stage {
+        Stage::Confirmed | Stage::Final => !settled,
+        Stage::Reorged => settled,
+    }
+}
+
 impl Settler {
-    /// How commits of this stage are anchored; `None` where its block is not on the chain (any more): whatever the
-    /// chain holds instead is told by stages of its own.
-    pub async fn anchor(&self, stage: &StageMessage) -> Result<Option<Anchor>, SettleError> {
-        let keys = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
-        let rows = self.store.get_many(&keys).await?;
-        let known = rows[0].as_ref().map(Item::parse::<HeaderRow>).transpose()?;
-        match stage.stage {
-            // The chain may have turned back to the block meanwhile: then nothing is to be taken back.
-            Stage::Reorged => {
-                let holds = known.map(|known| known.hash);
-                if holds.is_none() && is_past(&rows[1], stage)? {
-                    // Its header came this moment, or went with the years: its absence proves nothing then.
-                    return Err(SettleError::Later(format!("what the chain holds at {} is not known", stage.height)));
-                }
-                let gone = holds != Some(stage.block_hash);
-                return Ok(gone.then(|| Anchor::Left(keys[0].clone(), holds)));
-            }
-            Stage::Confirmed | Stage::Final => {}
-        }
-        if let Some(known) = known {
-            let anchor = Anchor::Header(keys[0].clone(), stage.block_hash);
-            return Ok((known.hash == stage.block_hash).then_some(anchor));
-        }
-        Ok(is_past(&rows[1], stage)?.then_some(Anchor::Watches(stage.block_hash)))
+    /// How commits of this stage are anchored, and its transactions' rows: all of it in one read.
+    pub async fn look(&self, stage: &StageMessage) -> Result<(Option<Anchor>, Vec<Option<Item>>), SettleError> {
+        let block = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
+        let keys: Vec<Key> = block.into_iter().chain(transactions(&stage.inclusions)).collect();
+        let mut rows = self.read(&keys).await?.into_iter();
+        let (header, head) = (rows.next().flatten(), rows.next().flatten());
+        Ok((anchor(stage, header.as_ref(), head.as_ref())?, rows.collect()))
     }
 
-    /// Reads transactions and parcels, strongly.
-    pub async fn load(&self, inclusions: &[Inclusion]) -> Result<Vec<Loaded>, SettleError> {
-        let keys: Vec<Key> =
-            inclusions.iter().map(|inclusion| Transaction::key(&inclusion.lane, inclusion.number)).collect();
+    /// Reads transactions (unless their rows were just read) and the parcels that matter, strongly.
+    pub async fn load(
+        &self,
+        stage: Stage,
+        inclusions: &[Inclusion],
+        rows: Option<Vec<Option<Item>>>,
+    ) -> Result<Vec<Loaded>, SettleError> {
+        let rows = match rows {
+            Some(rows) => rows,
+            None => self.read(&transactions(inclusions).collect::<Vec<_>>()).await?,
+        };
         let mut loaded = Vec::with_capacity(inclusions.len());
-        for (inclusion, row) in inclusions.iter().zip(self.read(&keys).await?) {
+        for (inclusion, row) in inclusions.iter().zip(rows) {
             let row = row.ok_or_else(|| {
                 SettleError::Hopeless(format!("{} has no number {}", inclusion.lane, inclusion.number))
             })?;
@@ -107,10 +130,12 @@ impl Settler {
             let (inclusion, version) = (inclusion.clone(), row.version());
             loaded.push(Loaded { inclusion, transaction, version, parcels: Vec::new() });
         }
-        let ids: Vec<ParcelId> = loaded.iter().flat_map(|one| one.transaction.parcels.clone()).collect();
+        let asks = |one: &Loaded| asks_parcels(stage, one.transaction.outcome.is_some());
+        let ids: Vec<ParcelId> =
+            loaded.iter().filter(|one| asks(one)).flat_map(|one| one.transaction.parcels.clone()).collect();
         let keys: Vec<Key> = ids.iter().map(|id| Parcel::key(*id)).collect();
         let mut rows = self.read(&keys).await?.into_iter().zip(ids);
-        for one in &mut loaded {
+        for one in loaded.iter_mut().filter(|one| asks(one)) {
             for _ in 0..one.transaction.parcels.len() {
                 let Some((row, id)) = rows.next() else { break };
                 let row = row.ok_or_else(|| SettleError::Hopeless(format!("there is no parcel {id}")))?;

@@ -66,16 +66,18 @@ struct Batch {
 impl Settler {
     /// Settles a stage: again and again until its commit holds, or it has nothing to do.
     pub async fn settle(&self, stage: &StageMessage) -> Result<(), SettleError> {
-        let Some(anchor) = self.anchor(stage).await? else {
+        let (anchor, rows) = self.look(stage).await?;
+        let Some(anchor) = anchor else {
             tracing::info!(network = %stage.network, height = stage.height, "the chain has turned since this was told");
             return Ok(());
         };
         let mut left = Left::default();
         let mut rest = vec![stage.inclusions.clone()];
+        let mut known = Some(rows);
         while let Some(inclusions) = rest.pop() {
             let mut done = false;
             for _ in 0..ROUNDS_MAX {
-                let loaded = match self.load(&inclusions).await {
+                let loaded = match self.load(stage.stage, &inclusions, known.take()).await {
                     Ok(loaded) => loaded,
                     // Rows that will never be read, or are not there, must not keep the others unsettled.
                     Err(SettleError::Row(_) | SettleError::Hopeless(_)) if inclusions.len() > 1 => {

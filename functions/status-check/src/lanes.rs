@@ -113,9 +113,8 @@ impl Tracker {
         let Some(height) = latest.height else { return Ok(gate.consumed) };
         if latest.value < gate.consumed && height >= lead.head.height {
             tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
-            return self
-                .set_consumed(lane, gate.consumed, self.own_from(lane, latest.value, gate.consumed).await?)
-                .await;
+            // What lies below the lane's beginning is no attempt of ours that is missing.
+            return self.set_consumed(lane, gate.consumed, latest.value.max(gate.first).min(gate.consumed)).await;
         }
         // Blocks the tracker has not worked off explain nothing yet.
         if latest.value <= gate.consumed || height > lead.head.height {
@@ -154,14 +153,6 @@ impl Tracker {
             explained = number + 1;
         }
         Ok(explained)
-    }
-
-    /// The first number of ours from `number` on: what lies below the lane's beginning is no attempt of ours that is
-    /// missing, whether or not the chain has it.
-    async fn own_from(&self, lane: &LaneId, number: u64, consumed: u64) -> Result<u64, TrackError> {
-        let page = self.store.query(&Transaction::query_from(lane, number, 1)).await?;
-        let first = page.items.first().map(Item::parse::<Transaction>).transpose()?;
-        Ok(first.map_or(consumed, |first| first.number.min(consumed)))
     }
 
     /// Corrects `consumed`, unless somebody moved it meanwhile.

@@ -12,8 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::tables::TRANSFERS;
 
+/// Numbers whose rows share a partition: a lane's line only grows, and one partition takes 1,000 write units a second.
+pub const NUMBERS_PER_PARTITION: u64 = 128;
+
 fn pk(lane: &LaneId) -> String {
     format!("LANE#{lane}")
+}
+
+/// The partition of a number's transaction and attempts.
+fn number_pk(lane: &LaneId, number: u64) -> String {
+    format!("LANE#{lane}#{}", number / NUMBERS_PER_PARTITION)
 }
 
 /// The counter: the first number never assigned. Alone on its row, written only by signers (rule 1).
@@ -78,12 +86,24 @@ pub struct Gate {
     /// Height of the chain when the lane began: nothing of its is in an earlier block.
     #[serde(default)]
     pub since: u64,
+    /// The lane's first number; every one from here to the counter has its bytes.
+    #[serde(default)]
+    pub first: u64,
 }
 
 impl Gate {
     /// A lane whose numbers below `consumed` are used up.
     pub fn new(consumed: u64, now: Millis) -> Self {
-        Self { seen: consumed, consumed, gate: LaneGate::Open, tries: 0, publications: 0, moved_at: now, since: 0 }
+        Self {
+            seen: consumed,
+            consumed,
+            gate: LaneGate::Open,
+            tries: 0,
+            publications: 0,
+            moved_at: now,
+            since: 0,
+            first: consumed,
+        }
     }
 
     /// Where it lies.
@@ -203,17 +223,18 @@ pub struct Transaction {
 impl Transaction {
     /// Where it lies.
     pub fn key(lane: &LaneId, number: u64) -> Key {
-        Key::new(TRANSFERS, pk(lane), Self::sk(number))
+        Key::new(TRANSFERS, number_pk(lane, number), Self::sk(number))
     }
 
     fn sk(number: u64) -> String {
         format!("TX#{number:020}")
     }
 
-    /// Reads transactions and their attempts from a number on, in order: each transaction row is followed by its attempts.
+    /// Reads transactions and their attempts from a number to the end of its partition, in order: each transaction row
+    /// is followed by its attempts.
     pub fn query_from(lane: &LaneId, number: u64, limit: usize) -> Query {
         let range = Range::Between(Value::from(Self::sk(number)), Value::from("TX$"));
-        Query { limit, ..Query::table(TRANSFERS, pk(lane), range) }
+        Query { limit, ..Query::table(TRANSFERS, number_pk(lane, number), range) }
     }
 
     /// Replaces the row, if nobody did since it was read.
@@ -246,12 +267,12 @@ pub struct Attempt {
 impl Attempt {
     /// Where it lies.
     pub fn key(lane: &LaneId, number: u64, index: u32) -> Key {
-        Key::new(TRANSFERS, pk(lane), format!("{}#A{index:06}", Transaction::sk(number)))
+        Key::new(TRANSFERS, number_pk(lane, number), format!("{}#A{index:06}", Transaction::sk(number)))
     }
 
     /// Reads all attempts of a number.
     pub fn query(lane: &LaneId, number: u64) -> Query {
-        Query::table(TRANSFERS, pk(lane), Range::Prefix(format!("{}#A", Transaction::sk(number))))
+        Query::table(TRANSFERS, number_pk(lane, number), Range::Prefix(format!("{}#A", Transaction::sk(number))))
     }
 }
 

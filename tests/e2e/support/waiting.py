@@ -16,13 +16,13 @@ HANG_S = 120
 PAUSE_S = 0.1
 
 
-def wait_until(what: str, ask: Callable[[], T], limit_s: float = HANG_S) -> T:
+def wait_until(what: str, ask: Callable[[], T], limit_s: float = HANG_S, pause_s: float = PAUSE_S) -> T:
     """Asks again and again until the answer is true, and returns that answer."""
     deadline = time.monotonic() + limit_s
     while not (answer := ask()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: still not so after {limit_s} s; last answer {answer!r}")
-        time.sleep(PAUSE_S)
+        time.sleep(pause_s)
     return answer
 
 

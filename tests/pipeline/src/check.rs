@@ -60,7 +60,7 @@ impl World {
         let gate: Gate = self.row(&Gate::key(&lane)).expect("counter and gate begin together").parse().expect("a gate");
         let pk = Counter::key(&lane).pk;
         let of_lane =
-            |row: &Item| row.text("pk") == Some(&pk) && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"));
+            |row: &Item| row.text("pk").is_some_and(|part| part.starts_with(&pk)) && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"));
         let rows: Vec<Item> = self.rows.dump(TRANSFERS).into_iter().filter(of_lane).collect();
         let attempts = rows.iter().filter(|row| row.get("raw").is_some()).count();
         let pairs = pair_attempts(&rows).expect("a lane's rows");

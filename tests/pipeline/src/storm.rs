@@ -1,9 +1,9 @@
 //! Everything at once: handlers side by side and killed at any await, replies lost, messages repeated and reordered,
-//! nodes that lag and lie still, branches; by chance that a seed decides.
+//! indexes that lag, nodes that lag, lie still, forget, lose bytes and know half, branches; by chance that a seed decides.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use causeway_chains::model::{Fault as ChainFault, Orphans, Provider, Reorg};
+use causeway_chains::model::{Fault as ChainFault, Orphans, Provider, Receipts, Reorg};
 use causeway_domain::{Clock, lane::LaneGate};
 use causeway_keys::memory::Fault as KeyFault;
 use causeway_queue::memory::Fault as QueueFault;
@@ -131,9 +131,39 @@ impl World {
             let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
             self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
         }
+        for provider in 0..self.providers {
+            if self.clock.chance(weather.faults) {
+                self.chain.set_provider(provider, self.view());
+            }
+        }
         if self.clock.chance(weather.faults) {
-            let lag = self.clock.below(3);
-            self.chain.set_provider(0, Provider { lag, down: self.clock.chance(200), ..Provider::default() });
+            // Every node forgets one that waits.
+            let waiting = self.chain.pooled();
+            let chosen = usize::try_from(self.clock.below(waiting.len() as u64)).unwrap_or(0);
+            waiting.get(chosen).map(|forgotten| self.chain.drop_from_pool(forgotten.hash));
+        }
+        if self.clock.chance(weather.faults) {
+            self.rows.set_index_lag(usize::try_from(self.clock.below(8)).unwrap_or(0));
+        }
+        if self.clock.chance(weather.faults) {
+            self.rows.forget_tokens();
+        }
+    }
+
+    /// How a node may see the chain for a while.
+    fn view(&self) -> Provider {
+        let receipts = match self.clock.below(6) {
+            0 => Receipts::Late,
+            1 => Receipts::First(1),
+            _ => Receipts::All,
+        };
+        Provider {
+            lag: self.clock.below(3),
+            down: self.clock.chance(200),
+            blind: self.clock.chance(100),
+            loses: self.clock.chance(100),
+            receipts,
+            ..Provider::default()
         }
     }
 
@@ -142,7 +172,8 @@ impl World {
         self.queue.clear_fault();
         self.keys.clear_fault();
         self.chain.set_faults(Arc::new(ChainScript(|_| ChainFault::Pass)));
-        self.chain.set_provider(0, Provider::default());
+        (0..self.providers).for_each(|provider| self.chain.set_provider(provider, Provider::default()));
+        self.rows.set_index_lag(0);
         self.rows.land();
         self.chain.land();
         self.inbox.shuffled = 0;

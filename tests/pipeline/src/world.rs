@@ -170,6 +170,8 @@ pub struct World {
     pub measured: Measured,
     /// Commits and time at which the rules were held last.
     pub checked: (u64, u64),
+    /// Providers of the chain.
+    pub providers: usize,
     networks: Networks,
     chain_port: Arc<dyn Chain>,
 }
@@ -266,6 +268,7 @@ impl World {
             unstored,
             refused,
             network,
+            providers: setup.providers,
             networks,
             chain_port: port,
         };

@@ -34,7 +34,7 @@ pub fn plan_hold(shards: &[Option<Item>], amount: Amount, preferred: u8) -> Resu
     if let Some((shard, _)) = parts.iter().filter(|(_, part)| *part >= amount).min_by_key(|(s, _)| distance(*s)) {
         return Ok(vec![HoldPart { shard: *shard, amount }]);
     }
-    parts.sort_by(|a, b| b.1.cmp(&a.1));
+    parts.sort_by_key(|(_, part)| std::cmp::Reverse(*part));
     let mut missing = amount;
     let mut plan = Vec::new();
     for (shard, part) in parts {

@@ -43,7 +43,13 @@ fn ask(world: &mut World, step: u64) {
 }
 
 fn storm(seed: u64, weather: Weather) -> World {
-    let mut world = World::new(Setup { seed, final_at: 6 + weather.depth_max, in_flight_max: 12, ..Setup::default() });
+    let mut world = World::new(Setup {
+        seed,
+        final_at: 6 + weather.depth_max,
+        in_flight_max: 12,
+        providers: 1 + usize::from(seed % 2 == 1),
+        ..Setup::default()
+    });
     let token = world.asset("TBLK").address;
     world.chain.set_lenient(token, true);
     world.chain.set_blacklisted(token, recipient("reverting"), true);
