@@ -1,7 +1,7 @@
 //! settle: turns stages into postings and terminal states.
 //!
 //! A stage's path: [`handler`] (reads messages) → [`load`] (transactions, parcels, header) → [`decide`] (pure:
-//! what this stage means for a transaction) → [`write`] (one commit for many, merged postings).
+//! what this stage means for a transaction) → [`mod@write`] (one commit for many, merged postings).
 //!
 //! Invariants: success is posted at `confirmed_at`, money is released only at `final_at` (rule 5); every
 //! commit that follows from a block holds on the condition that the block is still on the chain;

@@ -1,7 +1,7 @@
 //! status-check: the tracker, and the sweeps.
 //!
 //! One leased loop per network ([`lead`]): poll the head, work off each new block ([`follow`]): match its
-//! hashes with the watches and write what is included ([`include`]), tell stages of blocks that
+//! hashes with the watches and write what is included ([`mod@include`]), tell stages of blocks that
 //! became deep enough ([`stages`]). A parent that does not fit is a reorganisation ([`reorg`]).
 //! Between blocks: parcels that are due ([`sweep`]) and lanes that lag behind the chain or
 //! themselves ([`lanes`]).
@@ -70,18 +70,26 @@ pub enum TrackError {
     Stuck(String),
 }
 
+/// A message to be published as JSON.
+#[derive(Debug)]
+pub(crate) struct Post<T> {
+    pub(crate) body: T,
+    pub(crate) group: Option<String>,
+    pub(crate) dedup: Option<String>,
+}
+
 impl Tracker {
-    /// Publishes JSON bodies to a queue, in order.
+    /// Publishes to a queue, in order.
     pub(crate) async fn publish<T: Serialize>(
         &self,
         queue: &'static str,
-        bodies: &[(T, Option<String>, Option<String>)],
+        posts: Vec<Post<T>>,
     ) -> Result<(), TrackError> {
-        let message = |(body, group, dedup): &(T, Option<String>, Option<String>)| {
-            let body = serde_json::to_string(body).map_err(|error| QueueError::Refused(error.to_string()))?;
-            Ok::<_, QueueError>(Message { body, group: group.clone(), dedup: dedup.clone(), ..Message::default() })
+        let message = |Post { body, group, dedup }: Post<T>| {
+            let body = serde_json::to_string(&body).map_err(|error| QueueError::Refused(error.to_string()))?;
+            Ok::<_, QueueError>(Message { body, group, dedup, ..Message::default() })
         };
-        let messages = bodies.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        let messages = posts.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
         Ok(self.queue.publish(QueueName(queue), &messages).await?)
     }
 }

@@ -12,7 +12,7 @@ use causeway_state::{
 };
 use causeway_store::{Expect, Item, Update, Write};
 
-use crate::{TrackError, Tracker, lead::Lead};
+use crate::{Post, TrackError, Tracker, lead::Lead};
 
 /// Blocks taken back in one commit: two writes each, under DynamoDB's 100.
 const BLOCKS_PER_COMMIT: usize = 40;
@@ -152,6 +152,6 @@ impl Tracker {
     pub(crate) async fn publish_lane(&self, lane: &LaneId, gate: &Gate) -> Result<(), TrackError> {
         let body = LaneMessage { lane: lane.clone(), trace: TraceId::new(&*self.clock) };
         let dedup = format!("{lane}:{}:{}", gate.seen, gate.publications);
-        self.publish(queues::TRANSACTIONS, &[(body, Some(lane.to_string()), Some(dedup))]).await
+        self.publish(queues::TRANSACTIONS, vec![Post { body, group: Some(lane.to_string()), dedup: Some(dedup) }]).await
     }
 }

@@ -8,7 +8,7 @@ use causeway_state::{
 };
 
 use crate::{
-    TrackError, Tracker,
+    Post, TrackError, Tracker,
     lead::{Lead, Ringed},
 };
 
@@ -122,9 +122,10 @@ impl Tracker {
     ) -> Result<(), TrackError> {
         let message = |part: &[Inclusion]| {
             let network = network.id.clone();
-            (StageMessage { network, stage, height, block_hash, inclusions: part.to_vec() }, None, None)
+            let body = StageMessage { network, stage, height, block_hash, inclusions: part.to_vec() };
+            Post { body, group: None, dedup: None }
         };
-        let bodies: Vec<_> = inclusions.chunks(INCLUSIONS_PER_MESSAGE).map(message).collect();
-        if bodies.is_empty() { Ok(()) } else { self.publish(queues::CHAIN_EVENTS, &bodies).await }
+        let posts: Vec<_> = inclusions.chunks(INCLUSIONS_PER_MESSAGE).map(message).collect();
+        if posts.is_empty() { Ok(()) } else { self.publish(queues::CHAIN_EVENTS, posts).await }
     }
 }

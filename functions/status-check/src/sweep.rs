@@ -17,7 +17,7 @@ use causeway_state::{
 };
 use causeway_store::{Item, Key, Query, Range, Value};
 
-use crate::{TrackError, Tracker};
+use crate::{Post, TrackError, Tracker};
 
 /// Parcels of one shard and look.
 const PARCELS_PER_LOOK: usize = 100;
@@ -65,7 +65,7 @@ impl Tracker {
     async fn wake(&self, hints: &[Item]) -> Result<(), TrackError> {
         let key = |row: &Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
         let keys: Vec<Key> = hints.iter().filter_map(key).collect();
-        let mut woken: BTreeMap<&'static str, Vec<(ParcelMessage, Option<String>, Option<String>)>> = BTreeMap::new();
+        let mut woken: BTreeMap<&'static str, Vec<Post<ParcelMessage>>> = BTreeMap::new();
         for chunk in keys.chunks(100) {
             for row in self.store.get_many(chunk).await?.into_iter().flatten() {
                 // One row that cannot be read must not keep the network's other rows, and its blocks, waiting.
@@ -89,7 +89,11 @@ impl Tracker {
                             tracing::info!(parcel = %parcel.id, trace = %parcel.trace, state = parcel.state.as_str(), "published again");
                             let body = ParcelMessage { parcel: parcel.id, trace: parcel.trace };
                             let group = Some(parcel.tenant.to_string());
-                            woken.entry(request_queue(parcel.priority)).or_default().push((body, group, None));
+                            woken.entry(request_queue(parcel.priority)).or_default().push(Post {
+                                body,
+                                group,
+                                dedup: None,
+                            });
                         }
                         // Somebody else moved it meanwhile.
                         Done::Conflict(_) => {}
@@ -97,8 +101,8 @@ impl Tracker {
                 }
             }
         }
-        for (queue, bodies) in woken {
-            self.publish(queue, &bodies).await?;
+        for (queue, posts) in woken {
+            self.publish(queue, posts).await?;
         }
         Ok(())
     }

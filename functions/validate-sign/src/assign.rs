@@ -49,31 +49,29 @@ enum Next {
 }
 
 impl Signer {
-    /// Gives numbers to members that passed their checks. The lane has room for all of them.
+    /// Gives numbers to members that passed their checks; the lane has room for all of them. Answers the messages that
+    /// must come again, and where the line ends now if it grew.
     pub async fn assign(
         &self,
         lane: &LaneId,
         network: &Network,
         open: OpenLane,
         passed: Vec<(Member, Checked)>,
-    ) -> Failed {
+    ) -> (Failed, Option<u64>) {
         let mut failed = Failed::new();
         let mut next = open.next;
-        let mut any = false;
+        let mut end = None;
         let mut rest = passed;
         while !rest.is_empty() {
             let later = rest.split_off(rest.len().min(MEMBERS_MAX));
             let group = std::mem::replace(&mut rest, later);
             let first = next;
             let (group_failed, now_next) = self.assign_group(lane, network, &open, next, group).await;
-            any |= now_next > first;
             next = now_next;
+            end = if next > first { Some(next) } else { end };
             failed.extend(group_failed);
         }
-        if any {
-            self.publish_lane(lane, next).await;
-        }
-        failed
+        (failed, end)
     }
 
     /// Signs and commits one group; where it conflicts, without those that changed, and at last one by one.
@@ -254,7 +252,7 @@ impl Signer {
     }
 
     /// "This lane has unsent bytes"; lost, the sweep says it again.
-    async fn publish_lane(&self, lane: &LaneId, end: u64) {
+    pub async fn publish_lane(&self, lane: &LaneId, end: u64) {
         let trace = causeway_domain::id::TraceId::new(&*self.clock);
         let Ok(body) = serde_json::to_string(&LaneMessage { lane: lane.clone(), trace }) else { return };
         let message = Message {

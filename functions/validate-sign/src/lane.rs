@@ -16,7 +16,7 @@ use causeway_state::{
     wallet::Treasury,
 };
 use causeway_store::{Expect, Item, Write};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join, stream};
 
 use crate::{Signer, check::Checked, handler::Member};
 
@@ -70,17 +70,31 @@ impl Signer {
             return failed;
         }
         let lease = self.lease(lane).await;
+        let mut grown = None;
         match self.open_lane(lane, network, &*chain).await {
-            Ok(open) => failed.extend(self.fill(lane, network, open, passed).await),
+            Ok(open) => {
+                let (late, end) = self.fill(lane, network, open, passed).await;
+                failed.extend(late);
+                grown = end;
+            }
             Err(Some((reason, after_ms))) => {
                 let members = passed.into_iter().map(|(member, _)| member).collect();
                 failed.extend(self.wait_all(members, reason, after_ms).await);
             }
             Err(None) => failed.extend(passed.into_iter().flat_map(|(member, _)| member.messages)),
         }
-        if let Some(holder) = lease {
-            self.give_back(lane, &holder).await;
-        }
+        // The next signer need not wait until the lane is announced.
+        let give_back = async {
+            if let Some(holder) = lease {
+                self.give_back(lane, &holder).await;
+            }
+        };
+        let announce = async {
+            if let Some(end) = grown {
+                self.publish_lane(lane, end).await;
+            }
+        };
+        join(give_back, announce).await;
         failed
     }
 
@@ -190,16 +204,18 @@ impl Signer {
         network: &Network,
         open: OpenLane,
         mut passed: Vec<(Member, Checked)>,
-    ) -> Failed {
+    ) -> (Failed, Option<u64>) {
         passed.sort_by_key(|(member, _)| (std::cmp::Reverse(member.parcel.priority), member.parcel.created_at));
         let room = usize::try_from(open.room).unwrap_or(usize::MAX).min(passed.len());
         let late = passed.split_off(room);
         let late = late.into_iter().map(|(member, _)| member).collect();
         let mut failed = self.wait_all(late, WaitReason::LaneFull, LANE_WAIT_MS).await;
-        if !passed.is_empty() {
-            failed.extend(self.assign(lane, network, open, passed).await);
+        if passed.is_empty() {
+            return (failed, None);
         }
-        failed
+        let (late, end) = self.assign(lane, network, open, passed).await;
+        failed.extend(late);
+        (failed, end)
     }
 
     /// Turns members into rows that wait, side by side.

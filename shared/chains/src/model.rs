@@ -3,7 +3,7 @@
 //!
 //! It is deterministic: no clock, no chance, no thread of its own. Blocks come when [`ModelChain::mine`] is called.
 //! It reads the same signed bytes that real nodes read, and refuses them in geth's words, which go through
-//! [`classify`](crate::classify) like any node's.
+//! [`classify`] like any node's.
 //!
 //! Parts: `world` keeps blocks and branches, `state` runs calls, `pool` holds what waits and speaks for nodes, `view`
 //! is how one provider sees all that, `faults` loses calls, `inspect` is for tests only.

@@ -59,8 +59,10 @@ impl World {
         let counter: Counter = self.row(&Counter::key(&lane))?.parse().expect("a counter");
         let gate: Gate = self.row(&Gate::key(&lane)).expect("counter and gate begin together").parse().expect("a gate");
         let pk = Counter::key(&lane).pk;
-        let of_lane =
-            |row: &Item| row.text("pk").is_some_and(|part| part.starts_with(&pk)) && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"));
+        let of_lane = |row: &Item| {
+            row.text("pk").is_some_and(|part| part.starts_with(&pk))
+                && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"))
+        };
         let rows: Vec<Item> = self.rows.dump(TRANSFERS).into_iter().filter(of_lane).collect();
         let attempts = rows.iter().filter(|row| row.get("raw").is_some()).count();
         let pairs = pair_attempts(&rows).expect("a lane's rows");

@@ -93,25 +93,26 @@ async fn one_lane_is_told_with_its_newest_twenty_transactions() {
     let lane = lane_of(&world.treasury("acme").await);
     let unused = world.get(&path(&lane)).await.ok();
     assert_eq!((&unused["state"], &unused["transactions"]), (&json!("unused"), &json!([])));
-    world.put(Counter::create(&lane, 25)).await;
-    world.put(Gate::new(20, NOW).put(&lane, 0).expect("a row")).await;
-    for number in 0..25 {
+    world.put(Counter::create(&lane, 135)).await;
+    world.put(Gate::new(130, NOW).put(&lane, 0).expect("a row")).await;
+    // On both sides of a partition's end.
+    for number in 110..135 {
         let (hash, block_hash, height) = (hash(number, 0), B256::ZERO, 1);
         let outcome = match number {
-            23 => {
+            133 => {
                 Some(Outcome::Reverted { hash, block_hash, height, gas_cost_wei: U256::ZERO, reason: "paused".into() })
             }
-            22 => Some(Outcome::Paid { hash, block_hash, height, gas_cost_wei: U256::ZERO }),
+            132 => Some(Outcome::Paid { hash, block_hash, height, gas_cost_wei: U256::ZERO }),
             _ => None,
         };
-        sign(&world, &lane, number, if number == 24 { 3 } else { 1 }, outcome).await;
+        sign(&world, &lane, number, if number == 134 { 3 } else { 1 }, outcome).await;
     }
     let told = world.get(&path(&lane)).await.ok();
     let transactions = told["transactions"].as_array().expect("a list");
     let numbers: Vec<_> = transactions.iter().map(|one| one["number"].as_u64().expect("a number")).collect();
-    assert_eq!(numbers, (5..25).rev().collect::<Vec<_>>());
+    assert_eq!(numbers, (115..135).rev().collect::<Vec<_>>());
     let parcel = |number: &str| ParcelId::derived(&[number]).to_string();
-    let bumped = json!({"number": 24, "hash": hash(24, 2).to_string(), "attempts": 3, "parcels": [parcel("24")]});
+    let bumped = json!({"number": 134, "hash": hash(134, 2).to_string(), "attempts": 3, "parcels": [parcel("134")]});
     assert_eq!(transactions[0], bumped, "of several attempts the latest is told");
     assert_eq!((&transactions[1]["outcome"], &transactions[1]["reason"]), (&json!("reverted"), &json!("paused")));
     assert_eq!(transactions[2]["outcome"], "paid");

@@ -163,7 +163,7 @@ fn an_old_word_of_a_branch_takes_nothing_back_once_headers_are_forgotten() {
         inclusions: chunk.inclusions,
     };
     let body = serde_json::to_string(&message).expect("a body");
-    assert_eq!(world.hand(queues::CHAIN_EVENTS, &[body.clone()]), 0, "the block is on the chain");
+    assert_eq!(world.hand(queues::CHAIN_EVENTS, std::slice::from_ref(&body)), 0, "the block is on the chain");
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
     // A month later its header's row is gone.
     let key = HeaderRow::key(&world.network.id, settled.height);

@@ -12,8 +12,12 @@ use causeway_pipeline_tests::{
     api::recipient,
     faults::{ChainScript, CommitRule, EVERY_TRY, writes_gate},
 };
-use causeway_state::{lane::Gate, message::queues};
-use causeway_store::memory::CommitFault;
+use causeway_state::{
+    lane::{Gate, NUMBERS_PER_PARTITION},
+    message::queues,
+};
+use causeway_store::{Commit, CommitToken, Store, memory::CommitFault};
+use futures::FutureExt;
 
 const NORMAL: &str = queues::TRANSFERS_NORMAL;
 const LANES: &str = queues::TRANSACTIONS;
@@ -172,22 +176,61 @@ pub(crate) fn release(world: &World) {
     world.must_commit(&[open.put(&lane, row.version()).expect("a row")]);
 }
 
+/// Right before the sender's next write somebody else changes the gate.
+fn meanwhile(world: &World, change: fn(Gate) -> Gate) {
+    let lane = world.lane("acme");
+    world.store.before(writes_gate, move |rows| {
+        let row = rows.get(&Gate::key(&lane)).now_or_never().expect("at once").expect("readable").expect("there");
+        let write = change(row.parse().expect("a gate")).put(&lane, row.version()).expect("a row");
+        let done =
+            rows.commit(&CommitToken::new("meanwhile"), &[write]).now_or_never().expect("at once").expect("valid");
+        assert_eq!(done, Commit::Committed);
+    });
+}
+
+#[test]
+fn a_line_longer_than_a_partition_goes_out_whole_and_in_order() {
+    let count = 2 * NUMBERS_PER_PARTITION + 3;
+    let mut world = signed(count);
+    world.deliver(LANES);
+    let handed: Vec<_> = world.chain.handed().into_iter().map(|handed| handed.raw).collect();
+    let signed = world.lane_view("acme").expect("begun").transactions;
+    assert_eq!(handed, signed.into_iter().map(|(_, attempt)| attempt.raw).collect::<Vec<_>>());
+    assert_eq!(handed.len() as u64, count);
+    world.finish();
+}
+
+#[test]
+fn what_the_tracker_tells_of_a_block_meanwhile_sends_nothing_again() {
+    let mut world = signed(130);
+    meanwhile(&world, |gate| Gate { consumed: 30, ..gate });
+    world.deliver(LANES);
+    let gate = world.lane_view("acme").expect("begun").gate;
+    assert_eq!((gate.seen, gate.consumed), (130, 30));
+    assert_eq!(world.chain.handed().len(), 130);
+}
+
+#[test]
+fn a_lane_that_is_set_back_meanwhile_goes_again_from_there() {
+    let mut world = signed(5);
+    world.deliver(LANES);
+    world.withdraw("TUSD", "1", recipient("one more"));
+    world.deliver_all(NORMAL);
+    meanwhile(&world, |gate| Gate { seen: 2, publications: gate.publications + 1, ..gate });
+    world.deliver_all(LANES);
+    let signed = world.lane_view("acme").expect("begun").transactions;
+    let handed = world.chain.handed();
+    let again: Vec<usize> =
+        signed.iter().map(|(_, one)| handed.iter().filter(|it| it.raw == one.raw).count()).collect();
+    assert_eq!(again, [1, 1, 2, 2, 2, 2]);
+    world.finish();
+}
+
 #[test]
 fn a_halt_is_not_lost_to_somebody_who_writes_the_gate_at_the_same_moment() {
     let mut world = signed(3);
     world.refused.lock().expect("free").insert(1);
-    let lane = world.lane("acme");
-    world.store.before(writes_gate, move |rows| {
-        use causeway_store::{CommitToken, Store};
-        use futures::FutureExt;
-        let row = rows.get(&Gate::key(&lane)).now_or_never().expect("at once").expect("readable").expect("there");
-        let gate: Gate = row.parse().expect("a gate");
-        let moved = Gate { publications: gate.publications + 1, ..gate };
-        let write = moved.put(&lane, row.version()).expect("a row");
-        let done =
-            rows.commit(&CommitToken::new("meanwhile"), &[write]).now_or_never().expect("at once").expect("valid");
-        assert_eq!(done, causeway_store::Commit::Committed);
-    });
+    meanwhile(&world, |gate| Gate { publications: gate.publications + 1, ..gate });
     world.pass(30_000);
     assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { limit: 1, .. }));
     assert!(
