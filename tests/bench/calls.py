@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+DURATION = re.compile(r"^REPORT .*\tDuration: (\d+) ms\t")
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
 
 
@@ -33,19 +35,27 @@ def between(logs: Any, functions: dict[str, str], start: float, end: float) -> C
     """The calls whose log line was written from `start` to `end` (seconds since the epoch)."""
     calls = Calls(seconds=end - start)
     for logical, physical in functions.items():
-        for message in messages(logs, physical):
-            for line in message.splitlines():
+        for event in events(logs, physical, start):
+            for line in event["message"].splitlines():
                 _add(calls, logical, line, start, end)
     return calls
 
 
-def messages(logs: Any, function: str) -> list[str]:
-    """All that a function logged; nothing if it was never called."""
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
+def events(logs: Any, function: str, since: float) -> list[dict[str, Any]]:
+    """What a function's invocations that ended since then logged; nothing if it was never called."""
+    # The emulator gives the first 10,000 events of a group, not all of them.
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{function}", startTime=int(since * 1000))
     try:
-        return [event["message"] for page in pages for event in page["events"]]
+        return [event for page in pages for event in page["events"]]
     except logs.exceptions.ResourceNotFoundException:
         return []
+
+
+def newest_begin(logs: Any, function: str, since: float) -> float:
+    """When the newest of a function's invocations that have ended began, in seconds since the epoch."""
+    took = ((event["timestamp"], DURATION.search(event["message"])) for event in events(logs, function, since))
+    return max(((ended - int(found[1])) / 1000 for ended, found in took if found), default=0.0)
 
 
 def _add(calls: Calls, function: str, line: str, start: float, end: float) -> None:

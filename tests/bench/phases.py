@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from support.stack import REQUEST_QUEUES, Stack
 from support.waiting import wait_until
 from support.world import World
+from calls import Calls, between, newest_begin
 from workers import Workers
 
 # How much of it.
@@ -106,7 +107,7 @@ class Bench:
         thread.join()
         return loaded | {"killed": len(hit)}
 
-    def calls(self, between: Callable[..., Any]) -> dict[str, Any]:
+    def calls(self) -> dict[str, Any]:
         """Calls and write units per transfer at full batches; what is called while nothing is to do goes off."""
         for name in self.functions:
             self.world.functions.set_variables(name, CAUSEWAY_LOG="info,calls=debug")
@@ -118,23 +119,17 @@ class Bench:
         self.wait_all_final()
         end = time.time()
         time.sleep(IDLE_S)
-        # A worker's lines are kept when its invocation ends; the tracker's loop takes over a minute.
         idle_end = time.time()
-        print("    waiting for the tracker's log", flush=True)
-        wait_until("the tracker's log", lambda: self.tracker_logged(idle_end), HANG_S, LOOK_S)
         logs = self.world.stack.client("logs")
+        # A worker's lines are kept when its invocation ends, and the tracker's takes over a minute: when one that began
+        # later has ended, all have that were at work until now.
+        print("    waiting for the tracker's log", flush=True)
+        tracker = self.functions["status-check"]
+        wait_until("the tracker's log", lambda: newest_begin(logs, tracker, idle_end) > idle_end, HANG_S, 5)
         counted_in = {name: physical for name, physical in self.functions.items() if name not in WATCHING}
         busy = between(logs, counted_in, start, end)
         idle = between(logs, counted_in, end, idle_end)
         return counted(busy, idle)
-
-    def tracker_logged(self, moment: float) -> bool:
-        """Whether the tracker's log reaches that far."""
-        pages = self.world.stack.client("logs").get_paginator("filter_log_events")
-        group = f"/aws/lambda/{self.functions['status-check']}"
-        stamps = (event["timestamp"] for page in pages.paginate(logGroupName=group) for event in page["events"]
-                  if "REPORT" in event["message"] or "END" in event["message"])
-        return max(stamps, default=0) / 1000 > moment
 
     def load(self, *options: str) -> dict[str, Any]:
         """`causeway load`; its report."""
@@ -184,7 +179,7 @@ class Bench:
         wait_until("final", lambda: self.world.chain.height() > height, HANG_S, LOOK_S)
 
 
-def counted(busy: Any, idle: Any) -> dict[str, Any]:
+def counted(busy: Calls, idle: Calls) -> dict[str, Any]:
     """Calls per transfer, and how much of it is polling that goes on anyway."""
     per = {}
     for place, count in sorted(busy.count.items()):

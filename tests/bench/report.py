@@ -52,19 +52,21 @@ def load(result: dict[str, Any]) -> str:
 
 def accept(result: dict[str, Any]) -> str:
     """A load and what it cost."""
-    return f"{load(result)}\n{cpu(result)}"
+    [rate] = [one["perSecondMilli"] / 1000 for one in result["stages"] if one["stage"] == "request -> accepted"]
+    return f"{load(result)}\n{cpu(result, rate)}"
 
 
 def drain(result: dict[str, Any]) -> str:
     """How fast a full queue empties."""
     rows = [[name, took, result["per_second"][name]] for name, took in result["seconds"].items()]
     head = [f"all {result['transfers']}", "after s", "per s"]
-    return f"{table(head, rows)}\n{cpu(result)}"
+    return f"{table(head, rows)}\n{cpu(result, result['per_second']['told'])}"
 
 
-def cpu(result: dict[str, Any]) -> str:
-    """CPU per transfer."""
-    return table(["process", "CPU ms per transfer"], [[name, one] for name, one in result["cpu_ms_per_transfer"].items()])
+def cpu(result: dict[str, Any], rate: float) -> str:
+    """CPU per transfer, and how many cores that keeps busy at this rate."""
+    rows = [[name, one, f"{one * rate / 1000:.2f}"] for name, one in result["cpu_ms_per_transfer"].items()]
+    return table(["process", "CPU ms per transfer", "cores"], rows)
 
 
 def calls(result: dict[str, Any]) -> str:

@@ -24,7 +24,6 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e"), str(HERE)]
 
-import calls as call_counts  # noqa: E402
 import cold  # noqa: E402
 import report  # noqa: E402
 from phases import Bench  # noqa: E402
@@ -110,7 +109,7 @@ def measure(here: settings.Settings, binaries: Path, phases: list[str], keep: Ca
                 "starts": lambda: {name: cold.measure(here.zips / f"{name}.zip", bench.variables(name))
                                    for name in FUNCTIONS},
                 "pace": bench.pace, "accept": bench.accept, "drain": bench.drain, "kill": bench.kill,
-                "calls": lambda: bench.calls(call_counts.between),
+                "calls": bench.calls,
             }[phase]()
             print(f"    done in {time.monotonic() - begun:.0f} s", flush=True)
             result["workers_at_once"] = workers.peak

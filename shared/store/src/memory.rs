@@ -17,6 +17,7 @@ use crate::port::{Commit, CommitToken, Page, Query, Store, StoreError, Write};
 use crate::row::{Item, Key, Table};
 use faults::NoFaults;
 pub use faults::{CommitFault, Faults, Read, ReadFault};
+pub use state::After;
 use state::State;
 
 /// Rows in memory. A clone is another handle on the same rows.
@@ -75,6 +76,12 @@ impl MemoryStore {
                 tracing::debug!(%refusal, "a delayed commit was refused");
             }
         }
+    }
+
+    /// What each commit since the last call left behind, oldest first. Recording begins with the first call, which
+    /// answers nothing.
+    pub fn journal(&self) -> Vec<After> {
+        self.state().journal()
     }
 
     /// Every row of a table in the order of its keys.

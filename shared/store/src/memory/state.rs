@@ -10,7 +10,7 @@ use crate::row::{Item, Key, Table, Value};
 type Rows = BTreeMap<Key, Item>;
 
 /// What a commit left behind: each row it touched, as it is now.
-type After = Vec<(Key, Option<Item>)>;
+pub type After = Vec<(Key, Option<Item>)>;
 
 /// All tables of a store. An index is computed from the rows as they were `lag` commits ago.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(super) struct State {
     lag: usize,
     tokens: HashMap<CommitToken, Seen>,
     delayed: Vec<(CommitToken, Vec<Write>)>,
+    journal: Option<Vec<After>>,
 }
 
 /// A token that was used before.
@@ -58,6 +59,11 @@ impl State {
         for seen in self.tokens.values_mut() {
             seen.committed = false;
         }
+    }
+
+    /// What committed since the last call; from the first call on.
+    pub(super) fn journal(&mut self) -> Vec<After> {
+        self.journal.replace(Vec::new()).unwrap_or_default()
     }
 
     pub(super) fn delay(&mut self, token: &CommitToken, writes: &[Write]) {
@@ -102,6 +108,9 @@ impl State {
             .collect::<Result<After, _>>()?;
         for (key, item) in &after {
             replace(&mut self.rows, key.clone(), item.clone());
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.push(after.clone());
         }
         self.unindexed.push_back(after);
         self.index();

@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, U256};
 use causeway_chains::model::Provider;
 use causeway_domain::{lane::LaneGate, parcel::ParcelState, verdict::WaitReason};
-use causeway_pipeline_tests::{Setup, World, api::recipient};
+use causeway_simulation::{Setup, World, api::recipient};
 
 fn reason(world: &World, id: &str) -> Option<WaitReason> {
     world.parcel(id).wait.map(|wait| wait.reason)

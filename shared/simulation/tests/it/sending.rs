@@ -7,7 +7,7 @@ use std::sync::{
 
 use causeway_chains::model::Fault;
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
-use causeway_pipeline_tests::{
+use causeway_simulation::{
     Setup, World,
     api::recipient,
     faults::{ChainScript, CommitRule, EVERY_TRY, writes_gate},

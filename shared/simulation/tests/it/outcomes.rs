@@ -2,7 +2,7 @@
 
 use alloy_primitives::U256;
 use causeway_domain::parcel::ParcelState;
-use causeway_pipeline_tests::{
+use causeway_simulation::{
     Setup, World,
     api::recipient,
     faults::{CommitRule, EVERY_TRY, settles},

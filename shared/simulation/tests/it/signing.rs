@@ -5,13 +5,13 @@ use std::sync::Arc;
 use alloy_primitives::U256;
 use causeway_domain::{Clock, parcel::ParcelState, verdict::WaitReason};
 use causeway_keys::memory::Fault as KeyFault;
-use causeway_pipeline_tests::{
+use causeway_queue::{Message, Queue, QueueName, memory::Fault};
+use causeway_simulation::{
     Setup, World,
     api::recipient,
     faults::{CommitRule, EVERY_TRY, any, assigns},
     world::TUSD,
 };
-use causeway_queue::{Message, Queue, QueueName, memory::Fault};
 use causeway_state::{
     dead_letter::Status,
     ledger::{AccountId, Owner, Postings},

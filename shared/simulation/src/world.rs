@@ -1,6 +1,7 @@
 //! One deployment in memory: two tenants, a treasury each, and every handler wired to the same ports.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
@@ -36,6 +37,7 @@ use crate::{
     inbox::Inbox,
     measured::Measured,
     ports::{Crossing, Network, Queues, Rows, Signatures},
+    rules::Rules,
 };
 
 /// A token of six decimals that returns what the standard says.
@@ -168,8 +170,10 @@ pub struct World {
     pub told: BTreeSet<ParcelId>,
     /// What the handlers measured.
     pub measured: Measured,
-    /// Commits and time at which the rules were held last.
-    pub checked: (u64, u64),
+    /// What the rows say, as of the last check.
+    pub rules: RefCell<Rules>,
+    /// The newest block at the last check.
+    pub newest: Cell<Option<B256>>,
     /// Providers of the chain.
     pub providers: usize,
     networks: Networks,
@@ -182,6 +186,7 @@ impl World {
         let clock = SimClock::new(setup.seed);
         let script = Script::default();
         let rows = MemoryStore::new();
+        rows.journal();
         let crossing = Crossing::new(clock.clone());
         let store = Rows::new(rows.with_faults(Arc::new(script.clone())), rows.clone(), crossing.clone());
         let queue = MemoryQueue::new();
@@ -256,7 +261,8 @@ impl World {
             credited: BTreeMap::new(),
             told: BTreeSet::new(),
             measured,
-            checked: (0, 0),
+            rules: RefCell::default(),
+            newest: Cell::default(),
             clock,
             rows,
             store,

@@ -2,8 +2,8 @@
 
 use causeway_chains::model::Provider;
 use causeway_domain::{Clock, clock::Millis};
-use causeway_pipeline_tests::{Setup, World, api::recipient};
 use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE};
+use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::message::queues;
 
 /// Alarms look at so long a time: within it, each measure must come at least once.

@@ -1,13 +1,9 @@
 //! The rules that never bend, held after every step.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    sync::PoisonError,
-};
+use std::{collections::BTreeMap, fmt::Write as _, sync::PoisonError};
 
-use alloy_primitives::{Address, U256, keccak256};
-use causeway_domain::{Clock, id::ParcelId, lane::LaneId, parcel::ParcelState};
+use alloy_primitives::{Address, U256};
+use causeway_domain::parcel::ParcelState;
 use causeway_queue::QueueName;
 use causeway_state::dead_letter::DeadLetter;
 use causeway_state::{
@@ -22,7 +18,8 @@ use futures::FutureExt;
 
 use crate::{
     inbox::READ,
-    world::{TENANTS, World},
+    rules::Violation,
+    world::{ASSETS, TENANTS, World},
 };
 
 /// A lane as its rows tell it.
@@ -97,123 +94,85 @@ impl World {
         self.chain.holders(token).get(&holder).copied().unwrap_or_default()
     }
 
-    /// Holds the rules if a row they are about was written since they were held last, or some time has passed.
-    pub fn check_if_moved(&mut self) {
-        let now = (self.store.moves(), self.clock.now_ms() / 5_000);
-        if self.checked != now {
-            self.checked = now;
-            self.check();
-        }
-    }
-
     /// Holds the rules that hold at every moment.
     pub fn check(&self) {
-        let unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(unstored.is_empty(), "broadcast without being stored (rule 2): {unstored:?}");
-        drop(unstored);
-        let parcels = self.parcels();
-        self.check_lanes(&parcels);
-        self.check_money(&parcels);
-        self.check_recipients(&parcels);
-        self.check_waits(&parcels);
-        let known: BTreeSet<ParcelId> = parcels.iter().map(|parcel| parcel.id).collect();
-        assert!(self.told.is_subset(&known), "a client was told of a parcel that is not there");
+        if let Err(violation) = self.rules_hold() {
+            panic!("{violation}\n{}", self.picture());
+        }
     }
 
-    /// Rule 1, and one number for each parcel.
-    fn check_lanes(&self, parcels: &[Parcel]) {
-        let mut numbers: BTreeMap<ParcelId, (LaneId, u64)> = BTreeMap::new();
-        for tenant in TENANTS {
-            let lane = self.lane(tenant);
-            let Some(view) = self.lane_view(tenant) else { continue };
-            let first = view.next - view.transactions.len() as u64;
-            for ((transaction, attempt), expected) in view.transactions.iter().zip(first..) {
-                assert_eq!(transaction.number, expected, "a gap or a repeat on {lane} (rule 1)");
-                assert_eq!(attempt.hash, keccak256(&attempt.raw), "an attempt's hash is not its bytes'");
-                for parcel in &transaction.parcels {
-                    let before = numbers.insert(*parcel, (lane.clone(), transaction.number));
-                    assert_eq!(before, None, "{parcel} has two numbers (rule 4)");
-                }
+    /// The first rule that does not hold, of those that hold for each commit and at every moment.
+    pub fn rules_hold(&self) -> Result<(), Violation> {
+        let unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unstored.is_empty() {
+            return Err(Violation { rule: "rule 2", what: format!("broadcast without being stored: {unstored:?}") });
+        }
+        drop(unstored);
+        let mut rules = self.rules.borrow_mut();
+        for after in self.rows.journal() {
+            rules.commit(&after)?;
+        }
+        rules.accounts(&self.credited)?;
+        if let Some(lost) = self.told.iter().find(|told| !rules.parcels().contains_key(*told)) {
+            return Err(Violation { rule: "rule 8", what: format!("a client was told of {lost}, which is not there") });
+        }
+        let newest = self.chain.header(self.chain.height()).map(|header| header.hash);
+        if rules.owes_less() || self.newest.replace(newest) != newest {
+            self.nobody_has_too_much(rules.owed())?;
+        }
+        Ok(())
+    }
+
+    /// Nobody is paid twice, and nobody is paid of whom the client was told that he was not.
+    fn nobody_has_too_much(&self, owed: &BTreeMap<(Address, Address), U256>) -> Result<(), Violation> {
+        let of = |asset: Address| self.chain.holders((asset != Address::ZERO).then_some(asset));
+        let held: BTreeMap<Address, _> = ASSETS.into_iter().map(|(asset, ..)| (asset, of(asset))).collect();
+        for ((to, asset), most) in owed {
+            let paid = held.get(asset).and_then(|holders| holders.get(to)).copied().unwrap_or_default();
+            if paid > *most {
+                return Err(Violation { rule: "paid", what: format!("{to} was paid {paid} of at most {most}") });
             }
-            self.check_bytes_on_chain(&lane, &view);
         }
-        for parcel in parcels {
-            let number = numbers.get(&parcel.id).map(|(_, number)| *number);
-            assert_eq!(parcel.number, number, "{} and its lane differ about its number", parcel.id);
-            let early = parcel.state.may_be_assigned() || parcel.state == ParcelState::Rejected;
-            assert_eq!(number.is_none(), early, "{} is {}", parcel.id, parcel.state.as_str());
-        }
+        Ok(())
     }
 
     /// Whatever of ours a block ever held came from a stored attempt.
-    fn check_bytes_on_chain(&self, lane: &LaneId, view: &LaneView) {
-        for inclusion in self.chain.inclusions(lane.address).into_values().flatten() {
-            let Some(raw) = inclusion.raw else { continue };
-            let stored = view.transactions.iter().any(|(_, attempt)| attempt.raw == raw);
-            assert!(stored, "number {} on chain is no stored attempt", inclusion.number);
+    fn check_bytes_on_chain(&self) {
+        let rules = self.rules.borrow();
+        for lane in TENANTS.map(|tenant| self.lane(tenant)) {
+            for inclusion in self.chain.inclusions(lane.address).into_values().flatten() {
+                let Some(raw) = inclusion.raw else { continue };
+                assert!(rules.stored(&raw), "number {} on chain is no stored attempt", inclusion.number);
+            }
         }
     }
 
-    /// Rule 7: nothing appears, nothing vanishes, holds are what open parcels hold, postings what was paid.
-    fn check_money(&self, parcels: &[Parcel]) {
+    /// The ledger proves itself as operators see it.
+    fn check_ledger(&self) {
         let (reports, commits) = self.clock.run(check_accounts(&self.rows)).expect("memory does not fail");
         assert_eq!(commits, Vec::<String>::new());
         for report in reports {
             assert_eq!(report.faults, Vec::<String>::new(), "{}", report.account);
         }
-        for (account, credited) in &self.credited {
-            let Owner::Tenant(tenant) = &account.owner else { continue };
-            let of_account = |parcel: &&Parcel| parcel.tenant == *tenant && parcel.asset == account.asset;
-            let sum = |wanted: fn(ParcelState) -> bool| -> i128 {
-                let wanted = parcels.iter().filter(of_account).filter(|parcel| wanted(parcel.state));
-                wanted.map(|parcel| parcel.total().signed()).sum()
-            };
-            let held = sum(ParcelState::holds_money);
-            let posted = sum(|state| state == ParcelState::Confirmed);
-            let expected = Balances { available: credited - held - posted, held, posted };
-            assert_eq!(self.balances(account), expected, "{account} (rule 7)");
-        }
-    }
-
-    /// Nobody is paid twice, and nobody is paid of whom the client was told that he was not.
-    fn check_recipients(&self, parcels: &[Parcel]) {
-        let mut owed: BTreeMap<(Address, Address), U256> = BTreeMap::new();
-        for parcel in parcels {
-            let told_unpaid =
-                matches!(parcel.state, ParcelState::Rejected | ParcelState::Failed | ParcelState::Cancelled);
-            for line in &parcel.transfers {
-                let owed = owed.entry((line.to, parcel.asset.address)).or_default();
-                *owed += if told_unpaid { U256::ZERO } else { line.amount.to_u256() };
-            }
-        }
-        for ((to, asset), most) in owed {
-            let paid = self.on_chain(to, asset);
-            assert!(paid <= most, "{to} was paid {paid} of at most {most}");
-        }
-    }
-
-    /// Rule 8: what has no number yet will be looked at again.
-    fn check_waits(&self, parcels: &[Parcel]) {
-        for parcel in parcels.iter().filter(|parcel| parcel.state.may_be_assigned()) {
-            assert!(parcel.due_at.is_some(), "{} waits for nobody (rule 9)", parcel.id);
-            assert_eq!(parcel.wait.is_some(), parcel.state == ParcelState::Waiting, "{}", parcel.id);
-        }
     }
 
     /// Whether every transfer is in its last state, told to the last depth, and nothing is under way.
     pub fn has_ended(&self) -> bool {
-        let parcels = self.parcels();
-        let highest = parcels.iter().filter_map(|parcel| Some(parcel.settled.as_ref()?.height)).max();
-        let told = highest.is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest));
-        let ended = |parcel: &Parcel| !parcel.state.holds_money();
-        told && parcels.iter().all(ended)
-            && self.inbox.is_empty()
-            && READ.iter().all(|queue| self.queue.len(QueueName(queue)) == 0)
+        self.check();
+        let quiet = self.inbox.is_empty() && READ.iter().all(|queue| self.queue.len(QueueName(queue)) == 0);
+        let rules = self.rules.borrow();
+        let parcels = rules.parcels().values();
+        quiet && parcels.clone().all(|parcel| !parcel.state.holds_money()) && {
+            let highest = parcels.filter_map(|parcel| Some(parcel.settled.as_ref()?.height)).max();
+            highest.is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest))
+        }
     }
 
     /// Holds what is true once every transfer has ended: who was told to be paid is paid, and books and chain agree.
     pub fn check_end(&self) {
         self.check();
+        self.check_ledger();
+        self.check_bytes_on_chain();
         for parcel in self.parcels().iter().filter(|parcel| parcel.state == ParcelState::Confirmed) {
             for line in &parcel.transfers {
                 let paid = self.on_chain(line.to, parcel.asset.address);

@@ -135,7 +135,7 @@ impl World {
                 self.deliver_all(queue);
             }
         }
-        self.check_if_moved();
+        self.check();
     }
 
     /// Lets time pass.

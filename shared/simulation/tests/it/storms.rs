@@ -1,11 +1,11 @@
 //! Everything at once, by seed: whatever happens, the rules hold at every step and every transfer ends.
 //!
-//! `CAUSEWAY_STORMS=500 CAUSEWAY_STORM_FROM=7000 cargo test -p causeway-pipeline-tests storms` tries other seeds.
+//! `CAUSEWAY_STORMS=500 CAUSEWAY_STORM_FROM=7000 cargo test -p causeway-simulation storms` tries other seeds.
 
 use std::ops::Range;
 
 use causeway_domain::parcel::ParcelState;
-use causeway_pipeline_tests::{Setup, World, api::recipient, storm::Weather};
+use causeway_simulation::{Setup, World, api::recipient, storm::Weather};
 
 /// Storms of each kind in a usual run: some seconds of work.
 const USUAL: u64 = 12;

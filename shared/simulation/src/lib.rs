@@ -3,8 +3,8 @@
 //! The handlers are the real ones; rows, queues, keys and chain are the ports' memory sides; time and chance come from
 //! [`clock`]. [`world`] wires them, [`api`] is the client, [`drive`] is what the platform does (deliveries, schedules,
 //! blocks), [`measured`] what
-//! handlers measure, [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once, and [`check`]
-//! holds the rules that never bend.
+//! handlers measure, [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once, [`rules`]
+//! what every commit must keep to, and [`check`] holds it all at every moment.
 //!
 //! Nothing here waits for real time, and a seed decides every choice, so a failing run repeats exactly.
 
@@ -17,6 +17,7 @@ pub mod funds;
 pub mod inbox;
 pub mod measured;
 pub mod ports;
+pub mod rules;
 pub mod storm;
 pub mod world;
 

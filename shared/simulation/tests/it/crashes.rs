@@ -8,14 +8,14 @@ use std::sync::{
 use alloy_primitives::U256;
 use causeway_chains::model::Fault as ChainFault;
 use causeway_domain::parcel::ParcelState;
-use causeway_pipeline_tests::{
+use causeway_queue::memory::Fault as QueueFault;
+use causeway_simulation::{
     Setup, World,
     api::recipient,
     clock::killed_after,
     faults::{ChainScript, CommitRule, EVERY_TRY, any},
     world::TUSD,
 };
-use causeway_queue::memory::Fault as QueueFault;
 use causeway_state::message::queues;
 use causeway_store::memory::CommitFault;
 

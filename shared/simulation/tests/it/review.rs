@@ -7,7 +7,7 @@ use alloy_primitives::U256;
 use axum::http::StatusCode;
 use causeway_chains::model::{Fault, Orphans, Reorg, TokenKind};
 use causeway_domain::{clock::Millis, lane::LaneGate, parcel::ParcelState};
-use causeway_pipeline_tests::{Setup, World, api::recipient, faults::ChainScript, world::TUSDT};
+use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript, world::TUSDT};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
     parcel::Parcel,

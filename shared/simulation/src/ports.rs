@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -19,11 +19,7 @@ use causeway_chains::{
 use causeway_domain::{fees::FeeHistory, id::NetworkId};
 use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
 use causeway_queue::{Depth, MemoryQueue, Message, Peeked, Queue, QueueError, QueueName};
-use causeway_state::{
-    lane::Attempt,
-    tables::{LEDGER, TRANSFERS},
-    tracker::Watch,
-};
+use causeway_state::{lane::Attempt, tracker::Watch};
 use causeway_store::{Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write};
 use futures::FutureExt;
 
@@ -81,18 +77,12 @@ pub struct Rows {
     /// Where handlers give way.
     pub crossing: Crossing,
     interruptions: Arc<Mutex<Vec<Interruption>>>,
-    moves: Arc<AtomicU64>,
 }
 
 impl Rows {
     /// Wraps rows.
     pub fn new(faulty: MemoryStore, plain: MemoryStore, crossing: Crossing) -> Self {
-        Self { faulty, plain, crossing, interruptions: Arc::default(), moves: Arc::default() }
-    }
-
-    /// Commits so far that were about transfers or money.
-    pub fn moves(&self) -> u64 {
-        self.moves.load(Ordering::SeqCst)
+        Self { faulty, plain, crossing, interruptions: Arc::default() }
     }
 
     /// Does something once, right before the next commit that matches.
@@ -135,9 +125,6 @@ impl Store for Rows {
     async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
         self.crossing.pass().await;
         self.interrupt(writes);
-        if writes.iter().any(|write| [TRANSFERS, LEDGER].contains(&write.key().table)) {
-            self.moves.fetch_add(1, Ordering::SeqCst);
-        }
         let answer = self.faulty.commit(token, writes).await;
         self.crossing.pass().await;
         answer

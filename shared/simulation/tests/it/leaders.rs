@@ -5,8 +5,8 @@ use std::sync::Arc;
 use alloy_primitives::U256;
 use causeway_chains::model::{Finality, Orphans, Provider, Receipts, Reorg};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
-use causeway_pipeline_tests::{Setup, World, api::recipient, drive::track, world::TUSD};
 use causeway_queue::memory::Fault;
+use causeway_simulation::{Setup, World, api::recipient, drive::track, world::TUSD};
 use causeway_state::message::queues;
 
 use crate::sending::release;
@@ -59,7 +59,7 @@ fn a_leader_killed_anywhere_in_a_reorganisation_leaves_nothing_untold() {
         let (tracker, chain, lead) = (Arc::clone(&world.tracker), world.chain_port(), world.lead.take());
         world.crossing.set(true);
         let work = track(&tracker, &world.network, &*chain, &world.leader, lead);
-        let ended = world.clock.run(causeway_pipeline_tests::clock::killed_after(polls, work));
+        let ended = world.clock.run(causeway_simulation::clock::killed_after(polls, work));
         world.crossing.set(false);
         let killed = ended.is_none();
         world.lead = ended.flatten();

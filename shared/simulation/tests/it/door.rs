@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::U256;
 use axum::http::StatusCode;
-use causeway_pipeline_tests::{
+use causeway_queue::{QueueName, memory::Fault};
+use causeway_simulation::{
     Setup, World,
     api::{Answer, recipient},
     faults::{CommitRule, EVERY_TRY, accepts},
     world::TUSD,
 };
-use causeway_queue::{QueueName, memory::Fault};
 use causeway_state::message::queues;
 use causeway_store::memory::CommitFault;
 use futures::future::join_all;

@@ -2,7 +2,7 @@
 
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{lane::LaneGate, parcel::ParcelState};
-use causeway_pipeline_tests::{Setup, World, api::recipient};
+use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
     tables::LEDGER,

@@ -1,0 +1,336 @@
+//! What the rows say, kept up with every commit, and the rules that hold for each commit and at every moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use causeway_domain::{
+    id::{ParcelId, TenantId},
+    lane::LaneId,
+    network::AssetId,
+    parcel::ParcelState,
+};
+use causeway_state::{
+    lane::{Attempt, Outcome, Transaction},
+    ledger::{AccountId, Balances, Owner},
+    parcel::Parcel,
+    tables::{LEDGER, TRANSFERS},
+};
+use causeway_store::{Item, Key, memory::After};
+
+/// A rule that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {what}")]
+pub struct Violation {
+    /// Which rule, by its number in the design, or a word.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+type Held = Result<(), Violation>;
+
+fn hold(holds: bool, rule: &'static str, what: impl FnOnce() -> String) -> Held {
+    if holds { Ok(()) } else { Err(Violation { rule, what: what() }) }
+}
+
+/// One lane's line.
+#[derive(Debug, Default)]
+pub struct Line {
+    next: Option<u64>,
+    transactions: BTreeMap<u64, Transaction>,
+    attempts: BTreeMap<(u64, u32), Attempt>,
+}
+
+/// One shard of an account: its balances, and what its entries sum to.
+#[derive(Debug, Default)]
+struct Shard {
+    balances: Balances,
+    entries: Balances,
+}
+
+/// What parcels of one tenant and asset hold, and have paid.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Claims {
+    held: i128,
+    posted: i128,
+}
+
+/// The rows that rules are about.
+#[derive(Debug, Default)]
+pub struct Rules {
+    parcels: BTreeMap<ParcelId, Parcel>,
+    lines: BTreeMap<LaneId, Line>,
+    shards: BTreeMap<(AccountId, u8), Shard>,
+    claims: BTreeMap<(TenantId, AssetId), Claims>,
+    /// At most so much may a recipient have of an asset.
+    owed: BTreeMap<(Address, Address), U256>,
+    hashes: BTreeSet<B256>,
+    touched: BTreeSet<AccountId>,
+    owes_less: bool,
+}
+
+impl Rules {
+    /// Takes a commit in, and holds what every commit must keep to.
+    pub fn commit(&mut self, after: &After) -> Held {
+        let mut commit = Commit::default();
+        for (key, item) in after {
+            match (key.table, item) {
+                (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
+                (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
+                (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),
+                (TRANSFERS, None) => hold(key.sk == "LEASE", "rule 2", || format!("{key:?} is deleted"))?,
+                _ => {}
+            }
+        }
+        commit.must_hold()
+    }
+
+    fn transfers_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
+        // A row that a scenario made unreadable on purpose is nobody's row.
+        if key.sk == "PCL" {
+            return item.parse().map_or(Ok(()), |parcel| self.parcel(parcel, commit));
+        }
+        let Some(lane) = key.pk.strip_prefix("LANE#").and_then(|rest| rest.split('#').next()) else { return Ok(()) };
+        let Ok(lane) = LaneId::try_from(lane.to_owned()) else { return Ok(()) };
+        let line = self.lines.entry(lane.clone()).or_default();
+        if key.sk == "NEXT" {
+            let next = item.number("next").and_then(|next| u64::try_from(next).ok());
+            let before = std::mem::replace(&mut line.next, next);
+            hold(next >= before, "rule 1", || format!("the counter of {lane} went from {before:?} to {next:?}"))?;
+            commit.taken = before.zip(next).map(|(from, to)| (lane, from, to));
+        } else if key.sk.contains("#A") {
+            return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
+        } else if key.sk.starts_with("TX#") {
+            return item.parse().map_or(Ok(()), |transaction| self.transaction(&lane, transaction, commit));
+        }
+        Ok(())
+    }
+
+    fn parcel(&mut self, parcel: Parcel, commit: &mut Commit) -> Held {
+        let id = parcel.id;
+        if let Some(before) = self.parcels.remove(&id) {
+            let before = &before;
+            let intent = |it: &Parcel| {
+                (it.tenant.clone(), it.wallet.clone(), it.asset.clone(), it.transfers.clone(), it.body_hash)
+            };
+            hold(intent(before) == intent(&parcel), "intent", || format!("{id} is another request now"))?;
+            // Somebody may repair a row to what it was.
+            let moves = *before == parcel || before.state.may_become(parcel.state);
+            hold(moves, "states", || format!("{id} went from {:?} to {:?}", before.state, parcel.state))?;
+            let kept = before.number.is_none() || before.number == parcel.number;
+            hold(kept, "rule 4", || format!("{id} had number {:?}, has {:?}", before.number, parcel.number))?;
+            let account = claim(before);
+            let change = claims(before);
+            let entry = self.claims.entry(account).or_default();
+            *entry = Claims { held: entry.held - change.held, posted: entry.posted - change.posted };
+            self.owe(before, false);
+        } else {
+            hold(parcel.state == ParcelState::Accepted, "states", || format!("{id} begins as {:?}", parcel.state))?;
+        }
+        let early = parcel.state.may_be_assigned() || parcel.state == ParcelState::Rejected;
+        hold(parcel.number.is_none() == early, "states", || {
+            format!("{id} is {:?} with {:?}", parcel.state, parcel.number)
+        })?;
+        let waits = (parcel.state == ParcelState::Waiting) == parcel.wait.is_some();
+        let seen_again = !parcel.state.may_be_assigned() || parcel.due_at.is_some();
+        hold(waits && seen_again, "rule 9", || format!("{id} is {:?} and waits for nobody", parcel.state))?;
+        let held: i128 = parcel.hold.iter().map(|part| part.amount.signed()).sum();
+        hold(held == parcel.total().signed(), "rule 7", || format!("{id} holds {held} of {:?}", parcel.total()))?;
+        let entry = self.claims.entry(claim(&parcel)).or_default();
+        let change = claims(&parcel);
+        *entry = Claims { held: entry.held + change.held, posted: entry.posted + change.posted };
+        self.owe(&parcel, true);
+        self.touched.insert(AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() });
+        if let Some(number) = parcel.number {
+            commit.numbered.insert((parcel.wallet.clone(), number), id);
+        }
+        self.parcels.insert(id, parcel);
+        Ok(())
+    }
+
+    /// What a parcel lets its recipients have at most: nothing once its client was told that they were not paid.
+    fn owe(&mut self, parcel: &Parcel, more: bool) {
+        if told_unpaid(parcel.state) {
+            self.owes_less |= more;
+            return;
+        }
+        for line in &parcel.transfers {
+            let owed = self.owed.entry((line.to, parcel.asset.address)).or_default();
+            let units = line.amount.to_u256();
+            *owed = if more { *owed + units } else { *owed - units };
+        }
+    }
+
+    fn transaction(&mut self, lane: &LaneId, transaction: Transaction, commit: &mut Commit) -> Held {
+        let number = transaction.number;
+        let name = || format!("number {number} of {lane}");
+        let line = self.lines.entry(lane.clone()).or_default();
+        let signed = match line.transactions.get(&number) {
+            None => {
+                commit.created.insert((lane.clone(), number), transaction.parcels.clone());
+                transaction.attempts
+            }
+            Some(before) => {
+                let fixed = |it: &Transaction| (it.parcels.clone(), it.intent.clone(), it.created_at);
+                hold(fixed(before) == fixed(&transaction), "rule 2", || format!("{} is another one now", name()))?;
+                let taken_back = transaction.reopened - before.reopened;
+                let outcome = match (&before.outcome, &transaction.outcome) {
+                    (None, _) => taken_back == 0,
+                    (Some(Outcome::Paid { .. }), None) => taken_back == 1,
+                    (Some(one), Some(other)) => one == other,
+                    (Some(Outcome::Reverted { .. }), None) => false,
+                };
+                hold(outcome, "rule 5", || format!("{} ended twice", name()))?;
+                transaction.attempts.checked_sub(before.attempts).unwrap_or(u32::MAX)
+            }
+        };
+        commit.counted.insert((lane.clone(), number), (transaction.attempts, signed));
+        line.transactions.insert(number, transaction);
+        Ok(())
+    }
+
+    fn attempt(&mut self, lane: &LaneId, attempt: Attempt, commit: &mut Commit) -> Held {
+        let place = (attempt.number, attempt.index);
+        let name = || format!("attempt {place:?} of {lane}");
+        hold(attempt.hash == keccak256(&attempt.raw), "rule 2", || format!("{}: another hash than its bytes", name()))?;
+        hold(self.hashes.insert(attempt.hash), "rule 2", || format!("{}: these bytes were signed before", name()))?;
+        commit.signed.insert((lane.clone(), attempt.number, attempt.index));
+        let line = self.lines.entry(lane.clone()).or_default();
+        hold(line.attempts.insert(place, attempt).is_none(), "rule 2", || format!("{} is overwritten", name()))
+    }
+
+    fn ledger_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
+        let Some((account, shard)) = account_of(&key.pk) else { return Ok(()) };
+        let row = self.shards.entry((account.clone(), shard)).or_default();
+        let said = Balances::of(Some(item));
+        if key.sk == "BAL" {
+            row.balances = said;
+        } else {
+            hold(item.version() == 1, "rule 7", || format!("entry {} of {account} is written again", key.sk))?;
+            row.entries = plus(row.entries, said);
+            *commit.sums.entry(account.asset.clone()).or_default() += said.available + said.held;
+        }
+        commit.shards.insert((account.clone(), shard));
+        self.touched.insert(account);
+        Ok(())
+    }
+
+    /// Holds what is true between commits of every account that they touched; `credited` is what operators put in.
+    pub fn accounts(&mut self, credited: &BTreeMap<AccountId, i128>) -> Held {
+        for account in std::mem::take(&mut self.touched) {
+            let mut sum = Balances::default();
+            for (_, shard) in self.shards.range((account.clone(), 0)..=(account.clone(), u8::MAX)) {
+                hold(shard.balances == shard.entries, "rule 7", || {
+                    format!("{account} has {:?}, its entries sum to {:?}", shard.balances, shard.entries)
+                })?;
+                sum = plus(sum, shard.balances);
+            }
+            if let (Owner::Tenant(tenant), Some(credited)) = (&account.owner, credited.get(&account)) {
+                let claims = self.claims.get(&(tenant.clone(), account.asset.clone())).copied().unwrap_or_default();
+                let Claims { held, posted } = claims;
+                let expected = Balances { available: credited - held - posted, held, posted };
+                hold(sum == expected, "rule 7", || format!("{account} has {sum:?}, its parcels {expected:?}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has just been told that he is not paid.
+    pub fn owes_less(&mut self) -> bool {
+        std::mem::take(&mut self.owes_less)
+    }
+
+    /// What recipients may have at most, by recipient and asset.
+    pub fn owed(&self) -> &BTreeMap<(Address, Address), U256> {
+        &self.owed
+    }
+
+    /// Whether these bytes were ever stored.
+    pub fn stored(&self, raw: &[u8]) -> bool {
+        self.hashes.contains(&keccak256(raw))
+    }
+
+    /// All parcels.
+    pub fn parcels(&self) -> &BTreeMap<ParcelId, Parcel> {
+        &self.parcels
+    }
+}
+
+/// What one commit says as a whole.
+#[derive(Debug, Default)]
+struct Commit {
+    taken: Option<(LaneId, u64, u64)>,
+    created: BTreeMap<(LaneId, u64), Vec<ParcelId>>,
+    counted: BTreeMap<(LaneId, u64), (u32, u32)>,
+    signed: BTreeSet<(LaneId, u64, u32)>,
+    numbered: BTreeMap<(LaneId, u64), ParcelId>,
+    sums: BTreeMap<AssetId, i128>,
+    shards: BTreeSet<(AccountId, u8)>,
+}
+
+impl Commit {
+    fn must_hold(&self) -> Held {
+        let taken: BTreeSet<(LaneId, u64)> =
+            self.taken.iter().flat_map(|(lane, from, to)| (*from..*to).map(|number| (lane.clone(), number))).collect();
+        let created: BTreeSet<(LaneId, u64)> = self.created.keys().cloned().collect();
+        hold(taken == created, "rule 1", || {
+            format!("numbers taken {taken:?}, numbers with a transaction {created:?}")
+        })?;
+        for ((lane, number), parcels) in &self.created {
+            let assigned = self.numbered.get(&(lane.clone(), *number));
+            let all = parcels.iter().all(|parcel| Some(parcel) == assigned);
+            hold(all, "rule 1", || format!("number {number} of {lane} is without its parcels {parcels:?}"))?;
+        }
+        for ((lane, number), (attempts, new)) in &self.counted {
+            let signed = (attempts.saturating_sub(*new)..*attempts).all(|index| self.has(lane, *number, index));
+            hold(*new <= 1 && signed, "rule 1", || format!("number {number} of {lane} counts {attempts} attempts"))?;
+        }
+        for (lane, number, index) in &self.signed {
+            let counted =
+                self.counted.get(&(lane.clone(), *number)).is_some_and(|(attempts, _)| attempts - 1 == *index);
+            hold(counted, "rule 1", || format!("attempt {index} of number {number} of {lane} is not counted"))?;
+        }
+        for (asset, sum) in &self.sums {
+            hold(*sum == 0, "rule 7", || format!("a commit moves {sum} of {asset}"))?;
+        }
+        Ok(())
+    }
+
+    fn has(&self, lane: &LaneId, number: u64, index: u32) -> bool {
+        self.signed.contains(&(lane.clone(), number, index))
+    }
+}
+
+/// Whether a parcel's client was told that nobody is paid.
+pub const fn told_unpaid(state: ParcelState) -> bool {
+    match state {
+        ParcelState::Rejected | ParcelState::Failed | ParcelState::Cancelled => true,
+        ParcelState::Accepted
+        | ParcelState::Waiting
+        | ParcelState::Assigned
+        | ParcelState::Confirmed
+        | ParcelState::Reopened => false,
+    }
+}
+
+fn claim(parcel: &Parcel) -> (TenantId, AssetId) {
+    (parcel.tenant.clone(), parcel.asset.clone())
+}
+
+fn claims(parcel: &Parcel) -> Claims {
+    let units = |counts: bool| if counts { parcel.total().signed() } else { 0 };
+    Claims { held: units(parcel.state.holds_money()), posted: units(parcel.state == ParcelState::Confirmed) }
+}
+
+fn plus(a: Balances, b: Balances) -> Balances {
+    Balances { available: a.available + b.available, held: a.held + b.held, posted: a.posted + b.posted }
+}
+
+/// The account and shard of a ledger row.
+fn account_of(pk: &str) -> Option<(AccountId, u8)> {
+    let mut parts = pk.strip_prefix("ACC#")?.split('#');
+    let (owner, asset, shard) = (parts.next()?, parts.next()?, parts.next()?);
+    let owner = Owner::try_from(owner.to_owned()).ok()?;
+    let asset = AssetId::try_from(asset.to_owned()).ok()?;
+    Some((AccountId { owner, asset }, shard.parse().ok()?))
+}
