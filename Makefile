@@ -51,7 +51,7 @@ deny: ## licences, yanked crates, banned crates (needs cargo-deny)
 release: ## release zips for AWS (glibc <= 2.34; ARCH=arm64 or x86_64)
 	@$(PYTHON) scripts/release.py $(if $(ARCH),--arch $(ARCH))
 
-bench: ## measure the local stack with release builds
+bench: ## measure the local stack with release builds (docs/benchmarks.md)
 	@$(PLATFORM) install
 	@.local/venv/bin/python tests/bench/run.py
 

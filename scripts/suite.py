@@ -37,7 +37,7 @@ STEPS = [
     # One set of features for everything: binaries and tests share what is compiled.
     Step("compile", "compile", ["cargo", "build", "--workspace", "--all-features", "--all-targets"]),
     Step("format", "unit", ["cargo", "fmt", "--all", "--check"]),
-    Step("unit, contract and pipeline", "unit",
+    Step("unit, contract and simulation", "unit",
          [*WITH_PLATFORM, "cargo", "test", "--workspace", "--all-features", "--no-fail-fast"], ["install", "compile"]),
     Step("contracts as compiled", "unit", ["node", "build.js", "--check"], ["install contracts"], ROOT / "contracts"),
     Step("test tokens", "unit", [str(VENV), "-m", "unittest", "discover", "-s", "contracts/tests"],
