@@ -8,7 +8,8 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 BINS := $(foreach f,$(FUNCTIONS),--bin $(f))
 
 .DEFAULT_GOAL := help
-.PHONY: help install build up down status logs demo test check release tf-check tf-local bench deny contracts-check fmt
+export SEED SEEDS FROM
+.PHONY: help install build up down status logs demo test simulate check release tf-check tf-local bench deny contracts-check fmt
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ demo: ## 20 mixed withdrawals through the public API, live to finality, then eve
 
 test: ## the whole suite, with a table of what took how long
 	@$(PYTHON) scripts/suite.py
+
+simulate: ## the fault simulation: SEEDS=n of them (FROM=s), or SEED=s with its log
+	@$(CARGO) run --quiet --profile simulate --package causeway-simulation --bin simulate
 
 check: ## format, lints and docs
 	@$(CARGO) fmt --all --check

@@ -113,6 +113,7 @@ impl World {
             rules.commit(&after)?;
         }
         rules.accounts(&self.credited)?;
+        rules.depths(self.chain.height(), self.depths)?;
         if let Some(lost) = self.told.iter().find(|told| !rules.parcels().contains_key(*told)) {
             return Err(Violation { rule: "rule 8", what: format!("a client was told of {lost}, which is not there") });
         }

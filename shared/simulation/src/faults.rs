@@ -13,7 +13,7 @@ use causeway_store::{
     memory::{CommitFault, Faults, Read, ReadFault},
 };
 
-use crate::clock::SimClock;
+use crate::{clock::SimClock, coverage::Coverage};
 
 /// Which commits a rule is about.
 pub type Which = fn(&[Write]) -> bool;
@@ -83,6 +83,7 @@ struct Plan {
     hidden: Option<&'static str>,
     struck: u32,
     weather: Option<(SimClock, u64)>,
+    coverage: Coverage,
 }
 
 impl Script {
@@ -102,8 +103,10 @@ impl Script {
     }
 
     /// Lets commits and reads fail by chance, in so many of a thousand cases.
-    pub fn weather(&self, clock: &SimClock, per_mille: u64) {
-        self.plan().weather = Some((clock.clone(), per_mille));
+    pub fn weather(&self, clock: &SimClock, per_mille: u64, coverage: &Coverage) {
+        let mut plan = self.plan();
+        plan.weather = Some((clock.clone(), per_mille));
+        plan.coverage = coverage.clone();
     }
 
     /// Ends all faults.
@@ -128,8 +131,17 @@ impl Script {
 impl Plan {
     fn by_chance(&self) -> Option<CommitFault> {
         let (clock, per_mille) = self.weather.as_ref()?;
-        let kinds = [CommitFault::LoseCall, CommitFault::LoseReply, CommitFault::Delay, CommitFault::Contended];
-        clock.chance(*per_mille).then(|| kinds[usize::try_from(clock.below(4)).unwrap_or(0)])
+        let kinds = [
+            (CommitFault::LoseCall, "fault: commit lost before its effect"),
+            (CommitFault::LoseReply, "fault: commit lost after its effect"),
+            (CommitFault::Delay, "fault: commit delayed"),
+            (CommitFault::Contended, "fault: commit contended"),
+        ];
+        clock.chance(*per_mille).then(|| {
+            let (fault, name) = kinds[usize::try_from(clock.below(4)).unwrap_or(0)];
+            self.coverage.count(name);
+            fault
+        })
     }
 }
 
@@ -165,6 +177,9 @@ impl Faults for Script {
             Read::GetMany(_) | Read::Query(_) => false,
         };
         let by_chance = plan.weather.as_ref().is_some_and(|(clock, per_mille)| clock.chance(per_mille / 4));
+        if by_chance {
+            plan.coverage.count("fault: read refused");
+        }
         if plan.unreadable || hidden || by_chance { ReadFault::Unavailable } else { ReadFault::Pass }
     }
 }

@@ -5,7 +5,7 @@ use causeway_queue::Message;
 use causeway_runtime::Received;
 use causeway_state::message::queues;
 
-use crate::clock::SimClock;
+use crate::{clock::SimClock, coverage::Coverage};
 
 /// How long a message stays hidden that is being worked on, or was not worked off.
 pub const HIDDEN_MS: u64 = 12_000;
@@ -50,9 +50,16 @@ pub struct Inbox {
     pub shuffled: u64,
     /// Per mille of messages that come again although they were worked off.
     pub repeated: u64,
+    /// Where repeats and other orders are counted.
+    pub coverage: Coverage,
 }
 
 impl Inbox {
+    /// Counts what it repeats and reorders.
+    pub fn counting(coverage: &Coverage) -> Self {
+        Self { coverage: coverage.clone(), ..Self::default() }
+    }
+
     /// Takes messages in.
     pub fn put(&mut self, queue: &'static str, messages: Vec<Message>) {
         for message in messages {
@@ -85,7 +92,8 @@ impl Inbox {
                 chosen.push(position);
             }
         }
-        if !fifo && clock.chance(self.shuffled) {
+        if !fifo && clock.chance(self.shuffled) && chosen.len() > 1 {
+            self.coverage.count("fault: messages reordered");
             for last in (1..chosen.len()).rev() {
                 chosen.swap(last, usize::try_from(clock.below(last as u64 + 1)).unwrap_or(0));
             }
@@ -105,11 +113,12 @@ impl Inbox {
     pub fn done(&mut self, batch: &[Received], failed: Option<&[String]>, clock: &SimClock, now: u64) {
         let of_batch = |letter: &Letter| batch.iter().any(|received| received.message_id == letter.id);
         if let Some(failed) = failed {
-            let repeated = self.repeated;
+            let (repeated, coverage) = (self.repeated, &self.coverage);
             self.letters.retain_mut(|letter| {
                 let again = failed.contains(&letter.id);
                 if of_batch(letter) && !again && clock.chance(repeated) {
                     letter.visible_at = now + clock.below(HIDDEN_MS);
+                    coverage.count("fault: message repeated");
                     return true;
                 }
                 !of_batch(letter) || again

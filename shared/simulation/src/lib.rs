@@ -11,6 +11,7 @@
 pub mod api;
 pub mod check;
 pub mod clock;
+pub mod coverage;
 pub mod drive;
 pub mod faults;
 pub mod funds;
@@ -18,7 +19,9 @@ pub mod inbox;
 pub mod measured;
 pub mod ports;
 pub mod rules;
+pub mod sabotage;
 pub mod storm;
+pub mod story;
 pub mod world;
 
 pub use clock::SimClock;

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -23,7 +23,10 @@ use causeway_state::{lane::Attempt, tracker::Watch};
 use causeway_store::{Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write};
 use futures::FutureExt;
 
-use crate::clock::{SimClock, give_way};
+use crate::{
+    clock::{SimClock, give_way},
+    sabotage::Sabotage,
+};
 
 /// Where handlers give way to each other: around every call of a port, while it is switched on.
 #[derive(Debug, Clone)]
@@ -77,12 +80,32 @@ pub struct Rows {
     /// Where handlers give way.
     pub crossing: Crossing,
     interruptions: Arc<Mutex<Vec<Interruption>>>,
+    sabotage: Sabotage,
+    chain: Arc<OnceLock<Arc<dyn Chain>>>,
 }
 
 impl Rows {
     /// Wraps rows.
-    pub fn new(faulty: MemoryStore, plain: MemoryStore, crossing: Crossing) -> Self {
-        Self { faulty, plain, crossing, interruptions: Arc::default() }
+    pub fn new(faulty: MemoryStore, plain: MemoryStore, crossing: Crossing, sabotage: Sabotage) -> Self {
+        Self { faulty, plain, crossing, interruptions: Arc::default(), sabotage, chain: Arc::default() }
+    }
+
+    /// Where sabotaged bytes go.
+    pub fn send_with(&self, chain: Arc<dyn Chain>) {
+        let _ = self.chain.set(chain);
+    }
+
+    /// Sends what is about to be stored.
+    async fn broadcast_first(&self, writes: &[Write]) {
+        let raw = |write: &Write| match write {
+            Write::Put { item, .. } => item.parse::<Attempt>().ok().map(|attempt| attempt.raw),
+            Write::Update { .. } | Write::Delete { .. } | Write::Check { .. } => None,
+        };
+        if let (Sabotage::BroadcastFirst, Some(chain)) = (self.sabotage, self.chain.get()) {
+            for raw in writes.iter().filter_map(raw) {
+                chain.broadcast(&raw).await;
+            }
+        }
     }
 
     /// Does something once, right before the next commit that matches.
@@ -125,7 +148,8 @@ impl Store for Rows {
     async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
         self.crossing.pass().await;
         self.interrupt(writes);
-        let answer = self.faulty.commit(token, writes).await;
+        self.broadcast_first(writes).await;
+        let answer = self.faulty.commit(token, &self.sabotage.commit(writes)).await;
         self.crossing.pass().await;
         answer
     }
@@ -190,6 +214,8 @@ pub struct Network {
     pub unstored: Arc<Mutex<Vec<B256>>>,
     /// Numbers that nodes refuse for good.
     pub refused: Arc<Mutex<BTreeSet<u64>>>,
+    /// What is broken on purpose.
+    pub sabotage: Sabotage,
 }
 
 impl Network {
@@ -239,7 +265,13 @@ impl Chain for Network {
             let outcome = BroadcastOutcome::Refused { reason: "the test refuses it".to_owned() };
             return Broadcast { outcome, provider: "0".to_owned() };
         }
-        self.crossing.around(self.inner.broadcast(raw)).await
+        let answer = self.crossing.around(self.inner.broadcast(raw)).await;
+        match (&answer.outcome, self.sabotage) {
+            (BroadcastOutcome::Unknown { detail }, Sabotage::TimeoutFails) => {
+                Broadcast { outcome: BroadcastOutcome::Refused { reason: detail.clone() }, ..answer }
+            }
+            _ => answer,
+        }
     }
 
     async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError> {

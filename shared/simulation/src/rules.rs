@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use causeway_domain::{
     id::{ParcelId, TenantId},
-    lane::LaneId,
+    lane::{LaneGate, LaneId},
     network::AssetId,
     parcel::ParcelState,
 };
 use causeway_state::{
-    lane::{Attempt, Outcome, Transaction},
+    lane::{Attempt, Gate, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
     tables::{LEDGER, TRANSFERS},
 };
 use causeway_store::{Item, Key, memory::After};
+
+use crate::coverage::Coverage;
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,10 +68,18 @@ pub struct Rules {
     owed: BTreeMap<(Address, Address), U256>,
     hashes: BTreeSet<B256>,
     touched: BTreeSet<AccountId>,
+    /// Parcels that were settled since somebody asked.
+    settled: Vec<ParcelId>,
     owes_less: bool,
+    coverage: Coverage,
 }
 
 impl Rules {
+    /// Counts the moves that it sees.
+    pub fn counting(coverage: &Coverage) -> Self {
+        Self { coverage: coverage.clone(), ..Self::default() }
+    }
+
     /// Takes a commit in, and holds what every commit must keep to.
     pub fn commit(&mut self, after: &After) -> Held {
         let mut commit = Commit::default();
@@ -98,6 +108,12 @@ impl Rules {
             let before = std::mem::replace(&mut line.next, next);
             hold(next >= before, "rule 1", || format!("the counter of {lane} went from {before:?} to {next:?}"))?;
             commit.taken = before.zip(next).map(|(from, to)| (lane, from, to));
+        } else if key.sk == "GATE" {
+            match item.parse::<Gate>().map(|gate| gate.gate) {
+                Ok(LaneGate::Waiting { .. }) => self.coverage.count("lane: waiting"),
+                Ok(LaneGate::Halted { .. }) => self.coverage.count("lane: halted"),
+                Ok(LaneGate::Open) | Err(_) => {}
+            }
         } else if key.sk.contains("#A") {
             return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
         } else if key.sk.starts_with("TX#") {
@@ -117,6 +133,7 @@ impl Rules {
             // Somebody may repair a row to what it was.
             let moves = *before == parcel || before.state.may_become(parcel.state);
             hold(moves, "states", || format!("{id} went from {:?} to {:?}", before.state, parcel.state))?;
+            self.coverage.count(format!("parcel: {} -> {}", before.state.as_str(), parcel.state.as_str()));
             let kept = before.number.is_none() || before.number == parcel.number;
             hold(kept, "rule 4", || format!("{id} had number {:?}, has {:?}", before.number, parcel.number))?;
             let account = claim(before);
@@ -141,6 +158,9 @@ impl Rules {
         *entry = Claims { held: entry.held + change.held, posted: entry.posted + change.posted };
         self.owe(&parcel, true);
         self.touched.insert(AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() });
+        if parcel.settled.is_some() {
+            self.settled.push(id);
+        }
         if let Some(number) = parcel.number {
             commit.numbered.insert((parcel.wallet.clone(), number), id);
         }
@@ -181,6 +201,12 @@ impl Rules {
                     (Some(Outcome::Reverted { .. }), None) => false,
                 };
                 hold(outcome, "rule 5", || format!("{} ended twice", name()))?;
+                match (&before.outcome, &transaction.outcome) {
+                    (None, Some(Outcome::Paid { .. })) => self.coverage.count("number: paid"),
+                    (None, Some(Outcome::Reverted { .. })) => self.coverage.count("number: reverted"),
+                    (Some(_), None) => self.coverage.count("number: taken back"),
+                    (None, None) | (Some(_), Some(_)) => {}
+                }
                 transaction.attempts.checked_sub(before.attempts).unwrap_or(u32::MAX)
             }
         };
@@ -231,6 +257,18 @@ impl Rules {
                 let expected = Balances { available: credited - held - posted, held, posted };
                 hold(sum == expected, "rule 7", || format!("{account} has {sum:?}, its parcels {expected:?}"))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Rule 5: success was told, and money released, only as deep as they may be, `height` being the chain's.
+    pub fn depths(&mut self, height: u64, (confirmed_at, final_at): (u64, u64)) -> Held {
+        for id in std::mem::take(&mut self.settled) {
+            let Some(parcel) = self.parcels.get(&id) else { continue };
+            let Some(settled) = &parcel.settled else { continue };
+            let least = if told_unpaid(parcel.state) { final_at } else { confirmed_at };
+            let depth = (height + 1).saturating_sub(settled.height);
+            hold(depth >= least, "rule 5", || format!("{id} is {:?} {depth} deep, not {least}", parcel.state))?;
         }
         Ok(())
     }

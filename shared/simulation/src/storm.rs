@@ -31,6 +31,61 @@ pub struct Weather {
     pub reorgs: u64,
     /// Blocks of the deepest branch.
     pub depth_max: u64,
+    /// Classes of faults that do not strike, by [`Class::bit`]. Chance is asked all the same, so the rest stays as it is.
+    pub without: u16,
+}
+
+/// A class of faults, to leave out of a story that breaks a rule: what is left explains it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Handlers and trackers are killed.
+    Kills,
+    /// Commits and reads fail.
+    Rows,
+    /// Publishes fail.
+    Publishes,
+    /// Keys are out of reach.
+    Keys,
+    /// Calls to nodes fail.
+    Calls,
+    /// Nodes lag, lie still, lose, or know half.
+    Nodes,
+    /// Waiting transactions are forgotten.
+    Pool,
+    /// Indexes lag, tokens are forgotten.
+    Indexes,
+    /// Messages come again, and in other orders.
+    Messages,
+    /// The chain turns to other branches.
+    Branches,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Kills,
+        Self::Rows,
+        Self::Publishes,
+        Self::Keys,
+        Self::Calls,
+        Self::Nodes,
+        Self::Pool,
+        Self::Indexes,
+        Self::Messages,
+        Self::Branches,
+    ];
+
+    /// Its bit in [`Weather::without`].
+    pub const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+impl Weather {
+    /// Whether a class of faults strikes.
+    pub const fn has(&self, class: Class) -> bool {
+        self.without & class.bit() == 0
+    }
 }
 
 /// A tracker's process.
@@ -64,9 +119,17 @@ impl World {
             self.crossing.set(false);
             for one in ended {
                 match one {
-                    Ended::Batch(batch, failed) => self.worked_off(&batch, failed.as_deref()),
+                    Ended::Batch(batch, failed) => {
+                        if failed.is_none() {
+                            self.coverage.count("fault: handler killed");
+                        }
+                        self.worked_off(&batch, failed.as_deref());
+                    }
                     Ended::Tracker(index, Some(lead)) => trackers[index].lead = lead,
-                    Ended::Tracker(index, None) => trackers[index].name = format!("storm-{}", self.clock.random()),
+                    Ended::Tracker(index, None) => {
+                        self.coverage.count("fault: tracker killed");
+                        trackers[index].name = format!("storm-{}", self.clock.random());
+                    }
                 }
             }
             if self.clock.chance(100) {
@@ -79,25 +142,48 @@ impl World {
     }
 
     fn begin(&mut self, weather: Weather) {
-        self.inbox.shuffled = 500;
-        self.inbox.repeated = 50;
-        self.script.weather(&self.clock, weather.faults);
-        let clock = self.clock.clone();
-        self.queue.set_fault(move |_, messages| match (clock.chance(weather.faults), clock.below(3)) {
-            (false, _) => QueueFault::Pass,
-            (true, 0) => QueueFault::RefuseBefore,
-            (true, 1) => QueueFault::LoseReply,
-            (true, _) => QueueFault::AcceptOnly((0..messages.len()).filter(|_| clock.chance(500)).collect()),
+        if weather.has(Class::Messages) {
+            self.inbox.shuffled = 500;
+            self.inbox.repeated = 50;
+        }
+        if weather.has(Class::Rows) {
+            self.script.weather(&self.clock, weather.faults, &self.coverage);
+        }
+        let (clock, coverage) = (self.clock.clone(), self.coverage.clone());
+        self.queue.set_fault(move |_, messages| {
+            let strikes = clock.chance(weather.faults) && weather.has(Class::Publishes);
+            let (fault, name) = match (strikes, clock.below(3)) {
+                (false, _) => return QueueFault::Pass,
+                (true, 0) => (QueueFault::RefuseBefore, "fault: publish lost before its effect"),
+                (true, 1) => (QueueFault::LoseReply, "fault: publish lost after its effect"),
+                (true, _) => {
+                    let some = (0..messages.len()).filter(|_| clock.chance(500)).collect();
+                    (QueueFault::AcceptOnly(some), "fault: publish taken in part")
+                }
+            };
+            coverage.count(name);
+            fault
         });
-        let clock = self.clock.clone();
-        self.keys.set_fault(move |_| if clock.chance(weather.faults) { KeyFault::Unavailable } else { KeyFault::Pass });
-        let clock = self.clock.clone();
-        self.chain.set_faults(Arc::new(ChainScript(move |_| match (clock.chance(weather.faults), clock.below(4)) {
-            (false, _) => ChainFault::Pass,
-            (true, 0) => ChainFault::FailBefore,
-            (true, 1) => ChainFault::LoseReply,
-            (true, 2) => ChainFault::Delay,
-            (true, _) => ChainFault::Limit { after_ms: None },
+        let (clock, coverage) = (self.clock.clone(), self.coverage.clone());
+        self.keys.set_fault(move |_| {
+            if !(clock.chance(weather.faults) && weather.has(Class::Keys)) {
+                return KeyFault::Pass;
+            }
+            coverage.count("fault: key unavailable");
+            KeyFault::Unavailable
+        });
+        let (clock, coverage) = (self.clock.clone(), self.coverage.clone());
+        self.chain.set_faults(Arc::new(ChainScript(move |_| {
+            let strikes = clock.chance(weather.faults) && weather.has(Class::Calls);
+            let (fault, name) = match (strikes, clock.below(4)) {
+                (false, _) => return ChainFault::Pass,
+                (true, 0) => (ChainFault::FailBefore, "fault: chain call lost before its effect"),
+                (true, 1) => (ChainFault::LoseReply, "fault: chain call lost after its effect"),
+                (true, 2) => (ChainFault::Delay, "fault: chain call delayed"),
+                (true, _) => (ChainFault::Limit { after_ms: None }, "fault: chain call limited"),
+            };
+            coverage.count(name);
+            fault
         })));
     }
 
@@ -121,32 +207,40 @@ impl World {
 
     /// Polls until a process is killed.
     fn lifetime(&self, weather: Weather) -> u64 {
-        if self.clock.chance(weather.kills) { 1 + self.clock.below(60) } else { u64::MAX }
+        let polls = 1 + self.clock.below(60);
+        if self.clock.chance(weather.kills) && weather.has(Class::Kills) { polls } else { u64::MAX }
     }
 
     fn turn_the_chain(&self, weather: Weather) {
-        if self.clock.chance(weather.reorgs) {
+        if self.clock.chance(weather.reorgs) && weather.has(Class::Branches) {
             let depth = 1 + self.clock.below(weather.depth_max);
             let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(600)).collect();
             let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
+            if depth <= self.chain.height() {
+                self.coverage.count(format!("branch: depth {depth}"));
+            }
             self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
         }
         for provider in 0..self.providers {
-            if self.clock.chance(weather.faults) {
+            if self.clock.chance(weather.faults) && weather.has(Class::Nodes) {
                 self.chain.set_provider(provider, self.view());
             }
         }
-        if self.clock.chance(weather.faults) {
+        if self.clock.chance(weather.faults) && weather.has(Class::Pool) {
             // Every node forgets one that waits.
             let waiting = self.chain.pooled();
             let chosen = usize::try_from(self.clock.below(waiting.len() as u64)).unwrap_or(0);
-            waiting.get(chosen).map(|forgotten| self.chain.drop_from_pool(forgotten.hash));
+            if waiting.get(chosen).is_some_and(|forgotten| self.chain.drop_from_pool(forgotten.hash)) {
+                self.coverage.count("fault: pool forgets one");
+            }
         }
-        if self.clock.chance(weather.faults) {
+        if self.clock.chance(weather.faults) && weather.has(Class::Indexes) {
             self.rows.set_index_lag(usize::try_from(self.clock.below(8)).unwrap_or(0));
+            self.coverage.count("fault: index lags");
         }
-        if self.clock.chance(weather.faults) {
+        if self.clock.chance(weather.faults) && weather.has(Class::Indexes) {
             self.rows.forget_tokens();
+            self.coverage.count("fault: tokens forgotten");
         }
     }
 
@@ -157,14 +251,24 @@ impl World {
             1 => Receipts::First(1),
             _ => Receipts::All,
         };
-        Provider {
+        let view = Provider {
             lag: self.clock.below(3),
             down: self.clock.chance(200),
             blind: self.clock.chance(100),
             loses: self.clock.chance(100),
             receipts,
             ..Provider::default()
-        }
+        };
+        let seen = [
+            (view.lag > 0, "fault: node lags"),
+            (view.down, "fault: node down"),
+            (view.blind, "fault: node without history"),
+            (view.loses, "fault: node loses what it takes"),
+            (view.receipts == Receipts::First(1), "fault: node has some receipts"),
+            (view.receipts == Receipts::Late, "fault: node has receipts late"),
+        ];
+        seen.into_iter().filter(|(is, _)| *is).for_each(|(_, name)| self.coverage.count(name));
+        view
     }
 
     fn calm(&mut self) {
@@ -191,6 +295,7 @@ impl World {
                 reasons.push(reason.clone());
                 let open = Gate { gate: LaneGate::Open, tries: 0, ..gate.clone() };
                 self.must_commit(&[open.put(&lane, row.version()).expect("a row")]);
+                self.coverage.count("lane: released");
             }
         }
         reasons

@@ -33,11 +33,13 @@ use causeway_validate_sign::{Memory, Signer};
 
 use crate::{
     clock::SimClock,
+    coverage::Coverage,
     faults::Script,
     inbox::Inbox,
     measured::Measured,
     ports::{Crossing, Network, Queues, Rows, Signatures},
     rules::Rules,
+    sabotage::Sabotage,
 };
 
 /// A token of six decimals that returns what the standard says.
@@ -77,6 +79,10 @@ pub struct Setup {
     pub coins: u64,
     /// What each treasury and tenant has of each token, in whole tokens.
     pub tokens: u64,
+    /// Where what struck and what was reached is counted.
+    pub coverage: Coverage,
+    /// What is broken on purpose.
+    pub sabotage: Sabotage,
 }
 
 impl Default for Setup {
@@ -91,11 +97,30 @@ impl Default for Setup {
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
             tokens: 1_000_000,
+            coverage: Coverage::default(),
+            sabotage: Sabotage::None,
         }
     }
 }
 
 impl Setup {
+    /// The networks as the handlers are told of them.
+    fn told_networks(&self) -> Networks {
+        let (confirmed_at, final_at) = match self.sabotage {
+            Sabotage::ConfirmEarly => (1, self.final_at),
+            Sabotage::ReleaseEarly => (self.confirmed_at, self.confirmed_at),
+            Sabotage::None
+            | Sabotage::BroadcastFirst
+            | Sabotage::IgnoreExpectations
+            | Sabotage::BurnNumbers
+            | Sabotage::TimeoutFails
+            | Sabotage::PostTwice
+            | Sabotage::ForgetRelease
+            | Sabotage::WaitForever => (self.confirmed_at, self.final_at),
+        };
+        Self { confirmed_at, final_at, ..self.clone() }.networks()
+    }
+
     fn networks(&self) -> Networks {
         let token = |(address, symbol, decimals): (Address, &str, u8)| {
             let limits = if address == TUSD { r#", max_per_transfer = "1000", max_per_day = "5000""# } else { "" };
@@ -170,12 +195,16 @@ pub struct World {
     pub told: BTreeSet<ParcelId>,
     /// What the handlers measured.
     pub measured: Measured,
+    /// What struck, and what was reached.
+    pub coverage: Coverage,
     /// What the rows say, as of the last check.
     pub rules: RefCell<Rules>,
     /// The newest block at the last check.
     pub newest: Cell<Option<B256>>,
     /// Providers of the chain.
     pub providers: usize,
+    /// Blocks until success may be told, and until money may be released.
+    pub depths: (u64, u64),
     networks: Networks,
     chain_port: Arc<dyn Chain>,
 }
@@ -187,12 +216,14 @@ impl World {
         let script = Script::default();
         let rows = MemoryStore::new();
         rows.journal();
+        let coverage = setup.coverage.clone();
         let crossing = Crossing::new(clock.clone());
-        let store = Rows::new(rows.with_faults(Arc::new(script.clone())), rows.clone(), crossing.clone());
+        let faulty = rows.with_faults(Arc::new(script.clone()));
+        let store = Rows::new(faulty, rows.clone(), crossing.clone(), setup.sabotage);
         let queue = MemoryQueue::new();
         let keys = MemoryKeys::new();
         let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
-        let networks = setup.networks();
+        let networks = setup.told_networks();
         let network = networks.iter().next().expect("one network").clone();
         let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
         let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
@@ -203,7 +234,9 @@ impl World {
             crossing: crossing.clone(),
             unstored: Arc::clone(&unstored),
             refused: Arc::clone(&refused),
+            sabotage: setup.sabotage,
         });
+        store.send_with(Arc::clone(&port));
         let chains = BTreeMap::from([(network.id.clone(), Arc::clone(&port))]);
         let rows_port: Arc<dyn Store> = Arc::new(store.clone());
         let queues = Arc::new(Queues { inner: queue.clone(), crossing: crossing.clone() });
@@ -255,13 +288,14 @@ impl World {
             recorder: Arc::new(Recorder { store: rows_port, clock: time, metrics }),
             lead: None,
             leader: "leader-0".to_owned(),
-            inbox: Inbox::default(),
+            inbox: Inbox::counting(&coverage),
             held: BTreeSet::new(),
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
             credited: BTreeMap::new(),
             told: BTreeSet::new(),
             measured,
-            rules: RefCell::default(),
+            rules: RefCell::new(Rules::counting(&coverage)),
+            coverage,
             newest: Cell::default(),
             clock,
             rows,
@@ -275,6 +309,7 @@ impl World {
             refused,
             network,
             providers: setup.providers,
+            depths: (setup.confirmed_at, setup.final_at),
             networks,
             chain_port: port,
         };

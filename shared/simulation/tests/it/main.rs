@@ -8,6 +8,7 @@ mod outcomes;
 mod payments;
 mod reorgs;
 mod review;
+mod seeds;
 mod sending;
 mod signing;
 mod storms;

@@ -65,7 +65,7 @@ fn storm(seed: u64, weather: Weather) -> World {
 fn storms_without_branches_end_well() {
     for seed in seeds() {
         let _named = Named(seed);
-        let mut world = storm(seed, Weather { kills: 60, faults: 40, reorgs: 0, depth_max: 1 });
+        let mut world = storm(seed, Weather { kills: 60, faults: 40, reorgs: 0, depth_max: 1, without: 0 });
         assert_eq!(world.release_lanes(), Vec::<String>::new(), "no reason to halt");
         world.finish();
         assert!(world.parcels().iter().all(|parcel| parcel.reopened == 0));
@@ -77,7 +77,7 @@ fn storms_without_branches_end_well() {
 fn storms_with_shallow_branches_end_well() {
     for seed in seeds() {
         let _named = Named(seed);
-        let mut world = storm(seed, Weather { kills: 60, faults: 40, reorgs: 60, depth_max: 2 });
+        let mut world = storm(seed, Weather { kills: 60, faults: 40, reorgs: 60, depth_max: 2, without: 0 });
         assert_eq!(world.release_lanes(), Vec::<String>::new(), "no reason to halt");
         world.finish();
         assert!(world.parcels().iter().all(|parcel| parcel.reopened == 0));
@@ -89,7 +89,7 @@ fn storms_with_deep_branches_end_well_once_people_released_the_lanes() {
     let mut reopened = 0;
     for seed in seeds() {
         let _named = Named(seed);
-        let mut world = storm(seed, Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 6 });
+        let mut world = storm(seed, Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 6, without: 0 });
         world.pass(60_000);
         for reason in world.release_lanes() {
             assert!(reason.contains("its block left the chain"), "{reason}");

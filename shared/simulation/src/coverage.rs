@@ -1,0 +1,90 @@
+//! How often each fault struck, and each state and move was reached: a run that misses one proves less than it says.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What a run of some thousand seeds must have seen.
+pub const REQUIRED: [&str; 47] = [
+    "fault: commit lost before its effect",
+    "fault: commit lost after its effect",
+    "fault: commit delayed",
+    "fault: commit contended",
+    "fault: read refused",
+    "fault: publish lost before its effect",
+    "fault: publish lost after its effect",
+    "fault: publish taken in part",
+    "fault: key unavailable",
+    "fault: chain call lost before its effect",
+    "fault: chain call lost after its effect",
+    "fault: chain call delayed",
+    "fault: chain call limited",
+    "fault: handler killed",
+    "fault: tracker killed",
+    "fault: message repeated",
+    "fault: messages reordered",
+    "fault: index lags",
+    "fault: tokens forgotten",
+    "fault: node lags",
+    "fault: node down",
+    "fault: node without history",
+    "fault: node loses what it takes",
+    "fault: node has some receipts",
+    "fault: node has receipts late",
+    "fault: pool forgets one",
+    "branch: depth 1",
+    "branch: depth 2",
+    "branch: depth 3",
+    "branch: depth 4",
+    "branch: depth 5",
+    "branch: depth 6",
+    "parcel: accepted -> assigned",
+    "parcel: accepted -> waiting",
+    "parcel: accepted -> rejected",
+    "parcel: waiting -> accepted",
+    "parcel: waiting -> assigned",
+    "parcel: assigned -> confirmed",
+    "parcel: assigned -> failed",
+    "parcel: confirmed -> reopened",
+    "parcel: reopened -> confirmed",
+    "number: paid",
+    "number: reverted",
+    "number: taken back",
+    "lane: waiting",
+    "lane: halted",
+    "lane: released",
+];
+
+/// Counts by name. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Coverage(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Coverage {
+    /// Counts one.
+    pub fn count(&self, what: impl Into<String>) {
+        *self.counts().entry(what.into()).or_default() += 1;
+    }
+
+    /// Adds another run's counts.
+    pub fn add(&self, other: &Self) {
+        for (what, times) in other.all() {
+            *self.counts().entry(what).or_default() += times;
+        }
+    }
+
+    /// All counts.
+    pub fn all(&self) -> BTreeMap<String, u64> {
+        self.counts().clone()
+    }
+
+    /// What should have happened and did not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let counts = self.counts();
+        REQUIRED.into_iter().filter(|what| !counts.contains_key(*what)).collect()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

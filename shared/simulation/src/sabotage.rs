@@ -1,0 +1,96 @@
+//! What a simulation breaks on purpose, to see that the rules notice: each is a fault that some transaction manager has had.
+
+use causeway_store::{Expect, Key, Update, Value, Write};
+
+/// What is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sabotage {
+    /// Nothing.
+    #[default]
+    None,
+    /// Bytes go out before they are stored (rule 2).
+    BroadcastFirst,
+    /// Parcels are written whatever they are by now.
+    IgnoreExpectations,
+    /// A number is taken without its transaction (rule 1).
+    BurnNumbers,
+    /// A broadcast without an answer counts as refused (rule 3).
+    TimeoutFails,
+    /// Success is told at the first block (rule 5).
+    ConfirmEarly,
+    /// Money is released as soon as success would be told (rule 5).
+    ReleaseEarly,
+    /// A payment is posted twice (rule 7).
+    PostTwice,
+    /// A rejected request's money stays held (rule 7).
+    ForgetRelease,
+    /// A wait is written without the time at which it ends (rule 9).
+    WaitForever,
+}
+
+impl Sabotage {
+    /// All that break something.
+    pub const ALL: [Self; 9] = [
+        Self::BroadcastFirst,
+        Self::IgnoreExpectations,
+        Self::BurnNumbers,
+        Self::TimeoutFails,
+        Self::ConfirmEarly,
+        Self::ReleaseEarly,
+        Self::PostTwice,
+        Self::ForgetRelease,
+        Self::WaitForever,
+    ];
+
+    /// What a commit becomes.
+    pub(crate) fn commit(self, writes: &[Write]) -> Vec<Write> {
+        let mut writes = writes.to_vec();
+        match self {
+            Self::None | Self::BroadcastFirst | Self::TimeoutFails | Self::ConfirmEarly | Self::ReleaseEarly => {}
+            Self::IgnoreExpectations => writes.iter_mut().for_each(ignore_expectations),
+            Self::BurnNumbers => {
+                if writes.iter().any(|write| write.key().sk == "NEXT") {
+                    writes.retain(|write| !write.key().sk.starts_with("TX#"));
+                }
+            }
+            Self::PostTwice => writes.iter_mut().for_each(post_twice),
+            Self::ForgetRelease => {
+                if writes.iter().any(|write| write.key().sk.ends_with("#release")) {
+                    writes.retain(|write| write.key().sk != "BAL" && !write.key().sk.ends_with("#release"));
+                }
+            }
+            Self::WaitForever => writes.iter_mut().for_each(wait_forever),
+        }
+        writes
+    }
+}
+
+fn of_parcel(key: &Key) -> bool {
+    key.sk == "PCL"
+}
+
+fn ignore_expectations(write: &mut Write) {
+    match write {
+        Write::Put { key, expect, .. } if of_parcel(key) => {
+            expect.retain(|expect| matches!(expect, Expect::Absent));
+        }
+        Write::Put { .. } | Write::Update { .. } | Write::Delete { .. } | Write::Check { .. } => {}
+    }
+}
+
+fn post_twice(write: &mut Write) {
+    if let Write::Update { update: Update { add, .. }, .. } = write {
+        for (_, units) in add.iter_mut().filter(|(field, units)| *field == "posted" && *units > 0) {
+            *units *= 2;
+        }
+    }
+}
+
+fn wait_forever(write: &mut Write) {
+    if let Write::Put { key, item, .. } = write
+        && of_parcel(key)
+        && item.get("wait").is_some_and(|wait| *wait != Value::Null)
+    {
+        item.0.remove("due_at");
+    }
+}

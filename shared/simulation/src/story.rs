@@ -1,0 +1,177 @@
+//! One seed: a world, what befalls it, and whether every rule held to its end; and the smallest story that still breaks one.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
+
+use causeway_domain::Clock;
+
+use crate::{
+    SimClock,
+    api::recipient,
+    coverage::Coverage,
+    sabotage::Sabotage,
+    storm::{Class, Weather},
+    world::{Setup, World},
+};
+
+/// Steps of a story in which clients ask for something.
+const STEPS: u64 = 100;
+/// Transfers that a story's clients ask for.
+const REQUESTS: u64 = 24;
+/// How often people open halted lanes before they give a story up.
+const RELEASES_MAX: u32 = 20;
+/// Simulated time between two looks of theirs.
+const LOOK_MS: u64 = 60_000;
+
+/// What befalls one world.
+#[derive(Debug, Clone, Copy)]
+pub struct Story {
+    /// Decides every choice.
+    pub seed: u64,
+    /// How bad it is.
+    pub weather: Weather,
+    /// Transfers that clients ask for.
+    pub requests: u64,
+    /// What is broken on purpose.
+    pub sabotage: Sabotage,
+}
+
+/// How a story ended.
+#[derive(Debug)]
+pub struct Told {
+    /// What struck, and what was reached.
+    pub coverage: Coverage,
+    /// Which rule did not hold, in words.
+    pub violation: Option<String>,
+}
+
+thread_local! {
+    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps what a thread says when it ends badly instead of printing it: a story's end is told by who runs it.
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if LISTENING.with(|listening| *listening.borrow()) {
+                LAST.with(|last| *last.borrow_mut() = info.to_string());
+            } else {
+                usual(info);
+            }
+        }));
+    });
+}
+
+thread_local! {
+    static LISTENING: RefCell<bool> = const { RefCell::new(false) };
+}
+
+impl Story {
+    /// The story of a seed.
+    pub fn of(seed: u64) -> Self {
+        let chance = SimClock::new(!seed);
+        let (reorgs, depth_max) = match chance.below(3) {
+            0 => (0, 1),
+            1 => (60, 2),
+            _ => (20 + chance.below(40), 3 + chance.below(6)),
+        };
+        let (kills, faults) = (20 + chance.below(80), 20 + chance.below(40));
+        Self {
+            seed,
+            weather: Weather { kills, faults, reorgs, depth_max, without: 0 },
+            requests: REQUESTS,
+            sabotage: Sabotage::None,
+        }
+    }
+
+    /// Lives through it.
+    pub fn tell(&self) -> Told {
+        listen();
+        let coverage = Coverage::default();
+        LISTENING.with(|listening| *listening.borrow_mut() = true);
+        let ended = catch_unwind(AssertUnwindSafe(|| self.live(&coverage)));
+        LISTENING.with(|listening| *listening.borrow_mut() = false);
+        let violation = ended.err().map(|_| LAST.with(|last| last.take()));
+        Told { coverage, violation }
+    }
+
+    fn live(&self, coverage: &Coverage) {
+        let chance = SimClock::new(!self.seed);
+        let mut world = World::new(Setup {
+            seed: self.seed,
+            confirmed_at: 2 + chance.below(3),
+            final_at: 5 + self.weather.depth_max,
+            in_flight_max: 2 + chance.below(14),
+            providers: 1 + usize::try_from(chance.below(2)).unwrap_or(0),
+            coverage: coverage.clone(),
+            sabotage: self.sabotage,
+            ..Setup::default()
+        });
+        let token = world.asset("TBLK").address;
+        // What a trial lets through reverts in its block; what it does not is rejected.
+        world.chain.set_lenient(token, chance.chance(700));
+        world.chain.set_blacklisted(token, recipient("reverting"), true);
+        let mut left = self.requests;
+        world.storm(self.weather, STEPS, |world, step| {
+            if left > 0 && world.clock.chance(500) {
+                left -= 1;
+                ask(world, step);
+            }
+        });
+        for _ in 0..RELEASES_MAX {
+            world.pass(LOOK_MS);
+            let reasons = world.release_lanes();
+            // Nothing else gives a lane a reason to halt here.
+            let foreign = reasons.iter().find(|reason| !reason.contains("left the chain"));
+            assert_eq!(foreign, None, "rule 3: a lane halts");
+            if reasons.is_empty() {
+                break;
+            }
+        }
+        world.finish();
+    }
+
+    /// The smallest story that still breaks a rule: without each class of faults, and with fewer requests, where that
+    /// changes nothing.
+    pub fn smallest(self) -> Self {
+        let breaks = |story: &Self| story.tell().violation.is_some();
+        let mut story = self;
+        for class in Class::ALL {
+            let weather = Weather { without: story.weather.without | class.bit(), ..story.weather };
+            let calmer = Self { weather, ..story };
+            if breaks(&calmer) {
+                story = calmer;
+            }
+        }
+        while story.requests > 1 {
+            let shorter = Self { requests: story.requests / 2, ..story };
+            if !breaks(&shorter) {
+                break;
+            }
+            story = shorter;
+        }
+        story
+    }
+}
+
+/// A request of one of two tenants, some of which revert in their block or are rejected before; repeated until it is
+/// answered.
+fn ask(world: &mut World, step: u64) {
+    let tenant = if world.clock.chance(700) { "acme" } else { "globex" };
+    let to = if world.clock.chance(200) { "reverting".to_owned() } else { format!("someone-{step}") };
+    let symbol = ["ETH", "TUSD", "TUSDT", "TBLK", "TFALSE"][usize::try_from(world.clock.below(5)).unwrap_or(0)];
+    let key = format!("k-{step}");
+    loop {
+        let answer = world.clock.run(world.request(tenant, Some(&key), symbol, "1", recipient(&to)));
+        if !answer.status.is_server_error() {
+            world.take_note(tenant, &answer);
+            return;
+        }
+        world.clock.advance(1 + u64::try_from(world.clock.random() % 100).unwrap_or(0));
+    }
+}

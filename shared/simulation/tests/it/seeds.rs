@@ -1,0 +1,28 @@
+//! Stories by seed: whatever befalls a world, every rule holds; and whatever is broken on purpose is noticed.
+
+use causeway_simulation::{coverage::Coverage, sabotage::Sabotage, story::Story};
+
+/// Seeds of a usual run of the tests; `make simulate` tells more.
+const SEEDS: u64 = 200;
+/// Seeds within which anything broken on purpose must be noticed.
+const NOTICED_WITHIN: u64 = 40;
+
+#[test]
+fn every_rule_holds_in_every_story_and_together_they_cover_what_they_should() {
+    let coverage = Coverage::default();
+    for seed in 0..SEEDS {
+        let told = Story::of(seed).tell();
+        assert_eq!(told.violation, None, "seed {seed}");
+        coverage.add(&told.coverage);
+    }
+    assert_eq!(coverage.missing(), Vec::<&str>::new());
+}
+
+#[test]
+fn whatever_is_broken_on_purpose_is_noticed() {
+    for sabotage in Sabotage::ALL {
+        let noticed = (0..NOTICED_WITHIN).find_map(|seed| Story { sabotage, ..Story::of(seed) }.tell().violation);
+        assert!(noticed.is_some(), "{sabotage:?} goes unnoticed in {NOTICED_WITHIN} seeds");
+        println!("{sabotage:?}: {}", noticed.unwrap_or_default().lines().nth(1).unwrap_or_default());
+    }
+}
