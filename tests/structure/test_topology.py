@@ -104,3 +104,12 @@ def test_imports_point_one_way() -> None:
         assert "functions/" not in path.read_text() or path.parent.name == "simulation", path
     domain = (ROOT / "shared/domain/Cargo.toml").read_text()
     assert not re.search(r"^(aws|tokio|alloy\b(?!-primitives))", domain, re.MULTILINE)
+
+
+def test_every_test_that_the_safety_page_names_is_there() -> None:
+    page = (ROOT / "docs/safety.md").read_text()
+    named = set(re.findall(r"`([a-z]\w+_\w+)`", page))
+    sources = "".join(path.read_text() for path in tracked("*.rs", "tests/e2e/*.py"))
+    there = set(re.findall(r"\b(?:fn|def) (\w+)\(", sources))
+    assert len(named) > 40
+    assert not (missing := named - there - {"final_at"}), missing
