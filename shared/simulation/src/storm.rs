@@ -285,6 +285,14 @@ impl World {
         self.replace_tracker();
     }
 
+    /// Whether a lane waits for people.
+    pub fn has_halted(&self) -> bool {
+        TENANTS.iter().any(|tenant| {
+            let gate = self.row(&Gate::key(&self.lane(tenant))).and_then(|row| row.parse::<Gate>().ok());
+            gate.is_some_and(|gate| !gate.takes_more())
+        })
+    }
+
     /// Opens every halted lane, as operators do once they have looked; answers the halts' reasons.
     pub fn release_lanes(&self) -> Vec<String> {
         let mut reasons = Vec::new();

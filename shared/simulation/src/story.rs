@@ -23,8 +23,6 @@ const STEPS: u64 = 100;
 const REQUESTS: u64 = 24;
 /// How often people open halted lanes before they give a story up.
 const RELEASES_MAX: u32 = 20;
-/// Simulated time between two looks of theirs.
-const LOOK_MS: u64 = 60_000;
 
 /// What befalls one world.
 #[derive(Debug, Clone, Copy)]
@@ -124,11 +122,13 @@ impl Story {
             }
         });
         for _ in 0..RELEASES_MAX {
-            world.pass(LOOK_MS);
+            world.until("every transfer's end", |world| world.has_ended() || world.has_halted());
             let reasons = world.release_lanes();
             // Nothing else gives a lane a reason to halt here.
             let foreign = reasons.iter().find(|reason| !reason.contains("left the chain"));
             assert_eq!(foreign, None, "rule 3: a lane halts");
+            let shallow = self.weather.reorgs == 0 || self.weather.depth_max < world.depths.0;
+            assert!(!shallow || reasons.is_empty(), "rule 5: a lane halts though no branch was deep enough");
             if reasons.is_empty() {
                 break;
             }

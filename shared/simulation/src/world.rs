@@ -205,6 +205,7 @@ pub struct World {
     pub providers: usize,
     /// Blocks until success may be told, and until money may be released.
     pub depths: (u64, u64),
+    lanes: BTreeMap<&'static str, LaneId>,
     networks: Networks,
     chain_port: Arc<dyn Chain>,
 }
@@ -222,9 +223,14 @@ impl World {
         let store = Rows::new(faulty, rows.clone(), crossing.clone(), setup.sabotage);
         let queue = MemoryQueue::new();
         let keys = MemoryKeys::new();
-        let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
         let networks = setup.told_networks();
         let network = networks.iter().next().expect("one network").clone();
+        let lane = |tenant| {
+            let key = KeyRef::Kms { key_id: format!("treasury-{tenant}") };
+            (tenant, LaneId { network: network.id.clone(), address: keys.create(key) })
+        };
+        let lanes = TENANTS.map(lane).into_iter().collect();
+        let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
         let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
         let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
         let port: Arc<dyn Chain> = Arc::new(Network {
@@ -310,6 +316,7 @@ impl World {
             network,
             providers: setup.providers,
             depths: (setup.confirmed_at, setup.final_at),
+            lanes,
             networks,
             chain_port: port,
         };
@@ -330,8 +337,7 @@ impl World {
 
     /// The lane of a tenant's treasury.
     pub fn lane(&self, tenant: &str) -> LaneId {
-        let key = KeyRef::Kms { key_id: format!("treasury-{tenant}") };
-        LaneId { network: self.network.id.clone(), address: self.keys.create(key) }
+        self.lanes.get(tenant).cloned().expect("a tenant")
     }
 
     /// An asset's identifier.

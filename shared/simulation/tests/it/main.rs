@@ -11,5 +11,4 @@ mod review;
 mod seeds;
 mod sending;
 mod signing;
-mod storms;
 mod waits;
