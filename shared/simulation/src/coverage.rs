@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 47] = [
+pub const REQUIRED: [&str; 60] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -24,6 +24,7 @@ pub const REQUIRED: [&str; 47] = [
     "fault: tracker killed",
     "fault: message repeated",
     "fault: messages reordered",
+    "fault: message held twice",
     "fault: index lags",
     "fault: tokens forgotten",
     "fault: node lags",
@@ -39,6 +40,11 @@ pub const REQUIRED: [&str; 47] = [
     "branch: depth 4",
     "branch: depth 5",
     "branch: depth 6",
+    "fees: jump",
+    "fees: above the cap",
+    "funds: paid in",
+    "people: block",
+    "people: unblock",
     "parcel: accepted -> assigned",
     "parcel: accepted -> waiting",
     "parcel: accepted -> rejected",
@@ -48,6 +54,13 @@ pub const REQUIRED: [&str; 47] = [
     "parcel: assigned -> failed",
     "parcel: confirmed -> reopened",
     "parcel: reopened -> confirmed",
+    "waits: LaneFull",
+    "waits: LaneClosed",
+    "waits: FeeAboveCap",
+    "waits: TreasuryShort",
+    "waits: Blocked",
+    "waits: ChainUnavailable",
+    "waits: KeysUnavailable",
     "number: paid",
     "number: reverted",
     "number: taken back",

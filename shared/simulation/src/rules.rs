@@ -151,6 +151,9 @@ impl Rules {
         let waits = (parcel.state == ParcelState::Waiting) == parcel.wait.is_some();
         let seen_again = !parcel.state.may_be_assigned() || parcel.due_at.is_some();
         hold(waits && seen_again, "rule 9", || format!("{id} is {:?} and waits for nobody", parcel.state))?;
+        if let Some(wait) = &parcel.wait {
+            self.coverage.count(format!("waits: {:?}", wait.reason));
+        }
         let held: i128 = parcel.hold.iter().map(|part| part.amount.signed()).sum();
         hold(held == parcel.total().signed(), "rule 7", || format!("{id} holds {held} of {:?}", parcel.total()))?;
         let entry = self.claims.entry(claim(&parcel)).or_default();

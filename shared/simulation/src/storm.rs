@@ -1,5 +1,6 @@
 //! Everything at once: handlers side by side and killed at any await, replies lost, messages repeated and reordered,
-//! indexes that lag, nodes that lag, lie still, forget, lose bytes and know half, branches; by chance that a seed decides.
+//! indexes that lag, nodes that lag, lie still, forget, lose bytes and know half,
+//! branches, fees that jump, treasuries that run out, people who block; by chance that a seed decides.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -8,8 +9,12 @@ use causeway_domain::{Clock, lane::LaneGate};
 use causeway_keys::memory::Fault as KeyFault;
 use causeway_queue::memory::Fault as QueueFault;
 use causeway_runtime::{Received, batch::Failed};
-use causeway_state::lane::Gate;
+use causeway_state::{
+    lane::Gate,
+    wallet::{Scope, Switch},
+};
 use causeway_status_check::lead::Lead;
+use causeway_store::{Item, Write};
 use futures::future::join_all;
 
 use crate::{
@@ -19,6 +24,9 @@ use crate::{
     inbox::READ,
     world::{TENANTS, World},
 };
+
+/// What the model chain begins with.
+const USUAL_BASE_FEE_WEI: u128 = 1_000_000_000;
 
 /// How bad it is, in thousandths.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +66,17 @@ pub enum Class {
     Messages,
     /// The chain turns to other branches.
     Branches,
+    /// Fees jump.
+    Fees,
+    /// Treasuries run out of what they pay with, and are topped up.
+    Funds,
+    /// People block tenants, lanes and networks, and unblock them.
+    Switches,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Kills,
         Self::Rows,
         Self::Publishes,
@@ -73,6 +87,9 @@ impl Class {
         Self::Indexes,
         Self::Messages,
         Self::Branches,
+        Self::Fees,
+        Self::Funds,
+        Self::Switches,
     ];
 
     /// Its bit in [`Weather::without`].
@@ -112,6 +129,7 @@ impl World {
             self.clock.advance(STEP_MS);
             self.make_blocks();
             self.turn_the_chain(weather);
+            self.surprise(weather);
             act(self, step);
             self.crossing.set(true);
             let work = self.start(weather, &mut trackers);
@@ -191,6 +209,13 @@ impl World {
         let mut work: Vec<Step> = Vec::new();
         for queue in READ.into_iter().chain(READ) {
             let Some(batch) = self.receive(queue) else { continue };
+            if self.clock.chance(weather.faults) && weather.has(Class::Messages) {
+                // Its messages became visible again while the first holder still works on them.
+                self.coverage.count("fault: message held twice");
+                let handler = killed_after(self.lifetime(weather), self.work(queue, batch.clone()));
+                let again = batch.clone();
+                work.push(Box::pin(async move { Ended::Batch(again, handler.await) }));
+            }
             let handler = killed_after(self.lifetime(weather), self.work(queue, batch.clone()));
             work.push(Box::pin(async move { Ended::Batch(batch, handler.await) }));
         }
@@ -244,6 +269,41 @@ impl World {
         }
     }
 
+    /// What markets and people do at bad moments.
+    fn surprise(&self, weather: Weather) {
+        if self.clock.chance(weather.faults) && weather.has(Class::Fees) {
+            // Up to fifty times as much, beyond the cap at times.
+            let times = [1, 1, 3, 50, 1_000][usize::try_from(self.clock.below(5)).unwrap_or(0)];
+            self.chain.set_base_fee(USUAL_BASE_FEE_WEI * times);
+            if times > 1 {
+                self.coverage.count(if times > 50 { "fees: above the cap" } else { "fees: jump" });
+            }
+        }
+        if self.clock.chance(weather.faults / 2) && weather.has(Class::Funds) {
+            self.pay_in();
+        }
+        if self.clock.chance(weather.faults / 2) && weather.has(Class::Switches) {
+            let lane = self.lane("acme");
+            let scopes =
+                [Scope::Tenant(self.tenant("globex")), Scope::Network(lane.network.clone()), Scope::Lane(lane)];
+            let scope = &scopes[usize::try_from(self.clock.below(3)).unwrap_or(0)];
+            self.set_switch(scope, self.row(&scope.copy(0)).is_none());
+        }
+    }
+
+    /// Throws or opens a switch, all copies of it, as operators do.
+    pub fn set_switch(&self, scope: &Scope, thrown: bool) {
+        self.coverage.count(if thrown { "people: block" } else { "people: unblock" });
+        let (reason, by) = ("simulated".to_owned(), "olga".to_owned());
+        let switch = Switch { scope: scope.text(), reason, by, at: self.clock.now_ms() };
+        let item = Item::from_fields(&switch).expect("a row");
+        let write = |key| match thrown {
+            true => Write::Put { key, item: item.clone(), expect: vec![] },
+            false => Write::Delete { key, expect: vec![] },
+        };
+        self.must_commit(&scope.copies().map(write).collect::<Vec<_>>());
+    }
+
     /// How a node may see the chain for a while.
     fn view(&self) -> Provider {
         let receipts = match self.clock.below(6) {
@@ -272,6 +332,15 @@ impl World {
     }
 
     fn calm(&mut self) {
+        self.chain.set_base_fee(USUAL_BASE_FEE_WEI);
+        self.pay_in();
+        let lane = self.lane("acme");
+        let network = Scope::Network(lane.network.clone());
+        for scope in [Scope::Tenant(self.tenant("globex")), network, Scope::Lane(lane)] {
+            if self.row(&scope.copy(0)).is_some() {
+                self.set_switch(&scope, false);
+            }
+        }
         self.script.clear();
         self.queue.clear_fault();
         self.keys.clear_fault();

@@ -105,11 +105,15 @@ impl Story {
             confirmed_at: 2 + chance.below(3),
             final_at: 5 + self.weather.depth_max,
             in_flight_max: 2 + chance.below(14),
+            tokens: if chance.chance(300) { 3 } else { 1_000 },
             providers: 1 + usize::try_from(chance.below(2)).unwrap_or(0),
             coverage: coverage.clone(),
             sabotage: self.sabotage,
             ..Setup::default()
         });
+        for symbol in ["TUSD", "TUSDT", "TBLK", "TFALSE"] {
+            world.owe("acme", symbol, REQUESTS);
+        }
         let token = world.asset("TBLK").address;
         // What a trial lets through reverts in its block; what it does not is rejected.
         world.chain.set_lenient(token, chance.chance(700));
@@ -168,6 +172,10 @@ fn ask(world: &mut World, step: u64) {
     let key = format!("k-{step}");
     loop {
         let answer = world.clock.run(world.request(tenant, Some(&key), symbol, "1", recipient(&to)));
+        // Whoever is blocked, or owed too little, asks no more.
+        if answer.status.is_client_error() && ["BLOCKED", "INSUFFICIENT_FUNDS"].contains(&answer.code()) {
+            return;
+        }
         if !answer.status.is_server_error() {
             world.take_note(tenant, &answer);
             return;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use alloy_primitives::{Address, B256, address};
+use alloy_primitives::{Address, B256, U256, address};
 use axum::Router;
 use causeway_chains::{Chain, ModelChain, model::ModelConfig};
 use causeway_dead_letters::Recorder;
@@ -191,6 +191,8 @@ pub struct World {
     pub next_block_at: Option<u64>,
     /// What was put into the books.
     pub credited: BTreeMap<AccountId, i128>,
+    /// What the books have and the chain does not yet: whose, of what, how much.
+    pub owed_in: RefCell<Vec<(Address, Option<Address>, U256)>>,
     /// Parcels that clients were told of.
     pub told: BTreeSet<ParcelId>,
     /// What the handlers measured.
@@ -298,6 +300,7 @@ impl World {
             held: BTreeSet::new(),
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
             credited: BTreeMap::new(),
+            owed_in: RefCell::default(),
             told: BTreeSet::new(),
             measured,
             rules: RefCell::new(Rules::counting(&coverage)),

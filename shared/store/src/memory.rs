@@ -117,7 +117,8 @@ impl Store for MemoryStore {
 
     async fn query(&self, query: &Query) -> Result<Page, StoreError> {
         check::query(query)?;
-        Ok(self.reading(Read::Query(query))?.query(query)?)
+        let mut state = self.reading(Read::Query(query))?;
+        Ok(state.query(query)?)
     }
 
     async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {

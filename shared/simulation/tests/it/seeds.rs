@@ -21,8 +21,12 @@ fn every_rule_holds_in_every_story_and_together_they_cover_what_they_should() {
 #[test]
 fn whatever_is_broken_on_purpose_is_noticed() {
     for sabotage in Sabotage::ALL {
-        let noticed = (0..NOTICED_WITHIN).find_map(|seed| Story { sabotage, ..Story::of(seed) }.tell().violation);
+        let noticed = (0..NOTICED_WITHIN).find_map(|seed| {
+            let told = Story { sabotage, ..Story::of(seed) }.tell();
+            told.violation.map(|what| (seed, what))
+        });
         assert!(noticed.is_some(), "{sabotage:?} goes unnoticed in {NOTICED_WITHIN} seeds");
-        println!("{sabotage:?}: {}", noticed.unwrap_or_default().lines().nth(1).unwrap_or_default());
+        let (seed, what) = noticed.unwrap_or_default();
+        println!("{sabotage:?} at seed {seed}: {}", what.lines().nth(1).unwrap_or_default());
     }
 }

@@ -1,6 +1,6 @@
 //! The rows themselves and what a commit does to them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::check::{self, Fault, LAST_COMMIT, PK, Refusal, SK, VERSION, limits, size};
 use crate::cursor::{self, Position};
@@ -8,6 +8,8 @@ use crate::port::{Commit, CommitToken, Conflict, Expect, Page, Query, Range, Upd
 use crate::row::{Item, Key, Table, Value};
 
 type Rows = BTreeMap<Key, Item>;
+
+type Partitions = BTreeMap<String, BTreeSet<Key>>;
 
 /// What a commit left behind: each row it touched, as it is now.
 pub type After = Vec<(Key, Option<Item>)>;
@@ -17,6 +19,8 @@ pub type After = Vec<(Key, Option<Item>)>;
 pub(super) struct State {
     rows: Rows,
     indexed: Rows,
+    /// Keys of indexed rows by table, partition attribute and its value; for indexes that were asked before.
+    partitions: HashMap<(Table, &'static str), Partitions>,
     unindexed: VecDeque<After>,
     lag: usize,
     tokens: HashMap<CommitToken, Seen>,
@@ -49,9 +53,38 @@ impl State {
     fn index(&mut self) {
         while self.unindexed.len() > self.lag {
             for (key, item) in self.unindexed.pop_front().into_iter().flatten() {
+                self.file(&key, item.as_ref());
                 replace(&mut self.indexed, key, item);
             }
         }
+    }
+
+    /// Moves a row from the partitions it was in to those it is in now.
+    fn file(&mut self, key: &Key, item: Option<&Item>) {
+        let before = self.indexed.get(key);
+        for ((_, attribute), partitions) in self.partitions.iter_mut().filter(|((table, _), _)| *table == key.table) {
+            if let Some(keys) = before.and_then(|before| before.text(attribute)).and_then(|pk| partitions.get_mut(pk)) {
+                keys.remove(key);
+            }
+            if let Some(pk) = item.and_then(|item| item.text(attribute)) {
+                partitions.entry(pk.to_owned()).or_default().insert(key.clone());
+            }
+        }
+    }
+
+    /// Sorts all rows into an index's partitions, the first time that it is asked.
+    fn learn(&mut self, query: &Query) {
+        let Some(index) = query.index else { return };
+        let indexed = &self.indexed;
+        self.partitions.entry((query.table, index.pk)).or_insert_with(|| {
+            let mut partitions = Partitions::new();
+            for (key, item) in indexed.iter().filter(|(key, _)| key.table == query.table) {
+                if let Some(pk) = item.text(index.pk) {
+                    partitions.entry(pk.to_owned()).or_default().insert(key.clone());
+                }
+            }
+            partitions
+        });
     }
 
     /// Forgets which tokens committed, as DynamoDB does after ten minutes. Rows keep their `last_commit`.
@@ -159,7 +192,8 @@ impl State {
     }
 
     /// One page, cut as DynamoDB cuts it: at the limit or at 1 MB, whichever comes first.
-    pub(super) fn query(&self, query: &Query) -> Result<Page, Refusal> {
+    pub(super) fn query(&mut self, query: &Query) -> Result<Page, Refusal> {
+        self.learn(query);
         let after = cursor::decode(query)?;
         let order = |position: &Position| order(query, position);
         let start = after.as_ref().map(order);
@@ -191,15 +225,11 @@ impl State {
                     .filter_map(|(_, item)| Some((cursor::position(query, item)?, item.clone()))),
             );
         };
-        Box::new(
-            self.indexed
-                .iter()
-                .filter(move |(key, item)| key.table == query.table && item.text(index.pk) == Some(query.pk.as_str()))
-                .filter_map(|(_, item)| {
-                    let position = cursor::position(query, item)?;
-                    Some((position.clone(), Item(position)))
-                }),
-        )
+        let keys = self.partitions.get(&(query.table, index.pk)).and_then(|partitions| partitions.get(&query.pk));
+        Box::new(keys.into_iter().flatten().filter_map(|key| {
+            let position = cursor::position(query, self.indexed.get(key)?)?;
+            Some((position.clone(), Item(position)))
+        }))
     }
 }
 
