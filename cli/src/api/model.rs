@@ -8,7 +8,7 @@ use causeway_domain::{
 };
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Call;
 
@@ -50,6 +50,16 @@ impl std::fmt::Display for AnyId {
 }
 
 impl AnyId {
+    /// The call that cancels it; repeating that does no harm.
+    pub(crate) fn cancel(&self) -> Call {
+        match self {
+            Self::Withdrawal(id) => Call::post_repeatable(&["withdrawal", "cancel", id.as_str()], json!({})),
+            Self::Transfer(id) => {
+                Call::post_repeatable(&["api", "v1", "transfers", &id.to_string(), "cancel"], json!({}))
+            }
+        }
+    }
+
     /// The call that reads it.
     pub(crate) fn call(&self) -> Call {
         match self {

@@ -23,6 +23,19 @@ pub(crate) enum Verb {
         #[arg(value_parser = parse)]
         lane: LaneId,
     },
+    /// Give up the number at which one halted, since another's transaction took it for good: what it was to pay is
+    /// signed anew. Only after two sources showed, at a final block, that none of its hashes is on the chain
+    Displace {
+        /// Network and address, such as ethereum/0x…
+        #[arg(value_parser = parse)]
+        lane: LaneId,
+        /// The number at which it halted
+        #[arg(long)]
+        number: u64,
+        /// Why, and what was seen; goes into the audit log
+        #[arg(long)]
+        reason: String,
+    },
     /// Open a halted one: what is unsent goes out
     Release {
         /// Network and address, such as ethereum/0x…
@@ -55,6 +68,14 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let address = lane.address.to_string();
             let call = Call::get(&["admin", "v1", "lanes", lane.network.as_str(), &address]);
             context.output.record(&api.call(&call).await?)
+        }
+        Verb::Displace { lane, number, reason } => {
+            let what = format!("give up number {number} of lane {lane}, so that what it was to pay is signed anew");
+            context.confirm(&what, "displace")?;
+            let address = lane.address.to_string();
+            let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "displace"];
+            let answer: Value = api.call(&Call::post(&path, json!({"number": number, "reason": reason}))).await?;
+            context.output.record(&answer)
         }
         Verb::Release { lane, reason } => {
             context.confirm(&format!("release lane {lane}, so that its unsent transactions go out"), "release")?;

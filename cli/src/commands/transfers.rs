@@ -29,6 +29,14 @@ pub(crate) enum Verb {
         #[arg(long, default_value_t = PAGE_ROWS_DEFAULT)]
         limit: usize,
     },
+    /// Cancel one: at once while it is not signed; afterwards the chain decides which wins
+    Cancel {
+        /// The id (tx-… or tr_…; an operator needs tr_…)
+        id: AnyId,
+        /// Act as an operator, on any tenant's; why goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Follow some to their end
     Watch {
         /// Their ids (tx-… or tr_…)
@@ -118,6 +126,20 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let call = Call::get(&["api", "v1", "transfers"]);
             let rows: Vec<Value> = context.api(Role::Client)?.pages(call, "transfers", limit).await?;
             context.output.rows(&COLUMNS, &rows)
+        }
+        Verb::Cancel { id, reason } => {
+            let answer: Value = match reason {
+                None => context.api(Role::Client)?.call(&id.cancel()).await?,
+                Some(reason) => {
+                    context.confirm(&format!("cancel transfer {id}"), "cancel")?;
+                    let AnyId::Transfer(id) = &id else {
+                        return Err(CliError::Usage("an operator names a transfer by its tr_… id".to_owned()));
+                    };
+                    let path = ["admin", "v1", "transfers", &id.to_string(), "cancel"];
+                    context.api(Role::Operator)?.call(&Call::post(&path, json!({"reason": reason}))).await?
+                }
+            };
+            context.output.record(&answer)
         }
         Verb::Watch { ids, pace } => watch::run(context, &context.api(Role::Client)?, &ids, pace).await,
     }

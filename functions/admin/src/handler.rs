@@ -14,7 +14,7 @@ use lambda_http::request::RequestContext;
 
 use crate::{
     Admin,
-    routes::{accounts, audit, dead_letters, lanes, queues, switches, treasuries},
+    routes::{accounts, audit, dead_letters, lanes, queues, switches, transfers, treasuries},
 };
 
 /// A refusal in the operators' shape, which is the transfers'.
@@ -44,6 +44,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/lanes", get(lanes::list))
         .route("/lanes/{network}/{address}", get(lanes::show))
         .route("/lanes/{network}/{address}/release", post(lanes::release))
+        .route("/lanes/{network}/{address}/displace", post(lanes::displace))
+        .route("/transfers/{id}/cancel", post(transfers::cancel))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/{id}/replay", post(dead_letters::replay))

@@ -8,8 +8,10 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    lane::{Attempt, Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Transaction, pair_attempts},
+    displace::{Case, DisplaceError},
+    lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
+    parcel::Parcel,
     wallet::Treasury,
 };
 use causeway_store::Item;
@@ -69,16 +71,27 @@ pub struct LaneTransaction {
     /// Hash of its latest attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// Hashes of all its attempts, oldest first: any of them may be the one that a block takes.
+    pub hashes: Vec<String>,
     /// Attempts signed so far.
     pub attempts: u32,
-    /// `paid` or `reverted`, once settled.
+    /// `paid`, `reverted`, `cancelled` or `displaced`, once it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// Why it reverted.
+    /// Why it reverted, or who says that another's transaction took the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The parcels it settles.
     pub parcels: Vec<String>,
+}
+
+/// A number that another's transaction took for good, and how the operator knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DisplaceRequest {
+    /// The number at which the lane halted.
+    pub number: u64,
+    /// 1 to 500 characters; goes into the audit log.
+    pub reason: String,
 }
 
 /// Why an operator does something.
@@ -116,8 +129,8 @@ impl Admin {
         if second > first && lane.next.is_some_and(|next| second < next) {
             rows.extend(self.all(Transaction::query_from(&id, second, 1000)).await?);
         }
-        let pairs = pair_attempts(&rows).map_err(|error| ApiError::internal(&error))?;
-        let newest = pairs.into_iter().rev().take(usize::try_from(TRANSACTIONS_MAX).unwrap_or(usize::MAX));
+        let all = Signed::read(&rows).map_err(|error| ApiError::internal(&error))?;
+        let newest = all.into_iter().rev().take(usize::try_from(TRANSACTIONS_MAX).unwrap_or(usize::MAX));
         Ok(LaneDetail { lane, transactions: newest.map(transaction).collect() })
     }
 
@@ -161,6 +174,49 @@ impl Admin {
             }
         }
         Err(ApiError::busy())
+    }
+
+    /// `POST lanes/{network}/{address}/displace`: an operator's word that another's transaction took a number for good
+    /// (rule 4 with fewer than two providers): its parcels are accepted once more, and the lane goes on.
+    pub async fn displace(&self, by: &Principal, network: &str, address: &str, body: &[u8]) -> Result<Lane, ApiError> {
+        let fields = Fields::read(body, &["number", "reason"])?;
+        let (number, reason) = (fields.number("number")?, fields.reason()?);
+        let treasury = self.known_lane(network, address).await?;
+        let id = treasury.lane();
+        let mut rows = self.read(&[Gate::key(&id), Transaction::key(&id, number)]).await?;
+        let (transaction, gate) = (rows.pop().flatten(), rows.pop().flatten());
+        let (Some(transaction_row), Some(gate_row)) = (transaction, gate) else {
+            return Err(ApiError::of_field(Code::NotFound, "number", "the lane has no such number"));
+        };
+        let (transaction, gate): (Transaction, Gate) = (parse(&transaction_row)?, parse(&gate_row)?);
+        if halted(&gate)?.1 != number {
+            return Err(ApiError::of_field(Code::Conflict, "number", "is not the one at which the lane halted"));
+        }
+        let keys: Vec<_> = transaction.parcels.iter().map(|parcel| Parcel::key(*parcel)).collect();
+        let mut parcels = Vec::new();
+        for row in self.read(&keys).await?.into_iter().flatten() {
+            parcels.push((parse(&row)?, row.version()));
+        }
+        let case = Case {
+            lane: &id,
+            transaction: (&transaction, transaction_row.version()),
+            parcels: &parcels,
+            gate: (&gate, gate_row.version()),
+        };
+        let (writes, again) = match case.writes(0, vec![by.user.to_string()], self.clock.now_ms()) {
+            Ok(written) => written,
+            Err(DisplaceError::NotThis(why)) => return Err(ApiError::of_field(Code::Conflict, "number", why)),
+            Err(error @ (DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_))) => {
+                return Err(ApiError::internal(&error));
+            }
+        };
+        let again: Vec<_> = again.iter().map(|parcel| parcel.id).collect();
+        let detail = json!({"number": number, "parcels": transaction.parcels, "again": again});
+        let act = Act { by, action: "lanes.displace", target: id.to_string(), reason, detail };
+        self.change(&act, &writes).await?.or_conflict("it changed meanwhile: look again")?;
+        // The sweep publishes the parcels when they are due; no message of theirs is lost.
+        let rows = self.read(&[Counter::key(&id), Gate::key(&id)]).await?;
+        lane(&treasury, rows[0].as_ref(), rows[1].as_ref())
     }
 
     async fn known_lane(&self, network: &str, address: &str) -> Result<Treasury, ApiError> {
@@ -220,15 +276,19 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
     })
 }
 
-fn transaction((transaction, attempt): (Transaction, Option<Attempt>)) -> LaneTransaction {
+fn transaction(signed: Signed) -> LaneTransaction {
+    let Signed { transaction, attempts, .. } = signed;
     let (outcome, reason) = match transaction.outcome {
         None => (None, None),
         Some(Outcome::Paid { .. }) => (Some("paid"), None),
         Some(Outcome::Reverted { reason, .. }) => (Some("reverted"), Some(reason)),
+        Some(Outcome::Cancelled { .. }) => (Some("cancelled"), None),
+        Some(Outcome::Displaced { by, .. }) => (Some("displaced"), Some(format!("shown by {}", by.join(", ")))),
     };
     LaneTransaction {
         number: transaction.number,
-        hash: attempt.map(|attempt| attempt.hash.to_string()),
+        hash: attempts.last().map(|attempt| attempt.hash.to_string()),
+        hashes: attempts.iter().map(|attempt| attempt.hash.to_string()).collect(),
         attempts: transaction.attempts,
         outcome: outcome.map(ToOwned::to_owned),
         reason,

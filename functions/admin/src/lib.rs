@@ -19,6 +19,7 @@ pub mod queues;
 pub mod remedy;
 pub mod routes;
 pub mod switches;
+pub mod transfers;
 pub mod treasuries;
 
 use std::sync::Arc;

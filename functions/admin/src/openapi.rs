@@ -3,7 +3,7 @@
 use causeway_http::docs::{TransferError, WithdrawalError};
 use utoipa::OpenApi;
 
-use crate::routes::{accounts, audit, dead_letters, lanes, queues, switches, treasuries};
+use crate::routes::{accounts, audit, dead_letters, lanes, queues, switches, transfers, treasuries};
 
 /// admin's part of the document; intake's is merged with it, and a test holds both against the committed file.
 #[derive(Debug, OpenApi)]
@@ -17,6 +17,8 @@ use crate::routes::{accounts, audit, dead_letters, lanes, queues, switches, trea
         lanes::list,
         lanes::show,
         lanes::release,
+        lanes::displace,
+        transfers::cancel,
         dead_letters::list,
         dead_letters::show,
         dead_letters::replay,

@@ -22,14 +22,16 @@ use crate::{
 };
 
 /// Every queue of the topology; a test holds this against it.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 10] = [
     queues::TRANSFERS_HIGH,
     queues::TRANSFERS_NORMAL,
     queues::TRANSFERS_LOW,
     queues::TRANSACTIONS,
+    queues::SIGN_REQUESTS,
     queues::CHAIN_EVENTS,
     queues::TRANSFERS_DEAD,
     queues::TRANSACTIONS_DEAD,
+    queues::SIGN_REQUESTS_DEAD,
     queues::CHAIN_EVENTS_DEAD,
 ];
 

@@ -9,7 +9,7 @@ use causeway_state::{
     dead_letter::{DeadLetter, Status},
     lane::Transaction,
     ledger::{AccountId, Owner, Postings},
-    message::{LaneMessage, Stage, StageMessage, queues, request_queue},
+    message::{LaneMessage, SignRequest, Stage, StageMessage, queues, request_queue},
     parcel::{Failure, Parcel},
 };
 use causeway_store::{Expect, Item, Key, Write};
@@ -73,6 +73,12 @@ impl Admin {
                 let dedup = Some(format!("{}:{}", letter.id, found.version));
                 let group = Some(lane.unwrap_or_else(|_| letter.id.to_string()));
                 Ok((queues::TRANSACTIONS, Message { group, dedup, ..message }))
+            }
+            queues::SIGN_REQUESTS_DEAD => {
+                let lane = serde_json::from_str::<SignRequest>(&letter.body).map(|body| body.lane.to_string());
+                let dedup = Some(format!("{}:{}", letter.id, found.version));
+                let group = Some(lane.unwrap_or_else(|_| letter.id.to_string()));
+                Ok((queues::SIGN_REQUESTS, Message { group, dedup, ..message }))
             }
             queues::CHAIN_EVENTS_DEAD => Ok((queues::CHAIN_EVENTS, message)),
             _ => Err(ApiError::new(Code::Conflict, "it comes from a queue that is not known any more")),

@@ -33,9 +33,11 @@ pub fn router(intake: Arc<Intake>) -> Router {
     Router::new()
         .route("/withdrawal/request", post(request_withdrawal))
         .route("/withdrawal/status/{id}", get(withdrawal_status))
+        .route("/withdrawal/cancel/{id}", post(cancel_withdrawal))
         .route("/withdrawal/queue/status", get(queue_status))
         .route("/api/v1/transfers", post(create_transfer).get(list_transfers))
         .route("/api/v1/transfers/{id}", get(transfer_status))
+        .route("/api/v1/transfers/{id}/cancel", post(cancel_transfer))
         .route("/openapi.json", get(document))
         .route("/healthz", get(health))
         .fallback(|| async { no_route().respond(Shape::Transfer) })
@@ -81,6 +83,23 @@ pub(crate) async fn request_withdrawal(State(intake): Shared, context: Context, 
 ))]
 pub(crate) async fn withdrawal_status(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
     let answer = async { intake.withdrawal_status(&principal(&intake, context)?, &id).await };
+    shaped(answer.await, Shape::Withdrawal)
+}
+
+/// Cancels a withdrawal
+///
+/// Before it is signed it is cancelled at once. Once it is signed, a transaction that pays nobody is to take its place:
+/// the chain decides which of the two it takes, and the status says so when that is final. Repeating it is harmless.
+#[utoipa::path(post, path = "/withdrawal/cancel/{id}", operation_id = "cancelWithdrawal", tag = "withdrawals",
+    params(("id" = String, Path, description = "Its name, `tx-…`")), responses(
+    (status = 200, description = "It is cancelled, and its money free", body = WithdrawalStatus),
+    (status = 202, description = "It is signed: the chain will decide", body = WithdrawalStatus),
+    (status = 404, description = "`NOT_FOUND`: unknown, or another tenant's", body = WithdrawalError),
+    (status = 409, description = "`CONFLICT`: it has ended, or is in a block", body = WithdrawalError),
+    WithdrawalErrors,
+))]
+pub(crate) async fn cancel_withdrawal(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
+    let answer = async { intake.cancel_withdrawal(&principal(&intake, context)?, &id).await };
     shaped(answer.await, Shape::Withdrawal)
 }
 
@@ -148,6 +167,23 @@ pub(crate) async fn list_transfers(
 ))]
 pub(crate) async fn transfer_status(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
     let answer = async { intake.transfer_status(&principal(&intake, context)?, &id).await };
+    shaped(answer.await, Shape::Transfer)
+}
+
+/// Cancels a transfer
+///
+/// Before it is signed it is cancelled at once. Once it is signed, a transaction that pays nobody is to take its place:
+/// the chain decides which of the two it takes, and the status says so when that is final. Repeating it is harmless.
+#[utoipa::path(post, path = "/api/v1/transfers/{id}/cancel", operation_id = "cancelTransfer", tag = "transfers",
+    params(("id" = String, Path, description = "Its name, `tr_…`")), responses(
+    (status = 200, description = "It is cancelled, and its money free", body = TransferStatus),
+    (status = 202, description = "It is signed: the chain will decide", body = TransferStatus),
+    (status = 404, description = "`NOT_FOUND`: unknown, or another tenant's", body = TransferError),
+    (status = 409, description = "`CONFLICT`: it has ended, or is in a block", body = TransferError),
+    TransferErrors,
+))]
+pub(crate) async fn cancel_transfer(State(intake): Shared, context: Context, Path(id): Path<String>) -> Response {
+    let answer = async { intake.cancel_transfer(&principal(&intake, context)?, &id).await };
     shaped(answer.await, Shape::Transfer)
 }
 

@@ -7,6 +7,7 @@
 //! a lost publish is repeated by the sweep.
 
 pub mod accept;
+pub mod cancel;
 pub mod directory;
 pub mod handler;
 pub mod openapi;

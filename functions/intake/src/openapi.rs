@@ -26,10 +26,12 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
     paths(
         handler::request_withdrawal,
         handler::withdrawal_status,
+        handler::cancel_withdrawal,
         handler::queue_status,
         handler::create_transfer,
         handler::list_transfers,
         handler::transfer_status,
+        handler::cancel_transfer,
         handler::document,
         handler::health,
     ),

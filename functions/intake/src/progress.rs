@@ -33,12 +33,13 @@ pub struct Told {
     pub confirmations: u64,
     /// When anything about it changed last.
     pub updated_at: Millis,
+    included: Option<B256>,
 }
 
 impl Told {
-    /// The transaction that settled it, or the one that is to.
+    /// The transaction that settled it, or the one that a block holds, or the one that is to.
     pub fn hash(&self) -> Option<B256> {
-        self.parcel.settled.as_ref().map(|settled| settled.hash).or(self.parcel.hash)
+        self.parcel.settled.as_ref().map(|settled| settled.hash).or(self.included).or(self.parcel.hash)
     }
 
     const fn under_way(&self) -> bool {
@@ -58,13 +59,15 @@ impl Told {
         let mut places = vec![Head::key(self.parcel.network())];
         if self.under_way() {
             places.push(Gate::key(&self.parcel.wallet));
-            places.extend(self.watch_key());
+            places.extend(self.watch_keys());
         }
         places
     }
 
-    fn watch_key(&self) -> Option<Key> {
-        self.hash().map(|hash| Watch::key(self.parcel.network(), hash))
+    /// Any attempt may be the one that a block takes.
+    fn watch_keys(&self) -> impl Iterator<Item = Key> + '_ {
+        let attempts = self.parcel.hash.iter().chain(&self.parcel.replaced);
+        attempts.map(|hash| Watch::key(self.parcel.network(), *hash))
     }
 
     /// Its lane may have handed it to a node.
@@ -78,9 +81,10 @@ impl Told {
     }
 
     /// Whether a block of the chain holds it.
-    fn included(&mut self, height: Option<u64>) {
-        self.height = height.or(self.height);
-        if height.is_some() && self.parcel.state == ParcelState::Assigned {
+    fn included(&mut self, hash: B256, height: u64) {
+        self.height = Some(height);
+        self.included = Some(hash);
+        if self.parcel.state == ParcelState::Assigned {
             self.progress = Progress::Included;
         }
     }
@@ -103,6 +107,7 @@ impl Intake {
                     height: parcel.settled.as_ref().map(|settled| settled.height),
                     confirmations: 0,
                     updated_at: parcel.updated_at,
+                    included: None,
                     parcel,
                 });
             }
@@ -115,22 +120,27 @@ impl Intake {
     async fn refine(&self, told: &mut [Told]) -> Result<(), ApiError> {
         let keys = told.iter().filter(|told| told.hash().is_some()).flat_map(Told::places);
         let known = self.read(keys.collect()).await?;
-        let mut included = BTreeMap::new();
+        let mut included = Vec::new();
         for (at, told) in told.iter_mut().enumerate() {
             if told.under_way() {
                 told.moved(row(&known, &Gate::key(&told.parcel.wallet))?);
-                let watch: Option<Watch> = told.watch_key().map_or(Ok(None), |key| row(&known, &key))?;
-                included.extend(watch.and_then(|watch| Some((at, (watch.height?, watch.block_hash?)))));
+                for key in told.watch_keys() {
+                    let watch: Option<Watch> = row(&known, &key)?;
+                    let place = watch.and_then(|watch| Some((at, watch.hash, watch.height?, watch.block_hash?)));
+                    included.extend(place);
+                }
             }
         }
         let header = |at: usize, height| HeaderRow::key(told[at].parcel.network(), height);
-        let headers = self.read(included.iter().map(|(at, (height, _))| header(*at, *height)).collect()).await?;
-        for (at, told) in told.iter_mut().enumerate() {
-            if let Some((height, block)) = included.get(&at) {
-                // Only the ring says whether that block is (still) on the chain.
-                let header: Option<HeaderRow> = row(&headers, &HeaderRow::key(told.parcel.network(), *height))?;
-                told.included(header.is_some_and(|header| header.hash == *block).then_some(*height));
+        let headers = self.read(included.iter().map(|(at, _, height, _)| header(*at, *height)).collect()).await?;
+        for (at, hash, height, block) in included {
+            // Only the ring says whether that block is (still) on the chain.
+            let header: Option<HeaderRow> = row(&headers, &HeaderRow::key(told[at].parcel.network(), height))?;
+            if header.is_some_and(|header| header.hash == block) {
+                told[at].included(hash, height);
             }
+        }
+        for told in told.iter_mut() {
             if let Some(height) = told.height {
                 let head: Option<Head> = row(&known, &Head::key(told.parcel.network()))?;
                 told.confirmations = head.map_or(0, |head| (head.height + 1).saturating_sub(height));

@@ -106,6 +106,9 @@ pub struct TransferStatus {
     /// When it should be confirmed, until it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_completion_time: Option<String>,
+    /// Whether somebody asked for it to be cancelled; what became of that, the state says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_requested: bool,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TransferFailure>,
@@ -213,6 +216,17 @@ impl Intake {
         self.status(&told, id.index).map(|status| Json(status).into_response()).ok_or_else(unknown)
     }
 
+    /// `POST /api/v1/transfers/{id}/cancel`
+    pub async fn cancel_transfer(&self, principal: &Principal, id: &str) -> Result<Response, ApiError> {
+        principal.must_be(&[Role::Client, Role::Operator])?;
+        let unknown = || ApiError::of_field(Code::NotFound, "id", "there is no such transfer");
+        let id: TransferId = id.parse().map_err(|_| unknown())?;
+        let row = self.store.get(&Parcel::key(id.parcel)).await.map_err(|error| ApiError::internal(&error))?;
+        let (told, cancelled) = self.cancel(principal, &row.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+        let status = self.status(&told, id.index).ok_or_else(unknown)?;
+        Ok((cancelled.status_code(), Json(status)).into_response())
+    }
+
     /// `GET /api/v1/transfers`
     pub async fn list_transfers(&self, principal: &Principal, asked: &PageAsked) -> Result<Response, ApiError> {
         principal.must_be(&[Role::Client, Role::Operator])?;
@@ -261,6 +275,7 @@ impl Intake {
             transaction_hash: told.hash().map(|hash| hash.to_string()),
             block_number: told.height,
             estimated_completion_time: open.then(|| iso(estimate(parcel, network))),
+            cancel_requested: parcel.cancel.is_some(),
             error: failure
                 .map(|failure| TransferFailure { code: failure.code.clone(), message: failure.reason.clone() }),
             created_at: iso(parcel.created_at),

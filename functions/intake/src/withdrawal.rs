@@ -8,6 +8,7 @@ use axum::{
 use causeway_domain::{Amount, fees::Priority, id::RequestId};
 use causeway_http::{ApiError, Code, Fields, Principal, Role, body, time::iso};
 use causeway_state::parcel::{Alias, Parcel, Surface, unkeyed_parcel};
+use causeway_store::Item;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -50,6 +51,9 @@ pub struct WithdrawalStatus {
     /// The transaction, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_hash: Option<String>,
+    /// Whether somebody asked for it to be cancelled; what became of that, the status says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_requested: bool,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -98,37 +102,48 @@ impl Intake {
         principal.must_be(&[Role::Client, Role::Operator])?;
         let unknown = || ApiError::of_field(Code::NotFound, "id", "there is no such withdrawal");
         let request: RequestId = id.parse().map_err(|_| unknown())?;
-        let told = self.find_withdrawal(principal, &request).await?.ok_or_else(unknown)?;
-        let parcel = &told.parcel;
-        Ok(Json(WithdrawalStatus {
-            id: request.to_string(),
-            status: told.progress.withdrawal_word().to_owned(),
-            transaction_hash: told.hash().map(|hash| hash.to_string()),
-            error: parcel.failure.as_ref().map(|failure| failure.reason.clone()),
-            created_at: iso(parcel.created_at),
-            updated_at: iso(told.updated_at),
-        })
-        .into_response())
+        let row = self.find_withdrawal(principal, &request).await?.ok_or_else(unknown)?;
+        let told = self.tell(principal, &row).await?.ok_or_else(unknown)?;
+        Ok(Json(withdrawal_told(&request, &told)).into_response())
+    }
+
+    /// `POST /withdrawal/cancel/{id}`
+    pub async fn cancel_withdrawal(&self, principal: &Principal, id: &str) -> Result<Response, ApiError> {
+        principal.must_be(&[Role::Client, Role::Operator])?;
+        let unknown = || ApiError::of_field(Code::NotFound, "id", "there is no such withdrawal");
+        let request: RequestId = id.parse().map_err(|_| unknown())?;
+        let row = self.find_withdrawal(principal, &request).await?.ok_or_else(unknown)?;
+        let (told, cancelled) = self.cancel(principal, &row).await?.ok_or_else(unknown)?;
+        Ok((cancelled.status_code(), Json(withdrawal_told(&request, &told))).into_response())
     }
 
     /// A withdrawal's name determines its parcel, or an alias does where it came with a key: one read asks for both.
-    async fn find_withdrawal(&self, principal: &Principal, request: &RequestId) -> Result<Option<Told>, ApiError> {
+    async fn find_withdrawal(&self, principal: &Principal, request: &RequestId) -> Result<Option<Item>, ApiError> {
         let own = unkeyed_parcel(&principal.tenant, request);
         let keys = [Parcel::key(own), Alias::key(&principal.tenant, request)];
         let mut rows = self.store.get_many(&keys).await.map_err(|error| ApiError::internal(&error))?.into_iter();
         let (parcel, alias) = (rows.next().flatten(), rows.next().flatten());
-        let parcel = match (parcel, alias) {
-            (Some(row), _) => Some(row),
+        match (parcel, alias) {
+            (Some(row), _) => Ok(Some(row)),
             (None, Some(alias)) => {
                 let alias: Alias = alias.parse().map_err(|error| ApiError::internal(&error))?;
-                self.store.get(&Parcel::key(alias.parcel)).await.map_err(|error| ApiError::internal(&error))?
+                self.store.get(&Parcel::key(alias.parcel)).await.map_err(|error| ApiError::internal(&error))
             }
-            (None, None) => None,
-        };
-        match parcel {
-            Some(row) => self.tell(principal, &row).await,
-            None => Ok(None),
+            (None, None) => Ok(None),
         }
+    }
+}
+
+fn withdrawal_told(request: &RequestId, told: &Told) -> WithdrawalStatus {
+    let parcel = &told.parcel;
+    WithdrawalStatus {
+        id: request.to_string(),
+        status: told.progress.withdrawal_word().to_owned(),
+        transaction_hash: told.hash().map(|hash| hash.to_string()),
+        cancel_requested: parcel.cancel.is_some(),
+        error: parcel.failure.as_ref().map(|failure| failure.reason.clone()),
+        created_at: iso(parcel.created_at),
+        updated_at: iso(told.updated_at),
     }
 }
 

@@ -4,15 +4,16 @@ use causeway_chains::{BroadcastOutcome, Chain, NumberAt};
 use causeway_domain::{
     clock::Millis,
     lane::{LaneGate, LaneId},
-    limits::QUICK_TRIES_MAX,
+    limits::{QUICK_TRIES_MAX, SWITCH_COPIES},
     verdict::{Verdict, WaitReason},
 };
 use causeway_queue::{Message, QueueError, QueueName};
 use causeway_runtime::metrics;
 use causeway_state::{
     commit::{CommitError, Done, commit},
-    lane::{Attempt, Gate, Transaction, pair_attempts},
+    lane::{Attempt, AttemptKind, Gate, Signed, Transaction},
     message::{LaneMessage, queues},
+    wallet::Scope,
 };
 use causeway_store::{RowError, StoreError};
 
@@ -28,6 +29,8 @@ const BROADCASTS_PER_WRITE: u32 = 100;
 const BUSY_MS: u64 = 2_000;
 /// A lane that five tries did not move is looked at again.
 const TIRED_MS: u64 = 15_000;
+/// A switch is opened by a person.
+const BLOCKED_MS: u64 = 15_000;
 /// Treasuries are topped up, and fees fall, within minutes.
 const SHORT_MS: u64 = 30_000;
 /// Rounds of merging with what the tracker writes of each block.
@@ -75,29 +78,32 @@ impl Sender {
     /// Sends a lane's unsent bytes.
     pub async fn send_lane(&self, lane: &LaneId) -> Result<(), SendError> {
         let chain = self.chains.get(&lane.network).ok_or_else(|| SendError::Network(lane.network.to_string()))?;
-        let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
-        let mut row = Row { version: row.version(), gate: row.parse()? };
+        let (row, paused) = self.read(lane).await?;
+        let Some(mut row) = row else { return Ok(()) };
         let mut gate = row.gate.clone();
         let mut sent = 0;
         let mut stepped_back = false;
         loop {
             let query = Transaction::query_from(lane, gate.seen, ROWS_PER_READ);
             let page = self.store.query(&query).await?;
-            let pairs = pair_attempts(&page.items)?;
             let mut unwritten = 0;
             let mut moved = false;
-            for (transaction, attempt) in pairs {
-                let now = self.clock.now_ms();
-                let (Some(attempt), true) = (attempt, transaction.number == gate.seen) else { break };
+            for signed in Signed::read(&page.items)? {
+                let (now, transaction) = (self.clock.now_ms(), &signed.transaction);
+                let (Some(attempt), true) = (signed.to_send(), transaction.number == gate.seen) else { break };
                 if !gate.lets_out(transaction.number, now) {
                     break;
+                }
+                if paused && attempt.kind == AttemptKind::Payment {
+                    let verdict = Verdict::Wait { reason: WaitReason::Blocked, wake_at: now + BLOCKED_MS };
+                    return self.stop(lane, gate, row, &verdict).await;
                 }
                 if sent >= BROADCASTS_MAX {
                     self.write(lane, &mut gate, &mut row).await?;
                     return self.publish_again(lane, &gate).await;
                 }
                 sent += 1;
-                match self.broadcast(lane, &**chain, &transaction, &attempt, &gate).await {
+                match self.broadcast(lane, &**chain, transaction, attempt, &gate).await {
                     Step::Seen => {
                         gate = Gate { seen: gate.seen + 1, tries: 0, moved_at: now, ..opened(gate) };
                         unwritten += 1;
@@ -127,6 +133,17 @@ impl Sender {
                 return Ok(());
             }
         }
+    }
+
+    /// The lane's gate, and whether people hold back its payments: what cancels goes out all the same.
+    async fn read(&self, lane: &LaneId) -> Result<(Option<Row>, bool), SendError> {
+        let copy = u8::try_from(self.clock.random() % u128::from(SWITCH_COPIES)).unwrap_or_default();
+        let switches = [Scope::Lane(lane.clone()), Scope::Network(lane.network.clone())];
+        let keys = std::iter::once(Gate::key(lane)).chain(switches.iter().map(|scope| scope.copy(copy)));
+        let mut rows = self.store.get_many(&keys.collect::<Vec<_>>()).await?.into_iter();
+        let Some(row) = rows.next().flatten() else { return Ok((None, false)) };
+        let gate = Row { version: row.version(), gate: row.parse()? };
+        Ok((Some(gate), rows.any(|switch| switch.is_some())))
     }
 
     async fn broadcast(

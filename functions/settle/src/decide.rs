@@ -40,6 +40,11 @@ pub enum Decision {
         /// In words.
         reason: String,
     },
+    /// Release its parcels' money: a no-op took their number.
+    Cancel {
+        /// Wei it cost.
+        gas_cost_wei: U256,
+    },
     /// Take back what was posted; the lane halts.
     Reopen {
         /// Wei that were posted.
@@ -66,28 +71,44 @@ pub enum Decision {
 pub fn decide(told: Told<'_>, transaction: &Transaction, parcels: &[Parcel]) -> Decision {
     match (told.stage, &transaction.outcome) {
         (Stage::Confirmed | Stage::Final, None) => settle_open(told, parcels),
-        (Stage::Confirmed | Stage::Final, Some(outcome)) if outcome.block_hash() == told.block_hash => {
+        (Stage::Confirmed | Stage::Final, Some(outcome)) if outcome.block_hash() == Some(told.block_hash) => {
             Decision::Nothing
         }
         // It was settled by a block that must have left the chain: that has to be told first.
-        (Stage::Confirmed | Stage::Final, Some(Outcome::Paid { .. } | Outcome::Reverted { .. })) => {
-            Decision::Later { reason: format!("number {} is settled by another block", transaction.number) }
+        (
+            Stage::Confirmed | Stage::Final,
+            Some(Outcome::Paid { .. } | Outcome::Reverted { .. } | Outcome::Cancelled { .. }),
+        ) => Decision::Later { reason: format!("number {} is settled by another block", transaction.number) },
+        (Stage::Confirmed | Stage::Final, Some(Outcome::Displaced { .. })) => {
+            halt_only(transaction, "was given up as another's, and a transaction of ours has it after all")
         }
         (Stage::Reorged, None) => Decision::Nothing,
-        (Stage::Reorged, Some(outcome)) if outcome.block_hash() != told.block_hash => Decision::Nothing,
+        (Stage::Reorged, Some(outcome)) if outcome.block_hash() != Some(told.block_hash) => Decision::Nothing,
         (Stage::Reorged, Some(Outcome::Paid { gas_cost_wei, .. })) => Decision::Reopen { gas_cost_wei: *gas_cost_wei },
-        (Stage::Reorged, Some(Outcome::Reverted { .. })) => Decision::HaltOnly {
-            reason: format!(
-                "number {} had failed finally, its money was released, and its block left the chain",
-                transaction.number
-            ),
-        },
+        (Stage::Reorged, Some(Outcome::Reverted { .. })) => {
+            halt_only(transaction, "had failed finally, its money was released, and its block left the chain")
+        }
+        (Stage::Reorged, Some(Outcome::Cancelled { .. })) => {
+            halt_only(transaction, "had been cancelled finally, its money was released, and its block left the chain")
+        }
+        (Stage::Reorged, Some(Outcome::Displaced { .. })) => Decision::Nothing,
     }
+}
+
+fn halt_only(transaction: &Transaction, what: &str) -> Decision {
+    Decision::HaltOnly { reason: format!("number {} {what}", transaction.number) }
 }
 
 fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
     let inclusion = told.inclusion;
     let gas_cost_wei = U256::from(inclusion.gas_used) * U256::from(inclusion.gas_price_wei);
+    if inclusion.cancel {
+        // Whatever became of it, the number is used up by what pays nobody; a branch can still take a payment instead.
+        return match told.stage {
+            Stage::Confirmed | Stage::Reorged => Decision::Nothing,
+            Stage::Final => Decision::Cancel { gas_cost_wei },
+        };
+    }
     if inclusion.success && paid(inclusion, parcels) {
         return Decision::Pay { gas_cost_wei };
     }

@@ -11,6 +11,7 @@ use causeway_domain::{
 };
 use causeway_runtime::metrics;
 use causeway_state::{
+    cancel,
     commit::{CommitError, Done, commit},
     lane::{Gate, Outcome, Transaction},
     ledger::{AccountId, Buckets, EntryKind, Owner, Postings, PostingsError},
@@ -151,6 +152,7 @@ impl Settler {
                 Decision::Nothing
                 | Decision::Pay { .. }
                 | Decision::Fail { .. }
+                | Decision::Cancel { .. }
                 | Decision::Reopen { .. }
                 | Decision::HaltOnly { .. } => {}
             }
@@ -246,6 +248,10 @@ impl Batch {
                 self.fail(told, one, *gas_cost_wei, (code, reason), merge)?;
                 Ok(true)
             }
+            Decision::Cancel { gas_cost_wei } => {
+                self.cancel(told, one, *gas_cost_wei, merge)?;
+                Ok(true)
+            }
             Decision::Reopen { gas_cost_wei } => {
                 self.reopen(one, *gas_cost_wei, merge)?;
                 Ok(true)
@@ -288,6 +294,18 @@ impl Batch {
         self.outcome(one, Some(Outcome::Reverted { hash, block_hash, height, gas_cost_wei: cost, reason }), 0)
     }
 
+    fn cancel(&mut self, told: Told<'_>, one: &Loaded, cost: U256, merge: Merge<'_>) -> Result<(), SettleError> {
+        let (hash, block_hash, height) = (one.inclusion.hash, told.block_hash, told.height);
+        for (parcel, version) in one.parcels.iter().filter(|(parcel, _)| is_open(parcel.state)) {
+            let account = AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() };
+            self.postings.release(&account, &parcel.hold, &parcel.id.bare())?;
+            let settled = Some(Settled { hash, height, block_hash });
+            self.states.push(parcel.moved(*version, parcel.cancelled(settled, cancel::failure(), merge.now))?);
+        }
+        self.gas(one, cost, EntryKind::Gas, merge)?;
+        self.outcome(one, Some(Outcome::Cancelled { hash, block_hash, height, gas_cost_wei: cost }), 0)
+    }
+
     fn reopen(&mut self, one: &Loaded, cost: U256, merge: Merge<'_>) -> Result<(), SettleError> {
         for (parcel, version) in &one.parcels {
             let account = AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() };
@@ -305,8 +323,10 @@ impl Batch {
     }
 
     fn outcome(&mut self, one: &Loaded, outcome: Option<Outcome>, reopened: u32) -> Result<(), SettleError> {
+        // What was told as paid goes out again as it was, also where a no-op was signed after it (rule 5).
+        let send = if reopened > 0 { Some(one.inclusion.attempt) } else { one.transaction.send };
         let reopened = one.transaction.reopened + reopened;
-        let next = Transaction { outcome, reopened, ..one.transaction.clone() };
+        let next = Transaction { outcome, reopened, send, ..one.transaction.clone() };
         self.states.push(next.put(&one.inclusion.lane, one.version)?);
         Ok(())
     }

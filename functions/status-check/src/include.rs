@@ -59,7 +59,8 @@ impl Tracker {
     }
 
     async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
-        let revert_reason = if receipt.success { None } else { self.why(chain, watch, receipt).await? };
+        let revert_reason =
+            if receipt.success || watch.cancel { None } else { self.why(chain, watch, receipt).await? };
         let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);
         let any = |log: &Log| token::moved_at_all(&receipt.logs, log.address, watch.lane.address);
         let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
@@ -73,6 +74,7 @@ impl Tracker {
             lane: watch.lane.clone(),
             number: watch.number,
             attempt: watch.attempt,
+            cancel: watch.cancel,
             success: receipt.success,
             gas_used: receipt.gas_used,
             // Caps are below 2^64, so what was paid is.
@@ -141,7 +143,7 @@ impl Tracker {
             lanes.entry(&inclusion.lane).or_default().insert(inclusion.number);
         }
         for (lane, numbers) in lanes {
-            self.update_gate(lane, |gate, _| consume(gate, &numbers)).await?;
+            self.update_gate(lane, |gate, now| consume(gate, &numbers, now)).await?;
             self.feed(lane).await?;
         }
         Ok(())
@@ -168,14 +170,14 @@ impl Tracker {
 }
 
 /// Numbers are used up in order: `consumed` moves only over numbers that are ours, and stops at one that is not.
-fn consume(gate: &Gate, included: &BTreeSet<u64>) -> Option<Gate> {
+fn consume(gate: &Gate, included: &BTreeSet<u64>, now: Millis) -> Option<Gate> {
     let mut consumed = gate.consumed;
     while included.contains(&consumed) {
         consumed += 1;
     }
     let highest = included.last().map_or(0, |number| number + 1);
     let seen = gate.seen.max(highest);
-    (consumed != gate.consumed || seen != gate.seen).then(|| Gate { consumed, seen, ..gate.clone() })
+    (consumed != gate.consumed || seen != gate.seen).then(|| Gate { seen, ..gate.consumed(consumed, now) })
 }
 
 #[cfg(test)]
@@ -185,8 +187,8 @@ mod tests {
     #[test]
     fn consumed_stops_at_a_number_that_is_not_ours() {
         let gate = Gate::new(5, 0);
-        let next = consume(&gate, &BTreeSet::from([5, 6, 8])).expect("moves");
-        assert_eq!((next.consumed, next.seen), (7, 9));
-        assert_eq!(consume(&next, &BTreeSet::from([8])), None);
+        let next = consume(&gate, &BTreeSet::from([5, 6, 8]), 7).expect("moves");
+        assert_eq!((next.consumed, next.seen, next.progress_at), (7, 9, 7));
+        assert_eq!(consume(&next, &BTreeSet::from([8]), 8), None);
     }
 }

@@ -36,6 +36,8 @@ pub struct LaneMemory {
     measured_at: Millis,
     /// Lanes where the chain had used a number that no attempt of ours explains, and which number.
     unexplained: BTreeMap<LaneId, u64>,
+    /// When the signer was last asked for a lane's stuck number.
+    pub(crate) asked: BTreeMap<LaneId, Millis>,
 }
 
 impl Tracker {
@@ -57,6 +59,7 @@ impl Tracker {
             if gate.seen < counter.next && due {
                 self.announce(&lane, |gate| Some(gate.clone())).await?;
             }
+            self.ask_if_stuck(network, (&lane, &counter, &gate), memory).await?;
             self.feed(&lane).await?;
         }
         Ok(())
@@ -124,9 +127,11 @@ impl Tracker {
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
             self.set_consumed(lane, gate.consumed, explained).await?;
-        } else if before == Some(explained) {
-            self.halt_foreign(lane, explained).await?;
         } else {
+            if before == Some(explained) || is_halted_at(gate, explained) {
+                self.halt_foreign(lane, explained).await?;
+                self.displace(chain, lead, lane, explained).await?;
+            }
             lead.lanes.unexplained.insert(lane.clone(), explained);
         }
         Ok(explained)
@@ -157,12 +162,13 @@ impl Tracker {
 
     /// Corrects `consumed`, unless somebody moved it meanwhile.
     async fn set_consumed(&self, lane: &LaneId, from: u64, to: u64) -> Result<u64, TrackError> {
-        let set = |gate: &Gate, _| (gate.consumed == from).then(|| Gate { consumed: to, ..gate.clone() });
+        let set = |gate: &Gate, now| (gate.consumed == from).then(|| gate.consumed(to, now));
         self.update_gate(lane, set).await?;
         Ok(to)
     }
 
-    /// Twice the chain said that a number is used which no attempt of ours explains (rule 4: an operator's case).
+    /// Twice the chain said that a number is used which no attempt of ours explains: nothing new goes out until that
+    /// is proven (rule 4), or people have looked.
     async fn halt_foreign(&self, lane: &LaneId, number: u64) -> Result<(), TrackError> {
         let reason = format!("number {number} was used on chain by a transaction that is not Causeway's");
         tracing::error!(lane = %lane, number, "{reason}");
@@ -219,6 +225,13 @@ impl Tracker {
             }
         }
         Ok(lanes)
+    }
+}
+
+fn is_halted_at(gate: &Gate, number: u64) -> bool {
+    match &gate.gate {
+        LaneGate::Open | LaneGate::Waiting { .. } => false,
+        LaneGate::Halted { limit, .. } => *limit == number,
     }
 }
 

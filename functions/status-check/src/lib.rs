@@ -3,18 +3,20 @@
 //! One leased loop per network ([`lead`]): poll the head, work off each new block ([`follow`]): match its
 //! hashes with the watches and write what is included ([`mod@include`]), tell stages of blocks that
 //! became deep enough ([`stages`]). A parent that does not fit is a reorganisation ([`reorg`]).
-//! Between blocks: parcels that are due ([`sweep`]) and lanes that lag behind the chain or
-//! themselves ([`lanes`]).
+//! Between blocks: parcels that are due ([`sweep`]), lanes that lag behind the chain or
+//! themselves ([`lanes`]), numbers that no block takes ([`stuck`]) and numbers that a stranger took ([`displaced`]).
 //!
 //! Invariants: a block costs reads by its size, never by how much is tracked; only the head's row is
 //! fenced, every other write is idempotent on (hash, block); a provider that is down changes no state.
 
+pub mod displaced;
 pub mod follow;
 pub mod include;
 pub mod lanes;
 pub mod lead;
 pub mod reorg;
 pub mod stages;
+pub mod stuck;
 pub mod sweep;
 
 use std::{collections::BTreeMap, sync::Arc};

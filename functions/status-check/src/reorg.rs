@@ -132,15 +132,8 @@ impl Tracker {
             *number = inclusion.number.min(*number);
         }
         for (lane, number) in lowest {
-            let back = |gate: &Gate, now| {
-                Some(Gate {
-                    seen: gate.seen.min(number),
-                    consumed: gate.consumed.min(number),
-                    publications: gate.publications + 1,
-                    moved_at: now,
-                    ..gate.clone()
-                })
-            };
+            let back =
+                |gate: &Gate, now| Some(gate.consumed(gate.consumed.min(number), now).sent_again_from(number, now));
             if let Some(gate) = self.update_gate(lane, back).await? {
                 self.publish_lane(lane, &gate).await?;
             }

@@ -11,8 +11,8 @@ use causeway_runtime::metrics;
 use causeway_state::{
     commit::{Done, commit},
     lane::{Counter, Gate},
-    message::{ParcelMessage, request_queue},
-    parcel::{DUE_SHARDS, Parcel},
+    message::{ParcelMessage, SignReason, SignRequest, queues, request_queue},
+    parcel::{CANCEL_AGAIN_MS, DUE_SHARDS, Parcel},
     tables::{DUE, TRANSFERS},
 };
 use causeway_store::{Item, Key, Query, Range, Value};
@@ -76,7 +76,9 @@ impl Tracker {
                         continue;
                     }
                 };
-                if let Some(next) = self.next_of(&parcel) {
+                if parcel.state == ParcelState::Assigned {
+                    self.ask_to_cancel(&parcel, row.version()).await?;
+                } else if let Some(next) = self.next_of(&parcel) {
                     let write = match parcel.moved(row.version(), next) {
                         Ok(write) => write,
                         Err(error) => {
@@ -105,6 +107,34 @@ impl Tracker {
             self.publish(queue, posts).await?;
         }
         Ok(())
+    }
+
+    /// A cancellation that was asked for and for which no no-op is signed yet is asked for again.
+    async fn ask_to_cancel(&self, parcel: &Parcel, version: u64) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        let (Some(number), Some(due), true) = (parcel.number, parcel.due_at, parcel.cancel.is_some()) else {
+            return Ok(());
+        };
+        if due > now {
+            return Ok(());
+        }
+        let later = Parcel { due_at: Some(now + CANCEL_AGAIN_MS), ..parcel.clone() };
+        let write = match parcel.noted(version, &later) {
+            Ok(write) => write,
+            Err(error) => {
+                tracing::error!(parcel = %parcel.id, error = %error, "cannot be asked for again");
+                return Ok(());
+            }
+        };
+        match commit(&*self.store, &*self.clock, &[write]).await? {
+            Done::Committed => {
+                let (lane, trace) = (parcel.wallet.clone(), parcel.trace);
+                let (group, dedup) = (Some(lane.to_string()), Some(format!("{}:{due}", parcel.id)));
+                let body = SignRequest { lane, number, reason: SignReason::Cancel, trace };
+                self.publish(queues::SIGN_REQUESTS, vec![Post { body, group, dedup }]).await
+            }
+            Done::Conflict(_) => Ok(()),
+        }
     }
 
     fn next_of(&self, parcel: &Parcel) -> Option<Parcel> {

@@ -7,7 +7,7 @@ use causeway_queue::{Message, QueueName};
 use causeway_runtime::batch::Failed;
 use causeway_state::{
     commit::{Done, commit},
-    lane::{Attempt, Counter, Transaction},
+    lane::{Attempt, AttemptKind, Counter, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
     tracker::Watch,
@@ -193,8 +193,13 @@ impl Signer {
             gas_limit: checked.intent.gas_limit,
             fees: checked.fees,
         };
-        let signature = self.keys.sign(&treasury.key, treasury.address, digest(&payment)).await?;
-        Ok(seal(&payment, signature.r, signature.s, signature.y_odd))
+        self.seal(treasury, &payment).await
+    }
+
+    /// Signs one transaction with the lane's key.
+    pub async fn seal(&self, treasury: &Treasury, payment: &Payment) -> Result<Sealed, KeyError> {
+        let signature = self.keys.sign(&treasury.key, treasury.address, digest(payment)).await?;
+        Ok(seal(payment, signature.r, signature.s, signature.y_odd))
     }
 
     /// Rule 1's one commit, under rule 12's conditions.
@@ -216,6 +221,9 @@ impl Signer {
                 parcels: vec![parcel.id],
                 intent: checked.intent.clone(),
                 attempts: 1,
+                send: None,
+                priority: parcel.priority,
+                since: checked.since,
                 created_at: now,
                 trace: parcel.trace,
                 outcome: None,
@@ -224,6 +232,7 @@ impl Signer {
             let attempt = Attempt {
                 number,
                 index: 0,
+                kind: AttemptKind::Payment,
                 hash: sealed.hash,
                 raw: sealed.raw.clone(),
                 fees: checked.fees,
@@ -234,6 +243,7 @@ impl Signer {
                 lane: lane.clone(),
                 number,
                 attempt: 0,
+                cancel: false,
                 trace: parcel.trace,
                 height: None,
                 block_hash: None,
@@ -251,15 +261,14 @@ impl Signer {
         Ok(writes)
     }
 
-    /// "This lane has unsent bytes"; lost, the sweep says it again.
-    pub async fn publish_lane(&self, lane: &LaneId, end: u64) {
+    /// "This lane has unsent bytes", with what only this publication has; lost, the sweep says it again.
+    pub async fn publish_lane(&self, lane: &LaneId, publication: &str) {
         let trace = causeway_domain::id::TraceId::new(&*self.clock);
         let Ok(body) = serde_json::to_string(&LaneMessage { lane: lane.clone(), trace }) else { return };
         let message = Message {
             body,
             group: Some(lane.to_string()),
-            // The end of what was assigned is this publication's alone: a swallowed repeat loses nothing.
-            dedup: Some(format!("{lane}:{end}:0")),
+            dedup: Some(format!("{lane}:{publication}")),
             ..Message::default()
         };
         if let Err(error) = self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await {

@@ -29,6 +29,17 @@ pub struct Checked {
     pub intent: Intent,
     /// Its price.
     pub fees: Fees,
+    /// Height of the chain when it was priced; 0 where the provider did not say.
+    pub since: u64,
+}
+
+/// Recent fees, and the height of the chain when a provider told them.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    /// The fees.
+    pub history: FeeHistory,
+    /// The height; 0 where the provider did not say.
+    pub height: u64,
 }
 
 impl Signer {
@@ -38,7 +49,7 @@ impl Signer {
         parcel: &Parcel,
         network: &Network,
         chain: &dyn Chain,
-        fees: &FeeHistory,
+        recent: &Recent,
     ) -> Result<Checked, Verdict> {
         let now = self.clock.now_ms();
         let wait = |reason, after_ms| Verdict::Wait { reason, wake_at: now + after_ms };
@@ -50,7 +61,7 @@ impl Signer {
         if asset.max_per_transfer.is_some_and(|most| line.amount > most) {
             return Err(fatal("the amount is above the limit per transfer"));
         }
-        let fees = price(fees, network, parcel.priority).map_err(|above| {
+        let fees = price(&recent.history, network, parcel.priority).map_err(|above| {
             tracing::warn!(parcel = %parcel.id, %above, "fees are above the cap");
             wait(WaitReason::FeeAboveCap, FEE_WAIT_MS)
         })?;
@@ -75,7 +86,7 @@ impl Signer {
         if gas_limit > TRANSACTION_GAS_MAX {
             return Err(fatal(&format!("the transfer needs {gas} gas, more than a transaction may have")));
         }
-        Ok(Checked { intent: Intent { to, value, data, gas_limit }, fees })
+        Ok(Checked { intent: Intent { to, value, data, gas_limit }, fees, since: recent.height })
     }
 
     /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault.
@@ -92,19 +103,20 @@ impl Signer {
     }
 
     /// Recent fees of a network, from memory for a short time.
-    pub async fn fees(&self, network: &Network, chain: &dyn Chain) -> Option<FeeHistory> {
+    pub async fn fees(&self, network: &Network, chain: &dyn Chain) -> Option<Recent> {
         let now = self.clock.now_ms();
         let known = self.memory.fees.lock().unwrap_or_else(PoisonError::into_inner).get(&network.id).cloned();
-        if let Some((until, history)) = known
+        if let Some((until, recent)) = known
             && until > now
         {
-            return Some(history);
+            return Some(recent);
         }
         match chain.fee_history().await {
             Ok(reply) => {
-                let entry = (now + FEES_FOR_MS, reply.value.clone());
+                let recent = Recent { history: reply.value, height: reply.height.unwrap_or_default() };
+                let entry = (now + FEES_FOR_MS, recent.clone());
                 self.memory.fees.lock().unwrap_or_else(PoisonError::into_inner).insert(network.id.clone(), entry);
-                Some(reply.value)
+                Some(recent)
             }
             Err(error) => {
                 tracing::warn!(network = %network.id, error = %error, "no fee history");

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use causeway_domain::{id::ParcelId, lane::LaneId, parcel::ParcelState};
 use causeway_runtime::batch::{Failed, Received};
-use causeway_state::{message::ParcelMessage, parcel::Parcel};
+use causeway_state::{
+    message::{ParcelMessage, queues},
+    parcel::Parcel,
+};
 
 use crate::Signer;
 
@@ -22,7 +25,9 @@ pub struct Member {
 impl Signer {
     /// Handles a batch and says which messages must come again.
     pub async fn handle(&self, messages: Vec<Received>) -> Failed {
-        let mut failed = Failed::new();
+        let (requests, messages): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| message.queue == queues::SIGN_REQUESTS);
+        let mut failed = self.replace(requests).await;
         let mut wanted: BTreeMap<ParcelId, Vec<String>> = BTreeMap::new();
         for message in messages {
             match serde_json::from_str::<ParcelMessage>(&message.body) {

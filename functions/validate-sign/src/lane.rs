@@ -91,7 +91,8 @@ impl Signer {
         };
         let announce = async {
             if let Some(end) = grown {
-                self.publish_lane(lane, end).await;
+                // The end of what was assigned is this publication's alone: a swallowed repeat loses nothing.
+                self.publish_lane(lane, &format!("{end}:0")).await;
             }
         };
         join(give_back, announce).await;
@@ -166,7 +167,7 @@ impl Signer {
         Ok(OpenLane { treasury, next: counter.next, room })
     }
 
-    async fn treasury(&self, lane: &LaneId) -> Result<Treasury, Option<(WaitReason, u64)>> {
+    pub(crate) async fn treasury(&self, lane: &LaneId) -> Result<Treasury, Option<(WaitReason, u64)>> {
         let known = self.memory.treasuries.lock().unwrap_or_else(PoisonError::into_inner).get(lane).cloned();
         if let Some(treasury) = known {
             return Ok(treasury);

@@ -87,18 +87,22 @@ impl Signer {
 
     /// Puts a message into the invalid requests' dead-letter queue, with the reason. Answers whether it surely is there.
     pub async fn dead_letter(&self, body: &str, reason: &str, dedup: &str) -> bool {
-        let message = Message {
-            body: body.to_owned(),
-            attributes: vec![(dead_letter::REASON, reason.to_owned()), (dead_letter::DEDUP, dedup.to_owned())],
-            ..Message::default()
-        };
-        match self.queue.publish(QueueName(queues::TRANSFERS_DEAD), &[message]).await {
+        match self.queue.publish(QueueName(queues::TRANSFERS_DEAD), &[dead(body, reason, dedup)]).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter is not published");
                 false
             }
         }
+    }
+}
+
+/// A dead letter with its reason.
+pub(crate) fn dead(body: &str, reason: &str, dedup: &str) -> Message {
+    Message {
+        body: body.to_owned(),
+        attributes: vec![(dead_letter::REASON, reason.to_owned()), (dead_letter::DEDUP, dedup.to_owned())],
+        ..Message::default()
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amount::{Amount, AmountError},
+    fees::Priority,
     id::NetworkId,
 };
 
@@ -94,6 +95,8 @@ pub struct Network {
     pub max_priority_fee_per_gas_wei: u128,
     /// Transactions of one lane that may wait for inclusion at once.
     pub in_flight_max: u64,
+    /// Blocks after which an urgent transaction that none of them took is stuck.
+    pub stuck_after: u64,
     assets: BTreeMap<Address, Asset>,
 }
 
@@ -111,6 +114,17 @@ impl Network {
     /// The network's own coin, which pays for gas.
     pub fn native(&self) -> &Asset {
         &self.assets[&Address::ZERO]
+    }
+
+    /// Milliseconds after which a transaction that waits with nodes is stuck: who pays less for speed waits longer
+    /// before more is offered.
+    pub const fn stuck_after_ms(&self, priority: Priority) -> u64 {
+        let times = match priority {
+            Priority::High => 1,
+            Priority::Normal => 2,
+            Priority::Low => 6,
+        };
+        self.block_time_ms.saturating_mul(self.stuck_after).saturating_mul(times)
     }
 
     /// All assets, the own coin first.
@@ -168,6 +182,7 @@ struct NetworkText {
     max_fee_per_gas_wei: u64,
     max_priority_fee_per_gas_wei: u64,
     in_flight_max: u64,
+    stuck_after: u64,
     #[serde(default)]
     token: Vec<AssetText>,
 }
@@ -225,8 +240,8 @@ impl NetworkText {
         if self.confirmed_at == 0 || self.final_at < self.confirmed_at {
             return Err(wrong("1 <= confirmed_at <= final_at must hold".to_owned()));
         }
-        if self.in_flight_max == 0 || self.block_time_ms == 0 {
-            return Err(wrong("in_flight_max and block_time_ms must be positive".to_owned()));
+        if self.in_flight_max == 0 || self.block_time_ms == 0 || self.stuck_after == 0 {
+            return Err(wrong("in_flight_max, block_time_ms and stuck_after must be positive".to_owned()));
         }
         if self.max_priority_fee_per_gas_wei > self.max_fee_per_gas_wei {
             return Err(wrong("the priority fee's cap is above the fee's cap".to_owned()));
@@ -252,6 +267,7 @@ impl NetworkText {
             max_fee_per_gas_wei: u128::from(self.max_fee_per_gas_wei),
             max_priority_fee_per_gas_wei: u128::from(self.max_priority_fee_per_gas_wei),
             in_flight_max: self.in_flight_max,
+            stuck_after: self.stuck_after,
             assets,
         })
     }

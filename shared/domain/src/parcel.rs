@@ -20,7 +20,7 @@ pub enum ParcelState {
     Rejected,
     /// Its transaction reverted, told at `final_at`; the hold is released.
     Failed,
-    /// A no-op took its number (rule 6); the hold is released.
+    /// Withdrawn before anything was signed, or a no-op took its number (rule 6); the hold is released.
     Cancelled,
 }
 
@@ -47,9 +47,10 @@ impl ParcelState {
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Accepted | Self::Waiting => {
-                matches!(next, Self::Accepted | Self::Waiting | Self::Assigned | Self::Rejected)
+                matches!(next, Self::Accepted | Self::Waiting | Self::Assigned | Self::Rejected | Self::Cancelled)
             }
-            Self::Assigned => matches!(next, Self::Confirmed | Self::Failed | Self::Cancelled),
+            // Accepted again only where its number was proven to be another's (rule 4).
+            Self::Assigned => matches!(next, Self::Confirmed | Self::Failed | Self::Cancelled | Self::Accepted),
             Self::Confirmed => matches!(next, Self::Reopened),
             Self::Reopened => matches!(next, Self::Confirmed | Self::Failed | Self::Cancelled),
             Self::Rejected | Self::Failed | Self::Cancelled => false,
@@ -93,7 +94,7 @@ pub enum Progress {
     Rejected,
     /// Reverted, final.
     Failed,
-    /// Replaced by a no-op, final.
+    /// Withdrawn before anything was signed, or replaced by a no-op that is final.
     Cancelled,
 }
 

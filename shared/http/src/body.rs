@@ -63,6 +63,18 @@ impl Fields {
         self.optional_text(name)?.ok_or_else(|| ApiError::field(name, "is missing"))
     }
 
+    /// A whole number from 0 to 2^53, beyond which JSON's readers differ.
+    pub fn number(&self, name: &str) -> Result<u64, ApiError> {
+        const MOST: u64 = 1 << 53;
+        match self.value(name) {
+            None => Err(ApiError::field(name, "is missing")),
+            Some(value) => value
+                .as_u64()
+                .filter(|number| *number <= MOST)
+                .ok_or_else(|| ApiError::field(name, "must be a whole number")),
+        }
+    }
+
     /// A flag.
     pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.value(name) {

@@ -7,7 +7,7 @@ use causeway_domain::parcel::ParcelState;
 use causeway_queue::QueueName;
 use causeway_state::dead_letter::DeadLetter;
 use causeway_state::{
-    lane::{Attempt, Counter, Gate, Transaction, pair_attempts},
+    lane::{Attempt, Counter, Gate, Signed, Transaction},
     ledger::{AccountId, Balances, Owner, check_accounts},
     parcel::Parcel,
     tables::{DEAD_LETTERS, TRANSFERS},
@@ -29,7 +29,7 @@ pub struct LaneView {
     pub next: u64,
     /// The gate.
     pub gate: Gate,
-    /// Its transactions with their latest attempts.
+    /// Its transactions with the attempts that are to be sent.
     pub transactions: Vec<(Transaction, Attempt)>,
 }
 
@@ -61,15 +61,19 @@ impl World {
                 && row.text("sk").is_some_and(|sk| sk.starts_with("TX#"))
         };
         let rows: Vec<Item> = self.rows.dump(TRANSFERS).into_iter().filter(of_lane).collect();
-        let attempts = rows.iter().filter(|row| row.get("raw").is_some()).count();
-        let pairs = pair_attempts(&rows).expect("a lane's rows");
-        let signed: u32 = pairs.iter().map(|(transaction, _)| transaction.attempts).sum();
-        assert_eq!(attempts, signed as usize, "attempts of {lane} that are stored, and that are counted");
-        let with_bytes = |(transaction, attempt): (Transaction, Option<Attempt>)| {
-            let attempt = attempt.unwrap_or_else(|| panic!("number {} has no bytes (rule 1)", transaction.number));
-            (transaction, attempt)
+        let all = Signed::read(&rows).expect("a lane's rows");
+        for signed in &all {
+            let Signed { transaction, attempts, .. } = signed;
+            let places: Vec<u32> = attempts.iter().map(|attempt| attempt.index).collect();
+            let counted: Vec<u32> = (0..transaction.attempts).collect();
+            assert_eq!(places, counted, "attempts of number {} of {lane} (rules 1 and 2)", transaction.number);
+        }
+        let with_bytes = |signed: Signed| {
+            let attempt = signed.to_send().cloned();
+            let number = signed.transaction.number;
+            (signed.transaction, attempt.unwrap_or_else(|| panic!("number {number} has no bytes (rule 1)")))
         };
-        Some(LaneView { next: counter.next, gate, transactions: pairs.into_iter().map(with_bytes).collect() })
+        Some(LaneView { next: counter.next, gate, transactions: all.into_iter().map(with_bytes).collect() })
     }
 
     /// The tracker's head.

@@ -26,7 +26,7 @@ impl World {
     /// The handler that reads a queue, at work on a batch.
     pub fn work(&self, queue: &'static str, batch: Vec<Received>) -> Work {
         match queue {
-            queues::TRANSFERS_HIGH | queues::TRANSFERS_NORMAL | queues::TRANSFERS_LOW => {
+            queues::TRANSFERS_HIGH | queues::TRANSFERS_NORMAL | queues::TRANSFERS_LOW | queues::SIGN_REQUESTS => {
                 let signer = Arc::clone(&self.signer);
                 Box::pin(async move { signer.handle(batch).await })
             }

@@ -15,14 +15,16 @@ pub const RECEIVES_MAX: u32 = 20;
 const BATCH: usize = 10;
 
 /// Queues somebody reads, the dead letters' last.
-pub const READ: [&str; 8] = [
+pub const READ: [&str; 10] = [
     queues::TRANSFERS_HIGH,
     queues::TRANSFERS_NORMAL,
     queues::TRANSFERS_LOW,
     queues::TRANSACTIONS,
+    queues::SIGN_REQUESTS,
     queues::CHAIN_EVENTS,
     queues::TRANSFERS_DEAD,
     queues::TRANSACTIONS_DEAD,
+    queues::SIGN_REQUESTS_DEAD,
     queues::CHAIN_EVENTS_DEAD,
 ];
 
@@ -154,6 +156,7 @@ fn dead_letter_queue(queue: &str) -> Option<&'static str> {
     match queue {
         queues::TRANSFERS_HIGH | queues::TRANSFERS_NORMAL | queues::TRANSFERS_LOW => Some(queues::TRANSFERS_DEAD),
         queues::TRANSACTIONS => Some(queues::TRANSACTIONS_DEAD),
+        queues::SIGN_REQUESTS => Some(queues::SIGN_REQUESTS_DEAD),
         queues::CHAIN_EVENTS => Some(queues::CHAIN_EVENTS_DEAD),
         _ => None,
     }

@@ -10,7 +10,7 @@ use causeway_domain::{
     parcel::ParcelState,
 };
 use causeway_state::{
-    lane::{Attempt, Gate, Outcome, Transaction},
+    lane::{Attempt, AttemptKind, Gate, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
     tables::{LEDGER, TRANSFERS},
@@ -130,12 +130,17 @@ impl Rules {
                 (it.tenant.clone(), it.wallet.clone(), it.asset.clone(), it.transfers.clone(), it.body_hash)
             };
             hold(intent(before) == intent(&parcel), "intent", || format!("{id} is another request now"))?;
-            // Somebody may repair a row to what it was.
-            let moves = *before == parcel || before.state.may_become(parcel.state);
+            // Somebody may repair a row to what it was; attempts and wishes are noted while it is signed.
+            let noted = before.state == parcel.state && parcel.state == ParcelState::Assigned;
+            let moves = *before == parcel || noted || before.state.may_become(parcel.state);
             hold(moves, "states", || format!("{id} went from {:?} to {:?}", before.state, parcel.state))?;
             self.coverage.count(format!("parcel: {} -> {}", before.state.as_str(), parcel.state.as_str()));
-            let kept = before.number.is_none() || before.number == parcel.number;
-            hold(kept, "rule 4", || format!("{id} had number {:?}, has {:?}", before.number, parcel.number))?;
+            if let (Some(number), ParcelState::Accepted) = (before.number, parcel.state) {
+                commit.given_up.insert((parcel.wallet.clone(), number), id);
+            } else {
+                let kept = before.number.is_none() || before.number == parcel.number;
+                hold(kept, "rule 4", || format!("{id} had number {:?}, has {:?}", before.number, parcel.number))?;
+            }
             let account = claim(before);
             let change = claims(before);
             let entry = self.claims.entry(account).or_default();
@@ -145,9 +150,8 @@ impl Rules {
             hold(parcel.state == ParcelState::Accepted, "states", || format!("{id} begins as {:?}", parcel.state))?;
         }
         let early = parcel.state.may_be_assigned() || parcel.state == ParcelState::Rejected;
-        hold(parcel.number.is_none() == early, "states", || {
-            format!("{id} is {:?} with {:?}", parcel.state, parcel.number)
-        })?;
+        let fits = parcel.number.is_none() == early || parcel.state == ParcelState::Cancelled;
+        hold(fits, "states", || format!("{id} is {:?} with {:?}", parcel.state, parcel.number))?;
         let waits = (parcel.state == ParcelState::Waiting) == parcel.wait.is_some();
         let seen_again = !parcel.state.may_be_assigned() || parcel.due_at.is_some();
         hold(waits && seen_again, "rule 9", || format!("{id} is {:?} and waits for nobody", parcel.state))?;
@@ -201,12 +205,19 @@ impl Rules {
                     (None, _) => taken_back == 0,
                     (Some(Outcome::Paid { .. }), None) => taken_back == 1,
                     (Some(one), Some(other)) => one == other,
-                    (Some(Outcome::Reverted { .. }), None) => false,
+                    (Some(Outcome::Reverted { .. } | Outcome::Cancelled { .. } | Outcome::Displaced { .. }), None) => {
+                        false
+                    }
                 };
                 hold(outcome, "rule 5", || format!("{} ended twice", name()))?;
                 match (&before.outcome, &transaction.outcome) {
                     (None, Some(Outcome::Paid { .. })) => self.coverage.count("number: paid"),
                     (None, Some(Outcome::Reverted { .. })) => self.coverage.count("number: reverted"),
+                    (None, Some(Outcome::Cancelled { .. })) => self.coverage.count("number: cancelled"),
+                    (None, Some(Outcome::Displaced { .. })) => {
+                        self.coverage.count("number: displaced");
+                        commit.displaced.insert((lane.clone(), number));
+                    }
                     (Some(_), None) => self.coverage.count("number: taken back"),
                     (None, None) | (Some(_), Some(_)) => {}
                 }
@@ -224,8 +235,31 @@ impl Rules {
         hold(attempt.hash == keccak256(&attempt.raw), "rule 2", || format!("{}: another hash than its bytes", name()))?;
         hold(self.hashes.insert(attempt.hash), "rule 2", || format!("{}: these bytes were signed before", name()))?;
         commit.signed.insert((lane.clone(), attempt.number, attempt.index));
+        match (attempt.index, attempt.kind) {
+            (0, AttemptKind::Payment) => {}
+            (0, AttemptKind::Cancel) => hold(false, "rule 6", || format!("{} begins as a no-op", name()))?,
+            (_, AttemptKind::Payment) => self.coverage.count("attempt: raised"),
+            (_, AttemptKind::Cancel) => self.coverage.count("attempt: cancels"),
+        }
+        self.replaces(lane, &attempt)?;
         let line = self.lines.entry(lane.clone()).or_default();
         hold(line.attempts.insert(place, attempt).is_none(), "rule 2", || format!("{} is overwritten", name()))
+    }
+
+    /// What replaces an attempt must be one that nodes take for it, and never pays what was to be cancelled.
+    fn replaces(&self, lane: &LaneId, attempt: &Attempt) -> Held {
+        let Some(line) = self.lines.get(lane) else { return Ok(()) };
+        let Some(before) = attempt.index.checked_sub(1).and_then(|index| line.attempts.get(&(attempt.number, index)))
+        else {
+            return Ok(());
+        };
+        let name = || format!("attempt {} of number {} of {lane}", attempt.index, attempt.number);
+        let step = |new: u128, old: u128| new * 10 >= old * 11;
+        let raised = step(attempt.fees.max_fee_wei, before.fees.max_fee_wei)
+            && step(attempt.fees.max_priority_wei, before.fees.max_priority_wei);
+        hold(raised, "replacement", || format!("{} offers {:?} after {:?}", name(), attempt.fees, before.fees))?;
+        let pays_again = (before.kind, attempt.kind) == (AttemptKind::Cancel, AttemptKind::Payment);
+        hold(!pays_again, "rule 6", || format!("{} pays what was to be cancelled", name()))
     }
 
     fn ledger_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
@@ -305,6 +339,8 @@ struct Commit {
     counted: BTreeMap<(LaneId, u64), (u32, u32)>,
     signed: BTreeSet<(LaneId, u64, u32)>,
     numbered: BTreeMap<(LaneId, u64), ParcelId>,
+    given_up: BTreeMap<(LaneId, u64), ParcelId>,
+    displaced: BTreeSet<(LaneId, u64)>,
     sums: BTreeMap<AssetId, i128>,
     shards: BTreeSet<(AccountId, u8)>,
 }
@@ -330,6 +366,9 @@ impl Commit {
             let counted =
                 self.counted.get(&(lane.clone(), *number)).is_some_and(|(attempts, _)| attempts - 1 == *index);
             hold(counted, "rule 1", || format!("attempt {index} of number {number} of {lane} is not counted"))?;
+        }
+        for (place, parcel) in &self.given_up {
+            hold(self.displaced.contains(place), "rule 4", || format!("{parcel} is without its number {place:?}"))?;
         }
         for (asset, sum) in &self.sums {
             hold(*sum == 0, "rule 7", || format!("a commit moves {sum} of {asset}"))?;

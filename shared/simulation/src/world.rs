@@ -73,6 +73,8 @@ pub struct Setup {
     pub final_tag: bool,
     /// Providers of the chain.
     pub providers: usize,
+    /// Blocks after which an urgent transaction is stuck.
+    pub stuck_after: u64,
     /// Wei per gas above which nothing is signed.
     pub fee_cap_wei: u64,
     /// What each treasury holds of the coin, in whole coins; the tenant's account gets all but ten of it.
@@ -94,6 +96,7 @@ impl Default for Setup {
             final_at: 6,
             final_tag: false,
             providers: 1,
+            stuck_after: 5,
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
             tokens: 1_000_000,
@@ -130,12 +133,14 @@ impl Setup {
         let text = format!(
             "[[network]]\nid = \"local\"\nchain_id = 31337\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
              block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\n\
-             max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = {}\ntoken = [{}]\n",
+             max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = {}\nstuck_after = {}\n\
+             token = [{}]\n",
             self.confirmed_at,
             self.final_at,
             self.final_tag,
             self.fee_cap_wei,
             self.in_flight_max,
+            self.stuck_after,
             tokens.join(", "),
         );
         Networks::parse(&text, &["local"]).expect("the simulation's own network")

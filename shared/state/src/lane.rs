@@ -3,7 +3,7 @@
 use causeway_domain::{
     Address, B256, Bytes, U256,
     clock::Millis,
-    fees::Fees,
+    fees::{Fees, Priority},
     id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
 };
@@ -89,6 +89,12 @@ pub struct Gate {
     /// The lane's first number; every one from here to the counter has its bytes.
     #[serde(default)]
     pub first: u64,
+    /// When `consumed` last moved: since then its transaction is the next that a block may take.
+    #[serde(default)]
+    pub progress_at: Millis,
+    /// When a signer last offered more for stuck numbers, or had the same bytes sent again.
+    #[serde(default)]
+    pub replaced_at: Millis,
 }
 
 impl Gate {
@@ -103,6 +109,8 @@ impl Gate {
             moved_at: now,
             since: 0,
             first: consumed,
+            progress_at: now,
+            replaced_at: 0,
         }
     }
 
@@ -132,6 +140,17 @@ impl Gate {
             LaneGate::Open | LaneGate::Waiting { .. } => true,
             LaneGate::Halted { .. } => false,
         }
+    }
+
+    /// With another number as the first that no block has used.
+    pub fn consumed(&self, consumed: u64, now: Millis) -> Self {
+        let progress_at = if consumed == self.consumed { self.progress_at } else { now };
+        Self { consumed, progress_at, ..self.clone() }
+    }
+
+    /// Set back, to hand the stored bytes from a number on to nodes once more.
+    pub fn sent_again_from(&self, number: u64, now: Millis) -> Self {
+        Self { seen: self.seen.min(number), publications: self.publications + 1, moved_at: now, ..self.clone() }
     }
 
     /// Halted at a number; an earlier halt at a lower number stands.
@@ -186,13 +205,42 @@ pub enum Outcome {
         /// Why, in words.
         reason: String,
     },
+    /// A no-op took the number and is final (rule 6).
+    Cancelled {
+        /// The attempt's hash.
+        hash: B256,
+        /// The block.
+        block_hash: B256,
+        /// Its height.
+        height: u64,
+        /// Wei it cost.
+        gas_cost_wei: U256,
+    },
+    /// Somebody else's transaction took the number, and no attempt of ours ever can (rule 4).
+    Displaced {
+        /// The final height at which that was proven, or an operator's word for it was taken.
+        height: u64,
+        /// Who proved it: providers, or an operator.
+        by: Vec<String>,
+    },
 }
 
 impl Outcome {
-    /// The block that decided it.
-    pub const fn block_hash(&self) -> B256 {
+    /// The attempt that settled it; none of ours where a stranger took the number.
+    pub const fn hash(&self) -> Option<B256> {
         match self {
-            Self::Paid { block_hash, .. } | Self::Reverted { block_hash, .. } => *block_hash,
+            Self::Paid { hash, .. } | Self::Reverted { hash, .. } | Self::Cancelled { hash, .. } => Some(*hash),
+            Self::Displaced { .. } => None,
+        }
+    }
+
+    /// The block that decided it; none of ours where a stranger took the number.
+    pub const fn block_hash(&self) -> Option<B256> {
+        match self {
+            Self::Paid { block_hash, .. } | Self::Reverted { block_hash, .. } | Self::Cancelled { block_hash, .. } => {
+                Some(*block_hash)
+            }
+            Self::Displaced { .. } => None,
         }
     }
 }
@@ -206,8 +254,17 @@ pub struct Transaction {
     pub parcels: Vec<ParcelId>,
     /// What it does.
     pub intent: Intent,
-    /// Attempts signed so far; the last is the one to send.
+    /// Attempts signed so far; the last is the one to send, unless `send` says otherwise.
     pub attempts: u32,
+    /// The attempt to send instead: it was settled once and its block left the chain (rule 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<u32>,
+    /// How urgent its parcels are.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Height of the chain when it was priced, as a provider said; 0 where none did.
+    #[serde(default)]
+    pub since: u64,
     /// When it was signed first.
     pub created_at: Millis,
     /// Trace of its first parcel.
@@ -247,6 +304,17 @@ impl Transaction {
     }
 }
 
+/// What an attempt is to do with its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptKind {
+    /// Carry out the transaction's intent.
+    #[default]
+    Payment,
+    /// Use the number up without moving anything but gas.
+    Cancel,
+}
+
 /// One signed envelope of a transaction; written once, before it is ever sent, and kept for ever (rule 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -254,6 +322,9 @@ pub struct Attempt {
     pub number: u64,
     /// Position among its attempts.
     pub index: u32,
+    /// What it is to do.
+    #[serde(default)]
+    pub kind: AttemptKind,
     /// Hash.
     pub hash: B256,
     /// EIP-2718 bytes.
@@ -276,20 +347,48 @@ impl Attempt {
     }
 }
 
-/// A lane's transactions as one read gives them: each with its latest attempt.
-pub fn pair_attempts(rows: &[Item]) -> Result<Vec<(Transaction, Option<Attempt>)>, RowError> {
-    let mut pairs: Vec<(Transaction, Option<Attempt>)> = Vec::new();
-    for row in rows {
-        if row.get("raw").is_some() {
-            let attempt: Attempt = row.parse()?;
-            if let Some((transaction, latest)) = pairs.last_mut()
-                && transaction.number == attempt.number
-            {
-                *latest = Some(attempt);
+/// A transaction with its attempts, oldest first.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its row's version.
+    pub version: u64,
+    /// Its attempts.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Signed {
+    /// A lane's transactions as one read gives them: each row followed by its attempts.
+    pub fn read(rows: &[Item]) -> Result<Vec<Self>, RowError> {
+        let mut all: Vec<Self> = Vec::new();
+        for row in rows {
+            if row.get("raw").is_some() {
+                let attempt: Attempt = row.parse()?;
+                if let Some(last) = all.last_mut()
+                    && last.transaction.number == attempt.number
+                {
+                    last.attempts.push(attempt);
+                }
+            } else {
+                all.push(Self { transaction: row.parse()?, version: row.version(), attempts: Vec::new() });
             }
-        } else {
-            pairs.push((row.parse()?, None));
         }
+        Ok(all)
     }
-    Ok(pairs)
+
+    /// The attempt to hand to nodes; none where the read ended before it. What has settled the number is the only one
+    /// that may go out again: the tracker sets a lane back before settle knows that a block has left (rule 5).
+    pub fn to_send(&self) -> Option<&Attempt> {
+        if let Some(hash) = self.transaction.outcome.as_ref().and_then(Outcome::hash) {
+            return self.attempts.iter().find(|attempt| attempt.hash == hash);
+        }
+        let index = self.transaction.send.or_else(|| self.transaction.attempts.checked_sub(1))?;
+        self.attempts.iter().find(|attempt| attempt.index == index)
+    }
+
+    /// The newest attempt.
+    pub fn latest(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
 }

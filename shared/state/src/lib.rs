@@ -8,8 +8,10 @@
 //! that do not exist.
 
 pub mod audit;
+pub mod cancel;
 pub mod commit;
 pub mod dead_letter;
+pub mod displace;
 pub mod lane;
 pub mod ledger;
 pub mod message;

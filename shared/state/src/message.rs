@@ -20,12 +20,16 @@ pub mod queues {
     pub const TRANSFERS_LOW: &str = "transfers-low";
     /// "This lane has unsent bytes."
     pub const TRANSACTIONS: &str = "transactions.fifo";
+    /// Numbers that need another attempt.
+    pub const SIGN_REQUESTS: &str = "sign-requests.fifo";
     /// Stages of our transactions, for settle.
     pub const CHAIN_EVENTS: &str = "chain-events";
     /// Requests that cannot be carried out, and poison from the three above.
     pub const TRANSFERS_DEAD: &str = "transfers-dead";
     /// Poison from `transactions.fifo`.
     pub const TRANSACTIONS_DEAD: &str = "transactions-dead.fifo";
+    /// Poison from `sign-requests.fifo`.
+    pub const SIGN_REQUESTS_DEAD: &str = "sign-requests-dead.fifo";
     /// Poison from `chain-events`.
     pub const CHAIN_EVENTS_DEAD: &str = "chain-events-dead";
 
@@ -59,6 +63,30 @@ pub struct LaneMessage {
     /// Which.
     pub lane: LaneId,
     /// Trace of the request, or the sweep, that caused it.
+    pub trace: TraceId,
+}
+
+/// Why a number needs another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignReason {
+    /// No block takes it.
+    Stuck,
+    /// Somebody wants its parcels cancelled.
+    Cancel,
+}
+
+/// On `sign-requests.fifo`: a number of a lane may need another attempt. Whether it does, the rows say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignRequest {
+    /// Which lane.
+    pub lane: LaneId,
+    /// Which number.
+    pub number: u64,
+    /// Why.
+    pub reason: SignReason,
+    /// Trace of the transaction, or of who asked.
     pub trace: TraceId,
 }
 

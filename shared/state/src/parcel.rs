@@ -21,6 +21,9 @@ pub const DUE_SHARDS: u8 = 4;
 /// Milliseconds after which an accepted parcel that nobody worked on is published again; doubles each time.
 pub const REPUBLISH_AFTER_MS: u64 = 60_000;
 
+/// Milliseconds after which a cancellation that was asked for, and for which no no-op is signed, is asked for again.
+pub const CANCEL_AGAIN_MS: u64 = 30_000;
+
 /// Through which surface a transfer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +93,18 @@ pub struct Failure {
     pub reason: String,
 }
 
+/// Somebody's wish that a signed parcel be not paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelAsked {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Millis,
+    /// Why, where an operator asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// 1..100 transfers of one tenant, wallet, network and asset that are claimed, signed and settled together.
 /// A keyed parcel's row is its own idempotency record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,9 +145,18 @@ pub struct Parcel {
     /// Its number on the wallet's lane, once assigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
-    /// Hash of the first attempt, once assigned.
+    /// Hash of the newest attempt, once assigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<B256>,
+    /// Hashes of the attempts before it, oldest first: any of them may be the one that a block takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<B256>,
+    /// Who wants it cancelled, if somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<CancelAsked>,
+    /// How often somebody else's transaction took its number (rule 4).
+    #[serde(default)]
+    pub displaced: u32,
     /// What settled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
@@ -252,6 +276,14 @@ impl Parcel {
         })
     }
 
+    /// Writes what does not change how far it is. `version` is the row's when it was read.
+    pub fn noted(&self, version: u64, next: &Self) -> Result<Write, MoveError> {
+        if self.state != next.state {
+            return Err(MoveError::NoSuchMove { from: self.state, to: next.state });
+        }
+        Ok(Write::Put { key: Self::key(self.id), item: next.item()?, expect: vec![Expect::Version(version)] })
+    }
+
     /// Accepted again after a wait, to be published.
     pub fn woken(&self, now: Millis) -> Self {
         let backoff = REPUBLISH_AFTER_MS << self.tries.min(6);
@@ -296,6 +328,41 @@ impl Parcel {
         }
     }
 
+    /// With another attempt on its number.
+    pub fn resigned(&self, hash: B256, now: Millis) -> Self {
+        let replaced = self.replaced.iter().copied().chain(self.hash).collect();
+        Self { hash: Some(hash), replaced, updated_at: now, ..self.clone() }
+    }
+
+    /// Signed, and somebody wants it cancelled: the sweep sees to it that a no-op is signed.
+    pub fn cancel_asked(&self, asked: CancelAsked, now: Millis) -> Self {
+        Self { cancel: Some(asked), due_at: Some(now + CANCEL_AGAIN_MS), updated_at: now, ..self.clone() }
+    }
+
+    /// Cancelled: before anything was signed, or by a no-op that settled it.
+    pub fn cancelled(&self, settled: Option<Settled>, failure: Failure, now: Millis) -> Self {
+        Self {
+            state: ParcelState::Cancelled,
+            wait: None,
+            settled,
+            failure: Some(failure),
+            due_at: None,
+            updated_at: now,
+            ..self.clone()
+        }
+    }
+
+    /// Accepted again, since its number was proven to be another's: no bytes of its ever were or will be carried out.
+    pub fn displaced(&self, now: Millis) -> Self {
+        Self {
+            number: None,
+            hash: None,
+            replaced: Vec::new(),
+            displaced: self.displaced.saturating_add(1),
+            ..Self { tries: 0, ..self.clone() }.woken(now)
+        }
+    }
+
     /// Refused before anything was signed.
     pub fn rejected(&self, failure: Failure, now: Millis) -> Self {
         Self {
@@ -310,7 +377,7 @@ impl Parcel {
 
     /// Settled by a transaction that paid.
     pub fn confirmed(&self, settled: Settled, now: Millis) -> Self {
-        Self { state: ParcelState::Confirmed, settled: Some(settled), updated_at: now, ..self.clone() }
+        Self { state: ParcelState::Confirmed, settled: Some(settled), due_at: None, updated_at: now, ..self.clone() }
     }
 
     /// Settled by a transaction that did not pay.
@@ -319,6 +386,7 @@ impl Parcel {
             state: ParcelState::Failed,
             settled: Some(settled),
             failure: Some(failure),
+            due_at: None,
             updated_at: now,
             ..self.clone()
         }

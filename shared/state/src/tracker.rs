@@ -92,6 +92,9 @@ pub struct Watch {
     pub number: u64,
     /// Which attempt of the number.
     pub attempt: u32,
+    /// Whether it is to cancel the number's parcels.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel: bool,
     /// The trace it belongs to.
     pub trace: TraceId,
     /// Where it was included, as last seen; canonical only if the header row agrees.
@@ -131,6 +134,9 @@ pub struct Inclusion {
     pub number: u64,
     /// Which attempt of the number.
     pub attempt: u32,
+    /// Whether it was to cancel the number's parcels.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel: bool,
     /// Whether it took effect.
     pub success: bool,
     /// Gas used.

@@ -91,6 +91,25 @@ class Chain(deploy.Chain):
         finally:
             self.call("evm_setIntervalMining", BLOCK_S)
 
+    @contextmanager
+    def base_fee(self, wei: int) -> Iterator[None]:
+        """The next block asks for so much per gas, and afterwards for what the newest one asked for before."""
+        before = self.number("eth_gasPrice")
+        self.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
+        try:
+            yield
+        finally:
+            self.call("anvil_setNextBlockBaseFeePerGas", hex(before))
+
+    def spend_number(self, address: str) -> None:
+        """Uses an address's next number up as somebody else who has its key would."""
+        self.call("anvil_impersonateAccount", address)
+        try:
+            self.call("eth_sendTransaction", {"from": address, "to": new_address(), "value": "0x0"})
+            self.mine()
+        finally:
+            self.call("anvil_stopImpersonatingAccount", address)
+
     def reorg(self, depth: int, moved: list[tuple[str, int]] | None = None) -> None:
         """Replaces the newest blocks by as many others: empty, but for raw transactions put into
         one of them (0 is the oldest). What was in the old ones is in no pool afterwards.

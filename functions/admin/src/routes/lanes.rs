@@ -11,7 +11,7 @@ use causeway_http::{
 
 use super::{Answer, Asked, By, Shared, asked};
 use crate::{
-    lanes::{Lane, LaneDetail, ReasonRequest},
+    lanes::{DisplaceRequest, Lane, LaneDetail, ReasonRequest},
     list::{List, PageAsked},
 };
 
@@ -62,4 +62,31 @@ pub async fn release(
 ) -> Answer<Lane> {
     let body = read_body(request).await?;
     Ok(Json(admin.release_lane(&by, &network, &address, &body).await?))
+}
+
+/// Gives up a number that another's transaction took for good: what it was to pay is signed anew
+///
+/// Only after you have seen, at a final block and from two providers, that none of the number's hashes is on the chain.
+/// Where two providers are configured, the tracker does this by itself.
+#[utoipa::path(post, path = "/admin/v1/lanes/{network}/{address}/displace", operation_id = "displaceNumber",
+    tag = "lanes",
+    request_body = DisplaceRequest, params(
+    ("network" = String, Path, description = "The network's name"),
+    ("address" = String, Path, description = "The sender's address"),
+), responses(
+    (status = 200, description = "Given up; the lane goes on", body = Lane),
+    (status = 400, description = "`VALIDATION_ERROR`: the number, the reason, or an unknown field", body = TransferError),
+    (status = 404, description = "`NOT_FOUND`: there is no such lane, or no such number", body = TransferError),
+    (status = 409, description = "`CONFLICT`: the lane is not halted at that number, or the number has ended", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
+    TransferErrors,
+))]
+pub async fn displace(
+    State(admin): Shared,
+    Extension(by): By,
+    Path((network, address)): Path<(String, String)>,
+    request: Request,
+) -> Answer<Lane> {
+    let body = read_body(request).await?;
+    Ok(Json(admin.displace(&by, &network, &address, &body).await?))
 }

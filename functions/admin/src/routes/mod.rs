@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod lanes;
 pub mod queues;
 pub mod switches;
+pub mod transfers;
 pub mod treasuries;
 
 use std::sync::Arc;

@@ -234,8 +234,19 @@ async fn a_stage_message_is_not_set_aside_while_it_may_have_to_settle_money() {
         gas_limit: 1,
     };
     let (parcels, trace) = (vec![about.id], about.trace);
-    let transaction =
-        Transaction { number: 4, parcels, intent, attempts: 1, created_at: NOW, trace, outcome: None, reopened: 0 };
+    let transaction = Transaction {
+        number: 4,
+        parcels,
+        intent,
+        attempts: 1,
+        created_at: NOW,
+        trace,
+        outcome: None,
+        reopened: 0,
+        send: None,
+        priority: Default::default(),
+        since: 0,
+    };
     world.put(Write::create(Transaction::key(&lane, 4), Item::from_fields(&transaction).expect("a row"))).await;
     world.put(about.create().expect("a row")).await;
     let zero = format!("0x{}", "00".repeat(32));

@@ -48,12 +48,32 @@ async fn sign(world: &World, lane: &LaneId, number: u64, attempts: u32, outcome:
     let intent = Intent { to: Address::ZERO, value: U256::ZERO, data: Bytes::new(), gas_limit: 21_000 };
     let parcels = vec![ParcelId::derived(&[&number.to_string()])];
     let trace = "trc_01kavbz7j0000000000000000b".parse().expect("a trace");
-    let transaction = Transaction { number, parcels, intent, attempts, created_at: NOW, trace, outcome, reopened: 0 };
+    let transaction = Transaction {
+        number,
+        parcels,
+        intent,
+        attempts,
+        created_at: NOW,
+        trace,
+        outcome,
+        reopened: 0,
+        send: None,
+        priority: Default::default(),
+        since: 0,
+    };
     world.put(Write::create(Transaction::key(lane, number), Item::from_fields(&transaction).expect("a row"))).await;
     for index in 0..attempts {
         let hash = hash(number, index);
         let fees = Fees { max_fee_wei: 2, max_priority_wei: 1 };
-        let attempt = Attempt { number, index, hash, raw: Bytes::from_static(b"raw"), fees, signed_at: NOW };
+        let attempt = Attempt {
+            number,
+            index,
+            kind: Default::default(),
+            hash,
+            raw: Bytes::from_static(b"raw"),
+            fees,
+            signed_at: NOW,
+        };
         world.put(Write::create(Attempt::key(lane, number, index), Item::from_fields(&attempt).expect("a row"))).await;
     }
 }

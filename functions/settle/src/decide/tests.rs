@@ -47,6 +47,9 @@ fn parcel(token: Address) -> Parcel {
         tries: 0,
         number: Some(4),
         hash: Some(B256::ZERO),
+        replaced: Vec::new(),
+        cancel: None,
+        displaced: 0,
         settled: None,
         failure: None,
         hold: vec![HoldPart { shard: 0, amount: amount(5) }],
@@ -62,7 +65,19 @@ fn transaction(outcome: Option<Outcome>) -> Transaction {
     let intent = Intent { to: TO, value: U256::ZERO, data: Bytes::new(), gas_limit: 21_000 };
     let parcels = vec![ParcelId::derived(&["p"])];
     let trace = TraceId::derived(&["t"]);
-    Transaction { number: 4, parcels, intent, attempts: 1, created_at: 0, trace, outcome, reopened: 0 }
+    Transaction {
+        number: 4,
+        parcels,
+        intent,
+        attempts: 1,
+        send: None,
+        priority: Priority::Normal,
+        since: 0,
+        created_at: 0,
+        trace,
+        outcome,
+        reopened: 0,
+    }
 }
 
 fn inclusion(success: bool, moved: &[(Address, u128)]) -> Inclusion {
@@ -72,6 +87,7 @@ fn inclusion(success: bool, moved: &[(Address, u128)]) -> Inclusion {
         lane: lane(),
         number: 4,
         attempt: 0,
+        cancel: false,
         success,
         gas_used: 21_000,
         gas_price_wei: 2,
@@ -112,6 +128,35 @@ fn a_revert_releases_nothing_before_it_is_final() {
     assert_eq!(decided(Stage::Confirmed, &reverted, None, Address::ZERO), Decision::Nothing);
     let last = decided(Stage::Final, &reverted, None, Address::ZERO);
     assert!(matches!(last, Decision::Fail { code: "REVERTED", .. }), "{last:?}");
+}
+
+#[test]
+fn a_no_op_cancels_when_it_is_final_and_however_it_ended() {
+    for success in [true, false] {
+        let no_op = Inclusion { cancel: true, ..inclusion(success, &[(TO, 5)]) };
+        assert_eq!(
+            decided(Stage::Confirmed, &no_op, None, TOKEN),
+            Decision::Nothing,
+            "a branch can still take the payment"
+        );
+        assert_eq!(decided(Stage::Final, &no_op, None, TOKEN), Decision::Cancel { gas_cost_wei: COST });
+        let cancelled =
+            |block_hash| Some(Outcome::Cancelled { hash: B256::ZERO, block_hash, height: 1, gas_cost_wei: COST });
+        assert_eq!(decided(Stage::Final, &no_op, cancelled(BLOCK), TOKEN), Decision::Nothing);
+        let left = decided(Stage::Reorged, &no_op, cancelled(BLOCK), TOKEN);
+        assert!(matches!(left, Decision::HaltOnly { .. }), "its money was released: {left:?}");
+    }
+}
+
+#[test]
+fn a_number_that_was_given_up_and_is_ours_after_all_is_for_people() {
+    let given_up = || Some(Outcome::Displaced { height: 1, by: Vec::new() });
+    let coin = inclusion(true, &[]);
+    for stage in [Stage::Confirmed, Stage::Final] {
+        let decision = decided(stage, &coin, given_up(), Address::ZERO);
+        assert!(matches!(decision, Decision::HaltOnly { .. }), "{decision:?}");
+    }
+    assert_eq!(decided(Stage::Reorged, &coin, given_up(), Address::ZERO), Decision::Nothing);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Scenarios, by topic.
 
+mod cancels;
 mod crashes;
+mod displaced;
 mod door;
 mod leaders;
 mod metrics;
 mod outcomes;
 mod payments;
 mod reorgs;
+mod replacements;
 mod review;
 mod seeds;
 mod sending;

@@ -1,0 +1,172 @@
+//! Rule 4: a number that somebody else's transaction took. Given up only when two providers prove at a final block that
+//! it is used, and that no attempt of ours exists anywhere; otherwise it stays an operator's case.
+
+use std::collections::BTreeSet;
+
+use causeway_chains::{Chain, Reply, Testimony};
+use causeway_domain::{B256, lane::LaneId};
+use causeway_state::{
+    commit::{Done, commit},
+    displace::{Case, DisplaceError},
+    lane::{Gate, Signed, Transaction},
+    message::{ParcelMessage, request_queue},
+    parcel::Parcel,
+    tracker::HeaderRow,
+};
+use causeway_store::Key;
+
+use crate::{Post, TrackError, Tracker, lead::Lead};
+
+/// Providers that must say the same.
+const WITNESSES: usize = 2;
+/// Rows of one read: a number and as many attempts as any cap allows.
+const ROWS_PER_READ: usize = 60;
+
+impl Tracker {
+    /// Gives a number up if that is proven, and has its parcels accepted once more.
+    pub(crate) async fn displace(
+        &self,
+        chain: &dyn Chain,
+        lead: &Lead,
+        lane: &LaneId,
+        number: u64,
+    ) -> Result<(), TrackError> {
+        let rows = self.store.query(&Transaction::query_from(lane, number, ROWS_PER_READ)).await?.items;
+        let Some(signed) = Signed::read(&rows)?.into_iter().find(|signed| signed.transaction.number == number) else {
+            return Ok(());
+        };
+        let (height, since) = (lead.head.finalized, signed.transaction.since);
+        if signed.attempts.len() != signed.transaction.attempts as usize || since == 0 || height <= since {
+            return Ok(());
+        }
+        let row = self.store.get(&HeaderRow::key(&lane.network, height)).await?;
+        let Some(header) = row.map(|row| row.parse::<HeaderRow>()).transpose()? else { return Ok(()) };
+        let hashes: Vec<B256> = signed.attempts.iter().map(|attempt| attempt.hash).collect();
+        // A number that was used before it was signed is no stranger's: the rows are not all there (a restored table).
+        let before = chain.testify(since, Some(lane.address), &[]).await;
+        let after = chain.testify(height, Some(lane.address), &hashes).await;
+        match proof(number, header.hash, &before, &after) {
+            Proof::By(witnesses) => self.give_up(lane, &signed, height, witnesses).await,
+            Proof::None(why) => {
+                tracing::warn!(lane = %lane, number, why, "a number that is not ours stays an operator's case");
+                Ok(())
+            }
+        }
+    }
+
+    async fn give_up(
+        &self,
+        lane: &LaneId,
+        signed: &Signed,
+        height: u64,
+        witnesses: BTreeSet<String>,
+    ) -> Result<(), TrackError> {
+        let keys: Vec<Key> = signed.transaction.parcels.iter().map(|id| Parcel::key(*id)).collect();
+        let mut rows = self.store.get_many(&keys).await?;
+        rows.extend(self.store.get_many(&[Gate::key(lane)]).await?);
+        let Some(Some(gate_row)) = rows.pop() else { return Ok(()) };
+        let gate: Gate = gate_row.parse()?;
+        let mut parcels: Vec<(Parcel, u64)> = Vec::new();
+        for row in rows.iter().flatten() {
+            parcels.push((row.parse()?, row.version()));
+        }
+        let case = Case {
+            lane,
+            transaction: (&signed.transaction, signed.version),
+            parcels: &parcels,
+            gate: (&gate, gate_row.version()),
+        };
+        let (number, trace) = (signed.transaction.number, signed.transaction.trace);
+        let (writes, again) = match case.writes(height, witnesses.iter().cloned().collect(), self.clock.now_ms()) {
+            Ok(written) => written,
+            Err(DisplaceError::NotThis(why)) => {
+                tracing::warn!(lane = %lane, number, why, "a number is not given up");
+                return Ok(());
+            }
+            Err(error @ (DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_))) => {
+                return Err(TrackError::Stuck(error.to_string()));
+            }
+        };
+        match commit(&*self.store, &*self.clock, &writes).await? {
+            Done::Committed => {
+                tracing::error!(lane = %lane, number, %trace, height, ?witnesses, "given up: another's transaction took it");
+                self.publish_parcels(&again).await
+            }
+            // Somebody moved it meanwhile: the next check looks anew.
+            Done::Conflict(_) => Ok(()),
+        }
+    }
+
+    async fn publish_parcels(&self, parcels: &[Parcel]) -> Result<(), TrackError> {
+        for parcel in parcels {
+            let body = ParcelMessage { parcel: parcel.id, trace: parcel.trace };
+            let post = Post { body, group: Some(parcel.tenant.to_string()), dedup: None };
+            self.publish(request_queue(parcel.priority), vec![post]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What providers prove.
+#[derive(Debug, PartialEq, Eq)]
+enum Proof {
+    /// These, each by itself.
+    By(BTreeSet<String>),
+    /// Not enough, and why.
+    None(&'static str),
+}
+
+/// Who proves that a number was free when its transaction was signed, and is used at a final block by nothing of ours.
+fn proof(number: u64, block: B256, before: &[Reply<Testimony>], after: &[Reply<Testimony>]) -> Proof {
+    if after.iter().any(|reply| !reply.value.known.is_empty()) {
+        return Proof::None("a provider knows a transaction of ours");
+    }
+    let free = |reply: &Reply<Testimony>| reply.value.number_at.is_some_and(|next| next <= number);
+    let used = |reply: &Reply<Testimony>| {
+        reply.value.header.hash == block && reply.value.number_at.is_some_and(|next| next > number)
+    };
+    if before.iter().any(|reply| !free(reply)) {
+        return Proof::None("the number was used before it was signed");
+    }
+    let then: BTreeSet<&str> = before.iter().filter(|reply| free(reply)).map(|reply| reply.provider.as_str()).collect();
+    let now = after.iter().filter(|reply| used(reply)).map(|reply| &reply.provider);
+    let witnesses: BTreeSet<String> = now.filter(|name| then.contains(name.as_str())).cloned().collect();
+    if witnesses.len() < WITNESSES { Proof::None("fewer than two providers prove it") } else { Proof::By(witnesses) }
+}
+
+#[cfg(test)]
+mod tests {
+    use causeway_chains::Header;
+
+    use super::*;
+
+    const BLOCK: B256 = B256::repeat_byte(1);
+
+    fn says(provider: &str, next: u64, known: &[B256]) -> Reply<Testimony> {
+        let header = Header { number: 9, hash: BLOCK, parent: B256::ZERO, timestamp_s: 0 };
+        let value = Testimony { header, number_at: Some(next), known: known.to_vec() };
+        Reply { value, provider: provider.to_owned(), height: None }
+    }
+
+    #[test]
+    fn two_that_saw_it_free_and_then_used_prove_it() {
+        let (before, after) = ([says("a", 5, &[]), says("b", 4, &[])], [says("a", 6, &[]), says("b", 7, &[])]);
+        let both = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(proof(5, BLOCK, &before, &after), Proof::By(both));
+    }
+
+    #[test]
+    fn anything_less_is_an_operators_case() {
+        let free = [says("a", 5, &[]), says("b", 5, &[])];
+        let used = [says("a", 6, &[]), says("b", 6, &[])];
+        let proven = |before: &[_], after: &[_]| matches!(proof(5, BLOCK, before, after), Proof::By(_));
+        assert!(proven(&free, &used));
+        assert!(!proven(&free[..1], &used), "one cannot tell whether it was free");
+        assert!(!proven(&free, &used[..1]), "one alone says that it is used");
+        assert!(!proven(&free, &[says("a", 6, &[]), says("a", 6, &[])]), "the same provider twice");
+        assert!(!proven(&free, &[says("a", 6, &[]), says("b", 5, &[])]), "they disagree");
+        assert!(!proven(&free, &[says("a", 6, &[]), says("b", 6, &[BLOCK])]), "ours is known somewhere");
+        assert!(!proven(&[says("a", 5, &[]), says("b", 6, &[])], &used), "it was used before it was signed");
+        assert!(!matches!(proof(5, B256::ZERO, &free, &used), Proof::By(_)), "on another branch");
+    }
+}

@@ -1,0 +1,110 @@
+//! What a number that may need another attempt gets. Pure: rows and fees in, a plan out.
+
+use causeway_domain::{
+    Network,
+    clock::Millis,
+    fees::{FeeHistory, Fees, is_enough, price, replacement},
+    lane::LaneGate,
+    parcel::ParcelState,
+};
+use causeway_state::{
+    lane::{Attempt, AttemptKind, Gate, Signed},
+    message::SignReason,
+    parcel::Parcel,
+};
+
+/// A price that should do and does not for so many times the usual patience is raised all the same: what nodes say of
+/// recent fees is not all there is.
+const PATIENCE: u64 = 4;
+
+/// What a number gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: a block has it, or nobody asks for it any more.
+    Nothing,
+    /// The bytes it has, once more.
+    Again,
+    /// Another attempt.
+    Sign {
+        /// What it is to do.
+        kind: AttemptKind,
+        /// Its price.
+        fees: Fees,
+    },
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Why somebody asked.
+    pub reason: SignReason,
+    /// The lane's gate.
+    pub gate: &'a Gate,
+    /// The number with its attempts.
+    pub signed: &'a Signed,
+    /// Its parcels.
+    pub parcels: &'a [(Parcel, u64)],
+    /// Recent fees, if a node told them.
+    pub history: Option<&'a FeeHistory>,
+    /// The network's rules.
+    pub network: &'a Network,
+    /// Now.
+    pub now: Millis,
+}
+
+impl Case<'_> {
+    /// Decides.
+    pub fn plan(&self) -> Plan {
+        let transaction = &self.signed.transaction;
+        let open = |(parcel, _): &(Parcel, u64)| {
+            parcel.state == ParcelState::Assigned && parcel.number == Some(transaction.number)
+        };
+        let Some(latest) = self.signed.latest() else { return Plan::Nothing };
+        if transaction.outcome.is_some() || transaction.number < self.gate.consumed {
+            return Plan::Nothing;
+        }
+        // What was told as paid once is sent again as it was, and nothing is signed while people look (rule 5).
+        if transaction.reopened > 0 || !self.parcels.iter().all(open) || self.is_peoples() {
+            return Plan::Again;
+        }
+        let wished = !self.parcels.is_empty() && self.parcels.iter().all(|(parcel, _)| parcel.cancel.is_some());
+        match (latest.kind, self.reason) {
+            (AttemptKind::Payment, SignReason::Stuck | SignReason::Cancel) if wished => {
+                self.raised(latest, AttemptKind::Cancel)
+            }
+            (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Cancel) => Plan::Nothing,
+            (kind, SignReason::Stuck) if self.should_be_raised(latest) => self.raised(latest, kind),
+            (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Stuck) => Plan::Again,
+        }
+    }
+
+    /// Whether the lane has halted, and not because of this number alone, which a no-op can take out of the way.
+    fn is_peoples(&self) -> bool {
+        match &self.gate.gate {
+            LaneGate::Open | LaneGate::Waiting { .. } => false,
+            LaneGate::Halted { limit, .. } => {
+                *limit != self.signed.transaction.number || self.reason != SignReason::Cancel
+            }
+        }
+    }
+
+    /// Whether the price is what keeps it from a block, as far as anybody can tell.
+    fn should_be_raised(&self, latest: &Attempt) -> bool {
+        let Some(history) = self.history else { return false };
+        let priority = self.signed.transaction.priority;
+        let waits_since = latest.signed_at.max(self.gate.progress_at);
+        let long = PATIENCE * self.network.stuck_after_ms(priority);
+        let lowest = self.signed.transaction.number == self.gate.consumed;
+        !is_enough(latest.fees, history, self.network, priority) || (lowest && self.now >= waits_since + long)
+    }
+
+    /// Where a cap stands in the way, the bytes that are there go again.
+    fn raised(&self, latest: &Attempt, kind: AttemptKind) -> Plan {
+        let market = self.history.map(|history| price(history, self.network, self.signed.transaction.priority));
+        let fees = market.and_then(Result::ok).and_then(|market| replacement(latest.fees, market, self.network).ok());
+        fees.map_or(Plan::Again, |fees| Plan::Sign { kind, fees })
+    }
+}
+
+#[cfg(test)]
+mod tests;

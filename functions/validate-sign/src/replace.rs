@@ -1,0 +1,365 @@
+//! Numbers that need another attempt: a higher price for what no block takes, a no-op for what is to be cancelled.
+//!
+//! Invariants: an attempt is stored with its hash before anybody may send it (rule 2), all attempts of a number stay on
+//! record, and any of them may win. Whatever goes wrong here is asked for again: of what is stuck the lane's rows tell,
+//! of what is to be cancelled the parcel's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use causeway_chains::transaction::{Payment, Sealed};
+use causeway_domain::{
+    Network, U256,
+    fees::FeeHistory,
+    lane::{LaneGate, LaneId},
+};
+use causeway_queue::{Message, QueueName};
+use causeway_runtime::batch::{Failed, Received};
+use causeway_state::{
+    commit::{CommitError, Done, commit},
+    lane::{Attempt, AttemptKind, Gate, NUMBERS_PER_PARTITION, Signed, Transaction},
+    message::{SignReason, SignRequest, queues},
+    parcel::{MoveError, Parcel},
+    tables::WALLETS,
+    tracker::Watch,
+    wallet::{Scope, Treasury},
+};
+use causeway_store::{Conflict, Item, Key, RowError, StoreError, Write};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::{
+    Signer,
+    plan::{Case, Plan},
+};
+
+/// Numbers that are looked at from the lowest that was asked for: what is stuck holds up all behind it.
+const NUMBERS_MAX: usize = 10;
+/// Rows of one read: ten numbers with as many attempts as any cap allows.
+const ROWS_PER_READ: usize = 500;
+/// Gas of a plain payment of nothing to oneself.
+const NO_OP_GAS: u64 = 21_000;
+/// Rounds of looking anew after somebody else changed a row.
+const ROUNDS_MAX: u32 = 4;
+/// Rounds of writing the same signatures beside a gate that others move.
+const GATE_ROUNDS_MAX: u32 = 10;
+/// Signatures asked for side by side.
+const SIGNATURES_AT_ONCE: usize = 10;
+/// Position of the gate in a commit of attempts.
+const GATE_AT: usize = 0;
+
+/// Why a lane's numbers got nothing now; it is asked for again.
+#[derive(Debug, thiserror::Error)]
+enum ReplaceError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Row(#[from] RowError),
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error("the lane's key does not sign")]
+    Keys(#[from] causeway_keys::KeyError),
+    #[error("its rows never held still")]
+    Busy,
+    #[error("the network is not enabled, or the lane has no treasury")]
+    Unknown,
+}
+
+/// A number that gets another attempt.
+#[derive(Debug)]
+struct Resigned {
+    signed: Signed,
+    parcels: Vec<(Parcel, u64)>,
+    kind: AttemptKind,
+    payment: Payment,
+    sealed: Sealed,
+}
+
+/// How writing them ended.
+enum Written {
+    /// They are on record; the gate as it is now.
+    Done(Gate),
+    /// A switch is thrown: nothing is signed, and what is there waits as well.
+    Blocked,
+    /// Rows moved: look again.
+    Changed,
+}
+
+/// What one look decided.
+#[derive(Debug, Default)]
+struct Look {
+    /// The lowest number whose bytes are to go out (again).
+    lowest: Option<u64>,
+    sign: Vec<(Signed, Vec<(Parcel, u64)>, AttemptKind, Payment)>,
+}
+
+impl Signer {
+    /// Works off sign requests; answers the messages that must come again.
+    pub async fn replace(&self, messages: Vec<Received>) -> Failed {
+        let mut failed = Failed::new();
+        let mut lanes: BTreeMap<LaneId, BTreeMap<u64, SignReason>> = BTreeMap::new();
+        for message in messages {
+            match serde_json::from_str::<SignRequest>(&message.body) {
+                Ok(asked) => {
+                    let numbers = lanes.entry(asked.lane).or_default();
+                    let reason = numbers.entry(asked.number).or_insert(asked.reason);
+                    *reason = asked.reason.min(*reason);
+                }
+                Err(error) => {
+                    let reason = format!("the message is not a sign request: {error}");
+                    if !self.bury_request(&message, &reason).await {
+                        failed.push(message.message_id);
+                    }
+                }
+            }
+        }
+        for (lane, numbers) in lanes {
+            if let Err(error) = self.replace_numbers(&lane, &numbers).await {
+                tracing::warn!(lane = %lane, error = %error, "no other attempts now; they are asked for again");
+            }
+        }
+        failed
+    }
+
+    async fn replace_numbers(&self, lane: &LaneId, asked: &BTreeMap<u64, SignReason>) -> Result<(), ReplaceError> {
+        let network = self.networks.get(lane.network.as_str()).ok_or(ReplaceError::Unknown)?;
+        let chain = self.chains.get(&lane.network).cloned().ok_or(ReplaceError::Unknown)?;
+        let treasury = self.treasury(lane).await.map_err(|_| ReplaceError::Unknown)?;
+        let history = self.fees(network, &*chain).await;
+        for _ in 0..ROUNDS_MAX {
+            let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
+            let (gate, version) = (row.parse::<Gate>()?, row.version());
+            let look = self.look(lane, network, asked, &gate, history.as_ref().map(|priced| &priced.history)).await?;
+            let Some(lowest) = look.lowest else { return Ok(()) };
+            let treasury = &treasury;
+            let signs = look.sign.into_iter().map(|(signed, parcels, kind, payment)| async move {
+                let sealed = self.seal(treasury, &payment).await?;
+                Ok::<_, ReplaceError>(Resigned { signed, parcels, kind, payment, sealed })
+            });
+            let signs: Vec<_> = signs.collect();
+            let all: Vec<Resigned> = stream::iter(signs).buffered(SIGNATURES_AT_ONCE).try_collect().await?;
+            match self.write_attempts(lane, treasury, &all, (gate, version), lowest).await? {
+                Written::Done(gate) => {
+                    self.publish_lane(lane, &format!("{}:{}", gate.seen, gate.publications)).await;
+                    return Ok(());
+                }
+                Written::Blocked => return Ok(()),
+                Written::Changed => {}
+            }
+        }
+        Err(ReplaceError::Busy)
+    }
+
+    /// Reads the numbers and decides for each.
+    async fn look(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        asked: &BTreeMap<u64, SignReason>,
+        gate: &Gate,
+        history: Option<&FeeHistory>,
+    ) -> Result<Look, ReplaceError> {
+        let mut look = Look::default();
+        for (signed, reason) in self.numbers(lane, asked, gate).await? {
+            let parcels = self.parcels(&signed.transaction).await?;
+            let (parcels_now, now) = (&parcels, self.clock.now_ms());
+            let plan = Case { reason, gate, signed: &signed, parcels: parcels_now, history, network, now }.plan();
+            let number = signed.transaction.number;
+            match plan {
+                Plan::Nothing => continue,
+                Plan::Again => {}
+                Plan::Sign { kind, fees } => {
+                    let payment = payment(lane, network, &signed.transaction, kind, fees);
+                    look.sign.push((signed, parcels, kind, payment));
+                }
+            }
+            look.lowest = Some(look.lowest.map_or(number, |lowest: u64| lowest.min(number)));
+        }
+        Ok(look)
+    }
+
+    /// The numbers that were asked for, and behind a stuck one those that nodes have too.
+    async fn numbers(
+        &self,
+        lane: &LaneId,
+        asked: &BTreeMap<u64, SignReason>,
+        gate: &Gate,
+    ) -> Result<Vec<(Signed, SignReason)>, ReplaceError> {
+        let mut wanted: BTreeMap<u64, SignReason> = asked.clone();
+        if let Some((first, _)) = asked.iter().find(|(_, reason)| **reason == SignReason::Stuck) {
+            (first + 1..gate.seen).take(NUMBERS_MAX - 1).for_each(|number| {
+                wanted.entry(number).or_insert(SignReason::Stuck);
+            });
+        }
+        let partitions: BTreeSet<u64> = wanted.keys().map(|number| number / NUMBERS_PER_PARTITION).collect();
+        let mut found = Vec::new();
+        for partition in partitions {
+            let end = (partition + 1) * NUMBERS_PER_PARTITION;
+            let mut of_partition = wanted.range(partition * NUMBERS_PER_PARTITION..end);
+            let Some((first, _)) = of_partition.next() else { continue };
+            let rows = self.store.query(&Transaction::query_from(lane, *first, ROWS_PER_READ)).await?.items;
+            for signed in Signed::read(&rows)? {
+                let Some(reason) = wanted.get(&signed.transaction.number) else { continue };
+                // The last one's attempts may lie behind the end of the read.
+                if signed.attempts.len() == signed.transaction.attempts as usize {
+                    found.push((signed, *reason));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn parcels(&self, transaction: &Transaction) -> Result<Vec<(Parcel, u64)>, ReplaceError> {
+        let keys: Vec<Key> = transaction.parcels.iter().map(|id| Parcel::key(*id)).collect();
+        let rows = self.store.get_many(&keys).await?;
+        rows.into_iter().flatten().map(|row| Ok((row.parse()?, row.version()))).collect()
+    }
+
+    /// Commits attempts and gate at once.
+    async fn write_attempts(
+        &self,
+        lane: &LaneId,
+        treasury: &Treasury,
+        all: &[Resigned],
+        (mut gate, mut version): (Gate, u64),
+        lowest: u64,
+    ) -> Result<Written, ReplaceError> {
+        for _ in 0..GATE_ROUNDS_MAX {
+            let now = self.clock.now_ms();
+            let back = set_back(&gate, lowest, all, now);
+            let mut writes = vec![back.put(lane, version)?];
+            if all.iter().any(|one| one.kind == AttemptKind::Payment) {
+                // Rule 12; what cancels may be signed under any block, since it stops money.
+                let scopes = Scope::of_payment(&treasury.tenant, lane);
+                writes.extend(scopes.iter().map(|scope| scope.open(self.clock.random())));
+            }
+            for one in all {
+                writes.extend(one.writes(lane, now)?);
+            }
+            match commit(&*self.store, &*self.clock, &writes).await? {
+                Done::Committed => {
+                    all.iter().for_each(|one| one.tell(lane));
+                    return Ok(Written::Done(back));
+                }
+                Done::Conflict(conflicts) => match only_gate(&conflicts)? {
+                    // A sender or the tracker moved it on; the signatures are still the right ones.
+                    Some((moved, at)) if moved.gate == gate.gate && moved.consumed <= lowest => {
+                        (gate, version) = (moved, at);
+                    }
+                    Some(_) => return Ok(Written::Changed),
+                    None if blocked(&writes, &conflicts) => return Ok(Written::Blocked),
+                    None => return Ok(Written::Changed),
+                },
+            }
+        }
+        Err(ReplaceError::Busy)
+    }
+
+    async fn bury_request(&self, message: &Received, reason: &str) -> bool {
+        let dead = Message {
+            group: message.group.clone().or_else(|| Some("poison".to_owned())),
+            dedup: Some(message.message_id.clone()),
+            ..crate::settle_early::dead(&message.body, reason, &message.message_id)
+        };
+        match self.queue.publish(QueueName(queues::SIGN_REQUESTS_DEAD), &[dead]).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(error = %error, "a dead letter is not published");
+                false
+            }
+        }
+    }
+}
+
+impl Resigned {
+    /// Rule 2's writes of one number: counted, stored, watched, and told to its parcels.
+    fn writes(&self, lane: &LaneId, now: u64) -> Result<Vec<Write>, ReplaceError> {
+        let transaction = &self.signed.transaction;
+        let (number, index, hash) = (transaction.number, transaction.attempts, self.sealed.hash);
+        let next = Transaction { attempts: index + 1, ..transaction.clone() };
+        let (raw, fees) = (self.sealed.raw.clone(), self.payment.fees);
+        let attempt = Attempt { number, index, kind: self.kind, hash, raw, fees, signed_at: now };
+        let watch = Watch {
+            hash,
+            lane: lane.clone(),
+            number,
+            attempt: index,
+            cancel: self.kind == AttemptKind::Cancel,
+            trace: transaction.trace,
+            height: None,
+            block_hash: None,
+        };
+        let mut writes = vec![
+            next.put(lane, self.signed.version)?,
+            Write::create(Attempt::key(lane, number, index), Item::from_fields(&attempt)?),
+            Write::create(Watch::key(&lane.network, hash), Item::from_fields(&watch)?),
+        ];
+        for (parcel, version) in &self.parcels {
+            let told = parcel.resigned(hash, now);
+            // The wish is carried out: the sweep need not look after it any more.
+            let due_at = if self.kind == AttemptKind::Cancel { None } else { told.due_at };
+            writes.push(parcel.noted(*version, &Parcel { due_at, ..told })?);
+        }
+        Ok(writes)
+    }
+
+    fn tell(&self, lane: &LaneId) {
+        let (number, attempt, hash) = (self.payment.number, self.signed.transaction.attempts, self.sealed.hash);
+        let (kind, fees, trace) = (self.kind, self.payment.fees, self.signed.transaction.trace);
+        tracing::info!(lane = %lane, number, attempt, %hash, ?kind, ?fees, %trace, "another attempt");
+    }
+}
+
+/// What another attempt of a number signs.
+fn payment(
+    lane: &LaneId,
+    network: &Network,
+    transaction: &Transaction,
+    kind: AttemptKind,
+    fees: causeway_domain::fees::Fees,
+) -> Payment {
+    let (chain_id, number, intent) = (network.chain_id, transaction.number, &transaction.intent);
+    match kind {
+        AttemptKind::Payment => Payment {
+            chain_id,
+            number,
+            to: intent.to,
+            value: intent.value,
+            data: intent.data.clone(),
+            gas_limit: intent.gas_limit,
+            fees,
+        },
+        AttemptKind::Cancel => Payment {
+            chain_id,
+            number,
+            to: lane.address,
+            value: U256::ZERO,
+            data: causeway_domain::Bytes::new(),
+            gas_limit: NO_OP_GAS,
+            fees,
+        },
+    }
+}
+
+/// The gate with the numbers from `lowest` on to be sent (again). What the lane waited for was about other bytes, and so
+/// was a halt at a number that now has a no-op.
+fn set_back(gate: &Gate, lowest: u64, signed: &[Resigned], now: u64) -> Gate {
+    let taken_back = |number: u64| signed.iter().any(|one| one.payment.number == number);
+    let open = match &gate.gate {
+        LaneGate::Open | LaneGate::Waiting { .. } => LaneGate::Open,
+        LaneGate::Halted { limit, .. } if taken_back(*limit) => LaneGate::Open,
+        LaneGate::Halted { .. } => gate.gate.clone(),
+    };
+    Gate { gate: open, replaced_at: now, tries: 0, ..gate.sent_again_from(lowest, now) }
+}
+
+/// Where nothing but the gate moved: what it is now.
+fn only_gate(conflicts: &[Conflict]) -> Result<Option<(Gate, u64)>, ReplaceError> {
+    let [Conflict { index, current: Some(current) }] = conflicts else { return Ok(None) };
+    if *index == GATE_AT { Ok(Some((current.parse()?, current.version()))) } else { Ok(None) }
+}
+
+fn blocked(writes: &[Write], conflicts: &[Conflict]) -> bool {
+    let of_switch = |conflict: &Conflict| writes.get(conflict.index).is_some_and(|write| write.key().table == WALLETS);
+    conflicts.iter().any(of_switch)
+}

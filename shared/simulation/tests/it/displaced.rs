@@ -1,0 +1,126 @@
+//! Rule 4: a number that somebody else's transaction took. Paid under another number only where that is proven.
+
+use alloy_primitives::{Address, U256};
+use axum::http::{Method, StatusCode};
+use causeway_chains::model::Provider;
+use causeway_domain::parcel::ParcelState;
+use causeway_simulation::{Setup, World, api::recipient};
+use causeway_state::{lane::Outcome, message::queues};
+
+/// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
+fn taken(setup: Setup) -> (World, String) {
+    let mut world = World::new(setup);
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    world.held.insert(queues::TRANSACTIONS);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(2_000);
+    assert_eq!(world.parcel(&id).number, Some(1));
+    stranger(&mut world, 1);
+    world.held.clear();
+    (world, id)
+}
+
+/// Somebody else uses a number of acme's lane. The books know nothing of what that costs, so it is paid in again.
+fn stranger(world: &mut World, number: u64) {
+    let treasury = world.lane("acme").address;
+    let before = world.on_chain(treasury, Address::ZERO);
+    world.chain.foreign(treasury, number).expect("free");
+    world.pass(2_000);
+    world.chain.credit(treasury, None, before - world.on_chain(treasury, Address::ZERO));
+}
+
+fn two() -> Setup {
+    Setup { providers: 2, ..Setup::default() }
+}
+
+fn got(world: &World) -> U256 {
+    world.on_chain(recipient("rosa"), Address::ZERO)
+}
+
+#[test]
+fn what_two_providers_prove_at_a_final_block_is_paid_once_under_another_number() {
+    let (mut world, id) = taken(two());
+    let behind = world.withdraw("ETH", "2", recipient("karl"));
+    world.finish();
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.displaced), (ParcelState::Confirmed, 1));
+    assert!(parcel.number > Some(1));
+    assert_eq!(got(&world), parcel.total().to_u256());
+    assert_eq!(world.parcel(&behind).state, ParcelState::Confirmed);
+    assert!(!world.has_halted(), "the lane goes on");
+    let outcome = world.lane_view("acme").expect("begun").transactions[1].0.outcome.clone();
+    let Some(Outcome::Displaced { by, height }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(by.len(), 2, "who proved it: {by:?}");
+    assert!(height > 0);
+}
+
+#[test]
+fn one_provider_proves_nothing() {
+    let (mut world, id) = taken(Setup::default());
+    world.pass(600_000);
+    assert!(world.has_halted());
+    assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "an operator's case, its money held");
+    assert_eq!(got(&world), U256::ZERO);
+}
+
+#[test]
+fn two_of_which_one_is_silent_or_behind_prove_nothing() {
+    for view in [Provider { down: true, ..Provider::default() }, Provider { lag: 1_000, ..Provider::default() }] {
+        let (mut world, id) = taken(two());
+        world.chain.set_provider(1, view);
+        world.pass(400_000);
+        assert_eq!(world.parcel(&id).state, ParcelState::Assigned);
+        world.chain.set_provider(1, Provider::default());
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+        assert_eq!(got(&world), world.parcel(&id).total().to_u256());
+    }
+}
+
+#[test]
+fn a_number_that_was_used_before_it_was_signed_is_for_people() {
+    let mut world = World::new(two());
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    // What a restored table looks like: the chain is ahead of the rows.
+    world.chain.foreign(world.lane("acme").address, 1).expect("free");
+    world.pass(5_000);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(600_000);
+    assert!(world.has_halted());
+    assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "the transaction that took it may have paid the same");
+    assert_eq!(got(&world), U256::ZERO);
+}
+
+#[test]
+fn what_is_to_be_cancelled_is_not_signed_again() {
+    let (mut world, id) = taken(two());
+    let path = format!("/withdrawal/cancel/{id}");
+    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Cancelled);
+    assert_eq!(got(&world), U256::ZERO);
+    assert_eq!(world.money("acme", "ETH").held, 0);
+}
+
+#[test]
+fn several_in_a_row_are_each_given_up_once() {
+    let mut world = World::new(two());
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    world.held.insert(queues::TRANSACTIONS);
+    let ids: Vec<String> = (0..4).map(|n| world.withdraw("ETH", "1", recipient(&format!("{n}")))).collect();
+    world.pass(2_000);
+    for number in 1..=3 {
+        stranger(&mut world, number);
+    }
+    world.held.clear();
+    world.finish();
+    for (id, n) in ids.iter().zip(0..) {
+        assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
+        let paid = world.on_chain(recipient(&format!("{n}")), Address::ZERO);
+        assert_eq!(paid, world.parcel(id).total().to_u256());
+    }
+}

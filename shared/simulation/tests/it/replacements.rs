@@ -1,0 +1,174 @@
+//! Numbers that no block takes: more is offered, or the same bytes go again, and any attempt may win.
+
+use alloy_primitives::{Address, B256};
+use causeway_chains::model::Provider;
+use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
+use causeway_simulation::{Setup, World, api::recipient};
+use causeway_state::{
+    lane::{Attempt, AttemptKind},
+    message::queues,
+    wallet::Scope,
+};
+
+const GWEI: u128 = 1_000_000_000;
+
+/// Withdrawals that nodes have and that no block takes, since the base fee has risen above what they offer.
+fn stuck(setup: Setup, base_fee_wei: u128) -> (World, Vec<String>) {
+    let mut world = World::new(setup);
+    world.next_block_at = None;
+    let ids = (0..3).map(|n| world.withdraw("ETH", "1", recipient(&format!("{n}")))).collect();
+    world.pass(2_000);
+    assert_eq!(world.chain.pooled().len(), 3, "nodes have them");
+    world.chain.set_base_fee(base_fee_wei);
+    world.next_block_at = Some(world.clock.now_ms());
+    (world, ids)
+}
+
+fn attempts(world: &World, number: u64) -> Vec<Attempt> {
+    let rows = world.clock.run(causeway_store::Store::query(&world.rows, &Attempt::query(&world.lane("acme"), number)));
+    rows.expect("memory does not fail").items.iter().map(|row| row.parse().expect("an attempt")).collect()
+}
+
+/// The number of a withdrawal: side by side they get theirs in no order.
+fn number(world: &World, id: &str) -> u64 {
+    world.parcel(id).number.expect("signed")
+}
+
+fn is_paid(world: &World, id: &str) {
+    assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
+    let to = world.parcel(id).transfers[0].to;
+    assert_eq!(world.on_chain(to, Address::ZERO), world.parcel(id).total().to_u256());
+}
+
+#[test]
+fn what_no_block_takes_offers_more_until_one_does() {
+    let (mut world, ids) = stuck(Setup::default(), 10 * GWEI);
+    world.finish();
+    for id in &ids {
+        is_paid(&world, id);
+        let attempts = attempts(&world, number(&world, id));
+        assert_eq!(attempts.len(), 2, "it was raised once, to the market: {attempts:?}");
+        assert!(attempts[1].fees.max_fee_wei >= 20 * GWEI);
+        assert_eq!(world.parcel(id).settled.expect("settled").hash, attempts[1].hash);
+        assert_eq!(world.status(id).text("transactionHash"), attempts[1].hash.to_string());
+    }
+}
+
+#[test]
+fn the_urgent_are_raised_sooner() {
+    let mut raised_after = Vec::new();
+    for priority in ["high", "normal", "low"] {
+        let mut world = World::new(Setup::default());
+        world.next_block_at = None;
+        world.transfer("key", "ETH", "1", recipient("rosa"), priority);
+        world.pass(2_000);
+        world.chain.set_base_fee(10 * GWEI);
+        world.next_block_at = Some(world.clock.now_ms());
+        let start = world.clock.now_ms();
+        world.until("a second attempt", |world| attempts(world, 0).len() == 2);
+        raised_after.push((world.clock.now_ms() - start) / 1_000);
+        world.finish();
+    }
+    assert!(raised_after.is_sorted() && raised_after[0] < raised_after[1] && raised_after[1] < raised_after[2]);
+}
+
+#[test]
+fn what_nodes_forgot_goes_again_as_it_was() {
+    let (mut world, ids) = stuck(Setup::default(), GWEI);
+    world.next_block_at = None;
+    for waiting in world.chain.pooled() {
+        assert!(world.chain.drop_from_pool(waiting.hash));
+    }
+    world.pass(1_000);
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    for id in &ids {
+        is_paid(&world, id);
+        assert_eq!(attempts(&world, number(&world, id)).len(), 1, "no number is raised without need");
+    }
+}
+
+#[test]
+fn an_older_attempt_that_wins_is_found_by_its_hash() {
+    let (mut world, ids) = stuck(Setup::default(), 10 * GWEI);
+    // Nodes say yes to what is raised, and lose it: their pools keep the older ones.
+    world.chain.set_provider(0, Provider { loses: true, ..Provider::default() });
+    world.until("other attempts", |world| (0..3).all(|number| attempts(world, number).len() == 2));
+    world.pass(2_000);
+    world.next_block_at = None;
+    world.chain.set_provider(0, Provider::default());
+    world.chain.set_base_fee(GWEI);
+    let old: Vec<B256> = (0..3).map(|number| attempts(&world, number)[0].hash).collect();
+    let old_of = |world: &World, id: &str| old[usize::try_from(number(world, id)).expect("small")];
+    world.chain.mine_only(&old);
+    world.pass(1_000);
+    let told = world.status(&ids[0]);
+    assert_eq!(told.text("transactionHash"), old_of(&world, &ids[0]).to_string(), "the one that a block holds");
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    for id in &ids {
+        is_paid(&world, id);
+        assert_eq!(world.parcel(id).settled.expect("settled").hash, old_of(&world, id));
+    }
+}
+
+#[test]
+fn a_cap_ends_what_is_offered_and_the_same_bytes_go_on() {
+    let (mut world, ids) = stuck(Setup { fee_cap_wei: 5_000_000_000, ..Setup::default() }, 10 * GWEI);
+    world.pass(300_000);
+    let under = |fees: Fees| fees.max_fee_wei <= 5 * GWEI;
+    assert!((0..3).all(|number| attempts(&world, number).iter().all(|attempt| under(attempt.fees))));
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Assigned), "nothing has failed");
+    let handed = world.chain.handed().len();
+    world.pass(60_000);
+    assert!(world.chain.handed().len() > handed, "it is handed to nodes again");
+    world.chain.set_base_fee(GWEI);
+    world.finish();
+    ids.iter().for_each(|id| is_paid(&world, id));
+}
+
+#[test]
+fn a_signer_killed_anywhere_in_a_raise_leaves_one_payment() {
+    let mut killed = 0;
+    for polls in 1..40 {
+        let (mut world, ids) = stuck(Setup { seed: polls, ..Setup::default() }, 10 * GWEI);
+        world.held.insert(queues::SIGN_REQUESTS);
+        world.pass(15_000);
+        world.crossing.set(true);
+        killed += u32::from(world.deliver_and_kill(queues::SIGN_REQUESTS, polls) == Some(true));
+        world.crossing.set(false);
+        world.held.clear();
+        world.finish();
+        ids.iter().for_each(|id| is_paid(&world, id));
+    }
+    assert!(killed > 10, "the signer was killed {killed} times");
+}
+
+#[test]
+fn what_people_hold_back_is_not_raised() {
+    let (mut world, ids) = stuck(Setup::default(), 10 * GWEI);
+    let lane = Scope::Lane(world.lane("acme"));
+    world.set_switch(&lane, true);
+    world.pass(60_000);
+    assert!((0..3).all(|number| attempts(&world, number).len() == 1));
+    world.set_switch(&lane, false);
+    world.finish();
+    ids.iter().for_each(|id| is_paid(&world, id));
+    assert!((0..3).all(|number| attempts(&world, number).iter().all(|attempt| attempt.kind == AttemptKind::Payment)));
+}
+
+#[test]
+fn a_pause_holds_back_what_no_node_has_and_lets_it_go_afterwards() {
+    let mut world = World::new(Setup::default());
+    world.held.insert(queues::TRANSACTIONS);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(1_000);
+    let lane = Scope::Lane(world.lane("acme"));
+    world.set_switch(&lane, true);
+    world.held.clear();
+    world.pass(60_000);
+    assert_eq!(world.chain.handed().len(), 0, "signed, and not sent");
+    world.set_switch(&lane, false);
+    world.finish();
+    is_paid(&world, &id);
+}

@@ -1,0 +1,104 @@
+//! Rule 4: a number that somebody else's transaction took, proven at a final block. Its parcels are accepted once more.
+
+use causeway_domain::{
+    clock::Millis,
+    lane::{LaneGate, LaneId},
+    parcel::ParcelState,
+};
+use causeway_store::{RowError, Write};
+
+use crate::{
+    cancel,
+    lane::{Gate, Outcome, Transaction},
+    ledger::PostingsError,
+    parcel::{MoveError, Parcel},
+};
+
+/// What is to be displaced, as it was read.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The lane.
+    pub lane: &'a LaneId,
+    /// The number's transaction, and its row's version.
+    pub transaction: (&'a Transaction, u64),
+    /// Its parcels, and their rows' versions.
+    pub parcels: &'a [(Parcel, u64)],
+    /// The lane's gate, and its row's version.
+    pub gate: (&'a Gate, u64),
+}
+
+/// Why a number cannot be given up.
+#[derive(Debug, thiserror::Error)]
+pub enum DisplaceError {
+    /// Not what this is for.
+    #[error("{0}")]
+    NotThis(String),
+    /// A move that does not exist; a fault of ours.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// A row that cannot be stored.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// Postings that do not balance; a fault of ours.
+    #[error(transparent)]
+    Postings(#[from] PostingsError),
+}
+
+impl Case<'_> {
+    /// The one commit that gives the number up: its outcome, its parcels accepted again (cancelled, where somebody
+    /// wanted that), and the lane open again if it had halted there. Answers the parcels to be published.
+    pub fn writes(
+        &self,
+        height: u64,
+        by: Vec<String>,
+        now: Millis,
+    ) -> Result<(Vec<Write>, Vec<Parcel>), DisplaceError> {
+        let (transaction, version) = self.transaction;
+        self.must_be_displaced(transaction)?;
+        let outcome = Some(Outcome::Displaced { height, by });
+        let mut writes = vec![Transaction { outcome, ..transaction.clone() }.put(self.lane, version)?];
+        let mut again = Vec::new();
+        for (parcel, version) in self.parcels {
+            if parcel.cancel.is_some() {
+                writes.extend(cancel::release(parcel, now)?);
+                writes.push(parcel.moved(*version, parcel.cancelled(None, cancel::failure(), now))?);
+            } else {
+                let next = parcel.displaced(now);
+                writes.push(parcel.moved(*version, next.clone())?);
+                again.push(next);
+            }
+        }
+        writes.push(self.gate_behind(transaction.number, now).put(self.lane, self.gate.1)?);
+        Ok((writes, again))
+    }
+
+    fn must_be_displaced(&self, transaction: &Transaction) -> Result<(), DisplaceError> {
+        let number = transaction.number;
+        let not_this = |what: String| Err(DisplaceError::NotThis(what));
+        if self.gate.0.consumed != number {
+            return not_this(format!("number {number} is not the lane's lowest that no block is known to have used"));
+        }
+        if transaction.outcome.is_some() {
+            return not_this(format!("number {number} has ended"));
+        }
+        if transaction.reopened > 0 {
+            return not_this(format!("number {number} was settled once: its parcels were told as paid"));
+        }
+        let open = |(parcel, _): &(Parcel, u64)| parcel.state == ParcelState::Assigned && parcel.number == Some(number);
+        if !self.parcels.iter().all(open) {
+            return not_this(format!("number {number} no longer has its parcels"));
+        }
+        Ok(())
+    }
+
+    fn gate_behind(&self, number: u64, now: Millis) -> Gate {
+        let gate = self.gate.0;
+        let open = match &gate.gate {
+            LaneGate::Halted { limit, .. } if *limit == number => LaneGate::Open,
+            LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
+        };
+        let seen = gate.seen.max(number + 1);
+        let publications = gate.publications + 1;
+        Gate { gate: open, seen, publications, tries: 0, moved_at: now, ..gate.consumed(number + 1, now) }
+    }
+}

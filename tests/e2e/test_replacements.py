@@ -1,0 +1,119 @@
+"""What no block takes offers more, what is not wanted any more is replaced by nothing, and a stranger's number is given up."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.chain import Chain, new_address
+from support.node import Node
+from support.tenants import Tenant
+from support.waiting import wait_until
+from support.world import World
+
+USERS_OF_NODES = ("validate-sign", "send", "status-check")
+GWEI = 10**9
+# Looks at lanes are a minute apart, and the second one must find the number final.
+LOOKS_S = 240
+
+
+@pytest.fixture
+def tenant(world: World) -> Tenant:
+    return world.tenant(ETH="3")
+
+
+def waiting(tenant: Tenant, chain: Chain, to: str, **fields: str) -> tuple[str, str]:
+    """A transfer that a node has and no block, and its hash."""
+    transfer = tenant.transfer("ETH", "1", to, **fields)
+    tx_hash = tenant.wait_told(transfer, state="broadcast")["transactionHash"]
+    chain.wait_pooled(tx_hash)
+    return transfer, tx_hash
+
+
+def replaced(tenant: Tenant, chain: Chain, transfer: str, tx_hash: str) -> str:
+    """The hash of the next attempt, once a node has it."""
+    def another() -> str | None:
+        told = tenant.told(transfer)["transactionHash"]
+        return told if told != tx_hash else None
+
+    found = wait_until("another attempt", another)
+    chain.wait_pooled(found)
+    return found
+
+
+def test_a_price_that_is_too_low_is_raised_and_paid_once(tenant: Tenant, chain: Chain, recipient: str) -> None:
+    with chain.frozen():
+        transfer, first = waiting(tenant, chain, recipient, priority="high")
+        with chain.base_fee(20 * GWEI):
+            second = replaced(tenant, chain, transfer, first)
+            assert int(chain.transaction(second)["maxFeePerGas"], 16) >= 40 * GWEI
+            assert chain.transaction(first) is None, "its pool has one transaction for a number"
+            chain.mine()
+    told = tenant.wait_confirmed(transfer)
+    assert told["transactionHash"] == second
+    assert [one["hash"] for one in chain.sent_by(tenant.treasury)] == [second]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    tenant.assert_ledger_is_chain("ETH")
+
+
+def test_a_cancel_before_the_signature_frees_the_money_at_once(world: World, tenant: Tenant, recipient: str) -> None:
+    with world.functions.untriggered("validate-sign", "transfers-normal"):
+        transfer = tenant.transfer("ETH", "1", recipient)
+        told = tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).must(200)
+        assert (told["state"], told["error"]["code"], told["cancelRequested"]) == ("cancelled", "CANCELLED", True)
+        assert tenant.account("ETH").held == 0
+    assert not tenant.lane().get("next")
+
+
+def test_a_cancel_after_the_signature_ends_as_the_chain_decides(tenant: Tenant, chain: Chain, recipient: str) -> None:
+    with chain.frozen():
+        transfer, first = waiting(tenant, chain, recipient)
+        told = tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).must(202)
+        assert (told["state"], told["cancelRequested"]) == ("broadcast", True)
+        no_op = replaced(tenant, chain, transfer, first)
+        sent = chain.transaction(no_op)
+        assert (sent["to"], int(sent["value"], 16)) == (tenant.treasury.lower(), 0)
+        chain.mine()
+        tenant.wait_told(transfer, state="included")
+        assert tenant.account("ETH").held > 0, "nothing is released before it is final"
+    told = tenant.wait_told(transfer, state="cancelled")
+    assert (told["status"], told["transactionHash"]) == ("failed", no_op)
+    assert chain.balance("ETH", recipient) == 0
+    assert tenant.account("ETH").held == 0
+    tenant.assert_ledger_is_chain("ETH")
+
+
+def test_a_transfer_in_a_block_is_not_cancelled(tenant: Tenant, chain: Chain, recipient: str) -> None:
+    with chain.frozen():
+        transfer, _ = waiting(tenant, chain, recipient)
+        chain.mine()
+        tenant.wait_told(transfer, state="included")
+        refused = tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {})
+        assert (refused.status, refused.body["code"]) == (409, "CONFLICT")
+    tenant.wait_confirmed(transfer)
+    assert tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).status == 409
+
+
+def test_a_strangers_number_is_given_up_and_paid_under_another(
+    world: World, tenant: Tenant, chain: Chain, node: Node, recipient: str
+) -> None:
+    with world.functions.endpoints([chain.url, node.url], *USERS_OF_NODES):
+        tenant.wait_confirmed(tenant.transfer("ETH", "1", new_address()))
+        with world.functions.untriggered("send", "transactions.fifo"):
+            transfer = tenant.transfer("ETH", "1", recipient)
+            tenant.wait_told(transfer, state="assigned")
+            # Two blocks after the one it was priced at, somebody else uses the key.
+            chain.mine(2)
+            chain.spend_number(tenant.treasury)
+            chain.bury()
+        told = wait_until("it is paid", lambda: paid(tenant, transfer), limit_s=LOOKS_S)
+    sent = chain.sent_by(tenant.treasury)
+    assert [int(one["nonce"], 16) for one in sent] == [0, 1, 2]
+    assert told["transactionHash"] == sent[2]["hash"]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    shown = world.operator.get(f"/admin/v1/lanes/local/{tenant.treasury}").must(200)
+    assert [one.get("outcome") for one in shown["transactions"]] == ["paid", "displaced", "paid"]
+
+
+def paid(tenant: Tenant, transfer: str) -> dict | None:
+    told = tenant.told(transfer)
+    return told if told["state"] == "confirmed" else None
