@@ -132,8 +132,11 @@ async fn one_lane_is_told_with_its_newest_twenty_transactions() {
     let numbers: Vec<_> = transactions.iter().map(|one| one["number"].as_u64().expect("a number")).collect();
     assert_eq!(numbers, (115..135).rev().collect::<Vec<_>>());
     let parcel = |number: &str| ParcelId::derived(&[number]).to_string();
-    let bumped = json!({"number": 134, "hash": hash(134, 2).to_string(), "attempts": 3, "parcels": [parcel("134")]});
-    assert_eq!(transactions[0], bumped, "of several attempts the latest is told");
+    let hashes: Vec<String> = (0..3).map(|index| hash(134, index).to_string()).collect();
+    let bumped = json!({
+        "number": 134, "hash": hashes[2], "hashes": hashes, "attempts": 3, "parcels": [parcel("134")],
+    });
+    assert_eq!(transactions[0], bumped, "of several attempts the latest is told first");
     assert_eq!((&transactions[1]["outcome"], &transactions[1]["reason"]), (&json!("reverted"), &json!("paused")));
     assert_eq!(transactions[2]["outcome"], "paid");
 }

@@ -1,7 +1,9 @@
 //! admin over ports in memory: every route, what it refuses, and what happens when two act at once.
 
 mod accounts;
+mod cancel;
 mod dead_letters;
+mod displace;
 mod lanes;
 mod money;
 mod openapi;

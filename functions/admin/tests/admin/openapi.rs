@@ -91,5 +91,5 @@ fn every_route_of_the_topology_is_documented() {
         assert!(found, "{route} is not documented");
         count += 1;
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 12);
 }

@@ -32,7 +32,7 @@ pub(crate) fn parcel(treasury: &str, state: ParcelState) -> Parcel {
 }
 
 /// A tenant with 10 TUSD, 4 of them held for a parcel in this state, and that parcel's dead letter.
-async fn held(store: &MemoryStore, state: ParcelState) -> (World, Parcel, String) {
+pub(crate) async fn held(store: &MemoryStore, state: ParcelState) -> (World, Parcel, String) {
     let world = World::over(store.clone(), Arc::new(store.clone()));
     let address = world.treasury("acme").await;
     world.credit("acme", "TUSD", "10", "k").await.ok();
@@ -52,7 +52,7 @@ fn amount(units: u128) -> causeway_domain::Amount {
     causeway_domain::Amount::new(units).expect("an amount")
 }
 
-async fn balances(world: &World) -> (String, String) {
+pub(crate) async fn balances(world: &World) -> (String, String) {
     let items = world.all("/admin/v1/accounts/acme", 100).await;
     let account = items.iter().find(|item| item["account"] == "tenant:acme" && item["symbol"] == "TUSD");
     let text = |name: &str| account.expect("the account")[name].as_str().expect("text").to_owned();

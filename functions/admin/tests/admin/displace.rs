@@ -1,0 +1,98 @@
+//! A number that an operator gives up, since another's transaction took it for good.
+
+use causeway_domain::{
+    Address, B256, Bytes, U256,
+    fees::Priority,
+    lane::{LaneGate, LaneId},
+    parcel::ParcelState,
+};
+use causeway_state::{
+    lane::{Counter, Gate, Intent, Outcome, Transaction},
+    parcel::{CancelAsked, Parcel},
+};
+use causeway_store::{Expect, Item, MemoryStore, Write};
+use serde_json::json;
+
+use crate::{
+    refund::{balances, held},
+    support::{Answer, NOW, World},
+};
+
+/// A lane halted at number 4, which was to pay a parcel.
+async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, LaneId, Parcel) {
+    let (world, parcel, _) = held(&MemoryStore::new(), ParcelState::Assigned).await;
+    let row = world.row(&Parcel::key(parcel.id)).await.expect("there");
+    let parcel = change(Parcel { number: Some(4), hash: Some(B256::repeat_byte(4)), ..parcel });
+    let (key, item) = (Parcel::key(parcel.id), parcel.item().expect("a row"));
+    world.put(Write::Put { key, item, expect: vec![Expect::Version(row.version())] }).await;
+    let lane = parcel.wallet.clone();
+    world.put(Counter::create(&lane, 6)).await;
+    let gate = Gate { seen: 5, ..Gate::new(4, NOW) }.halted("number 4 was used by somebody else", 4);
+    world.put(gate.put(&lane, 0).expect("a row")).await;
+    let transaction = Transaction {
+        number: 4,
+        parcels: vec![parcel.id],
+        intent: Intent { to: Address::ZERO, value: U256::ZERO, data: Bytes::new(), gas_limit: 21_000 },
+        attempts: 1,
+        send: None,
+        priority: Priority::Normal,
+        since: 1,
+        created_at: NOW,
+        trace: parcel.trace,
+        outcome: None,
+        reopened,
+    };
+    let item = Item::from_fields(&transaction).expect("a row");
+    world.put(Write::create(Transaction::key(&lane, 4), item)).await;
+    (world, lane, parcel)
+}
+
+async fn displace(world: &World, lane: &LaneId, number: u64) -> Answer {
+    let path = format!("/admin/v1/lanes/local/{}/displace", lane.address);
+    world.post(&path, json!({"number": number, "reason": "seen in two explorers at a final block"})).await
+}
+
+async fn stored(world: &World, parcel: &Parcel) -> Parcel {
+    world.row(&Parcel::key(parcel.id)).await.expect("there").parse().expect("a parcel")
+}
+
+#[tokio::test]
+async fn it_is_given_up_once_and_what_it_was_to_pay_is_accepted_again() {
+    let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+    let told = displace(&world, &lane, 4).await.ok();
+    assert_eq!((&told["state"], &told["consumed"]), (&json!("open"), &json!(5)));
+    let again = stored(&world, &parcel).await;
+    assert_eq!((again.state, again.number, again.displaced), (ParcelState::Accepted, None, 1));
+    assert!(again.due_at.is_some(), "the sweep publishes it");
+    assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()), "its money stays held");
+    let transaction: Transaction = world.row(&Transaction::key(&lane, 4)).await.expect("there").parse().expect("a row");
+    assert_eq!(transaction.outcome, Some(Outcome::Displaced { height: 0, by: vec!["olga".to_owned()] }));
+    assert!(world.actions().await.contains(&"lanes.displace".to_owned()));
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), (409, "CONFLICT".to_owned(), String::new()), "not halted");
+}
+
+#[tokio::test]
+async fn what_was_to_be_cancelled_is() {
+    let wish = || Some(CancelAsked { by: "alice".to_owned(), at: NOW, reason: None });
+    let (world, lane, parcel) = halted(|parcel| Parcel { cancel: wish(), ..parcel }, 0).await;
+    displace(&world, &lane, 4).await.ok();
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Cancelled);
+    assert_eq!(balances(&world).await, ("10".to_owned(), "0".to_owned()));
+}
+
+#[tokio::test]
+async fn nothing_else_is_given_up() {
+    let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+    let conflict = (409, "CONFLICT".to_owned(), "number".to_owned());
+    assert_eq!(displace(&world, &lane, 3).await.refusal(), (404, "NOT_FOUND".to_owned(), "number".to_owned()));
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned);
+    let (world, lane, _) = halted(|parcel| parcel, 1).await;
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "it was told as paid once");
+    let (world, lane, _) = halted(|parcel| Parcel { number: Some(5), ..parcel }, 0).await;
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "its parcel has another number");
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let gate: Gate = row.parse().expect("a gate");
+    let elsewhere = Gate { gate: LaneGate::Halted { reason: "a branch".to_owned(), limit: 6 }, ..gate };
+    world.put(elsewhere.put(&lane, row.version()).expect("a row")).await;
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "the lane halted elsewhere");
+}
