@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import ExitStack
 
 from support.functions import Functions
 
 from aws import AwsProxy
+from proxy import Trap
 from rpc import BROADCAST, RpcProxy
 
-# Whom it hits, and how often in proportion. A tracker comes back by its schedule only, so it dies less often.
-VICTIMS = {"intake": 4, "validate-sign": 6, "send": 6, "settle": 6, "status-check": 2}
+# Whom it hits, and how often in proportion. The tracker, which comes back by its schedule only, has cuts of its own.
+VICTIMS = {"intake": 2, "validate-sign": 3, "send": 3, "settle": 3}
+TRACKER = "status-check"
 # A call whose answer its function never hears: the function, the operation, and through which proxy it goes.
 MOMENTS = (
     ("validate-sign", "Sign", "aws"), ("validate-sign", "TransactWriteItems", "aws"),
     ("validate-sign", "eth_estimateGas", "rpc"), ("send", BROADCAST, "rpc"), ("send", BROADCAST, "rpc"),
-    ("settle", "BatchGetItem", "aws"), ("settle", "TransactWriteItems", "aws"),
-    ("status-check", "eth_getBlockReceipts", "rpc"), ("status-check", "SendMessage", "aws"),
+    ("send", "PutItem", "aws"), ("settle", "BatchGetItem", "aws"), ("settle", "TransactWriteItems", "aws"),
     ("intake", "TransactWriteItems", "aws"),
+)
+TRACKER_MOMENTS = (
+    (TRACKER, "eth_getBlockReceipts", "rpc"), (TRACKER, "eth_getBlockByNumber", "rpc"), (TRACKER, "UpdateItem", "aws"),
+    (TRACKER, "PutItem", "aws"), (TRACKER, "SendMessage", "aws"),
 )
 RECYCLED = ("intake", "validate-sign", "send", "settle")
 # So long a call of the kind that is waited for does not come: then the cut comes without it.
@@ -36,6 +42,8 @@ class Kills:
         # Processes by function.
         self.hit: Counter[str] = Counter()
         self.recycled: Counter[str] = Counter()
+        # Cuts between a call's effect and its answer.
+        self.in_calls = 0
         self._recycles = 0
 
     def at_random(self) -> str:
@@ -46,14 +54,17 @@ class Kills:
         # One that nobody has called lately has no worker: then another one's.
         return next((name for name in [chosen, *names] if self._kill(name)), "nobody")
 
-    def in_a_call(self) -> str:
+    def in_a_call(self, moments: tuple[tuple[str, str, str], ...] = MOMENTS) -> str:
         """Ends a function whose call was carried out before it hears so; says where."""
-        function, operation, way = self.dice.choice(MOMENTS)
-        proxy = self.aws if way == "aws" else self.dice.choice(self.providers)
-        with proxy.trap(operation) as trap:
+        function, operation, way = self.dice.choice(moments)
+        trap = Trap(operation)
+        with ExitStack() as stack:
+            for proxy in [self.aws] if way == "aws" else self.providers:
+                stack.enter_context(proxy.trapping(trap))
             trap.caught.wait(MOMENT_S)
             # Who of them asked is not known, so all of them go.
             if self._kill(function, everybody=trap.caught.is_set()):
+                self.in_calls += trap.caught.is_set()
                 return f"{function} in {operation}" if trap.caught.is_set() else function
         return self.at_random()
 

@@ -54,6 +54,8 @@ class Progress:
         self.say(f"waiting until {what}")
         last, since = None, time.monotonic()
         while not done():
+            if not self._thread.is_alive():
+                raise RuntimeError("nobody looks any more: the tables could not be read")
             if self._rows != last:
                 last, since = self._rows, time.monotonic()
             if time.monotonic() - since > STALLED_S:

@@ -85,7 +85,7 @@ class Answer:
     body: bytes
 
 
-@dataclass
+@dataclass(eq=False)
 class Trap:
     """The next answer to an operation is held: it was carried out, and the caller does not know it yet."""
 
@@ -144,9 +144,8 @@ class Proxy(ABC):
             self._server.server_close()
 
     @contextmanager
-    def trap(self, operation: str) -> Iterator[Trap]:
-        """Holds the next answer to an operation; it goes on its way at the end."""
-        trap = Trap(operation)
+    def trapping(self, trap: Trap) -> Iterator[Trap]:
+        """Holds the next answer that the trap is for; it goes on its way at the end."""
         with self._lock:
             self._traps.append(trap)
         try:

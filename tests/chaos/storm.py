@@ -21,7 +21,7 @@ from aws import AwsProxy
 from desk import Desk
 from evidence import gather
 from judge import judge
-from kills import Kills
+from kills import TRACKER_MOMENTS, Kills
 from load import Clients, orders
 from progress import Progress
 from proxy import Fault
@@ -37,6 +37,9 @@ BEHIND = (1, 5)
 LAG_S = (4, 12)
 PLANTED = "put here by chaos"
 REPLAY_ROUNDS = 5
+KILLS = (Event.KILL, Event.KILL_IN_A_CALL, Event.KILL_TRACKER)
+# A drop finds nothing where no lane sends just then.
+DROPS_MIN = 5
 
 
 class Storm:
@@ -85,11 +88,15 @@ class Storm:
     def act(self, event: Event) -> None:
         """Lets one event happen."""
         self._catch_up()
+        # What one event draws depends on what was there to hit; the next one must not depend on that.
+        self.dice.seed(f"{self.seed}/events/{sum(self.happened.values())}")
         match event:
             case Event.KILL:
                 what = self.kills.at_random()
             case Event.KILL_IN_A_CALL:
                 what = self.kills.in_a_call()
+            case Event.KILL_TRACKER:
+                what = self.kills.in_a_call(TRACKER_MOMENTS)
             case Event.RECYCLE:
                 what = self.kills.recycle()
             case Event.REORG:
@@ -121,6 +128,7 @@ class Storm:
         return {
             "faults of AWS and the API": by_fault(self.aws), "faults of providers": by_fault(*self.providers),
             "clients' repeats": self.clients.repeats, "workers killed": dict(self.kills.hit),
+            "of these cuts in a call": self.kills.in_calls,
             "functions recycled": dict(self.kills.recycled),
             "reorganisations": {f"{depth} deep": often for depth, often in sorted(turns.reorgs.items())},
             "of them below confirmed_at": turns.deep, "transfers reopened": self.progress.reopened,
@@ -135,12 +143,13 @@ class Storm:
         plan = planned(count)
         kinds = sum((proxy.befallen() for proxy in (self.aws, *self.providers)), Counter())
         missing = {
-            "kills": plan[Event.KILL] + plan[Event.KILL_IN_A_CALL] - sum(self.kills.hit.values()),
+            "kills": sum(plan[event] for event in KILLS) - sum(self.kills.hit.values()),
             "recycles": plan[Event.RECYCLE] - sum(self.kills.recycled.values()),
             "reorganisations": plan[Event.REORG] + plan[Event.DEEP_REORG] - sum(self.turns.reorgs.values()),
         }
         if count >= FULL:
             missing |= {fault.value: 1 - kinds[fault] for fault in Fault if fault is not Fault.NONE}
+            missing |= {"pool drops": DROPS_MIN - self.turns.drops, "transfers reopened": 1 - self.progress.reopened}
         result["missing"] = {what: number for what, number in missing.items() if number > 0}
         result["passed"] = result["passed"] and not result["missing"]
         return result

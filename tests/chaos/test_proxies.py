@@ -15,7 +15,7 @@ import pytest
 import aws
 import rpc
 from aws import API, API_PREFIX, AwsProxy
-from proxy import Fault, Proxy, Rates
+from proxy import Fault, Proxy, Rates, Trap
 from rpc import BROADCAST, RpcProxy
 
 BODY = b'{"a":1}'
@@ -145,7 +145,7 @@ def test_a_trapped_call_was_carried_out_before_its_caller_hears_so(
 ) -> None:
     heard: list[int] = []
     with aws_proxy(behind, monkeypatch) as proxy:
-        with proxy.trap("Sign") as trap:
+        with proxy.trapping(Trap("Sign")) as trap:
             caller = threading.Thread(target=lambda: heard.append(ask(proxy, "TrentService.Sign")[0]))
             caller.start()
             assert trap.caught.wait(30)

@@ -9,8 +9,8 @@ from typing import Any
 
 from support.chain import Chain
 
-# Looks for what a turn needs (something in the pool, something settled) before it goes without it.
-LOOKS = 50
+# Looks for what a turn needs (something in the pool, success told) before it goes without it.
+LOOKS = 100
 
 
 class Turns:
@@ -35,13 +35,14 @@ class Turns:
 
     def reorg(self, deep: bool) -> str:
         """A branch below the depth at which success is told, or above it and below the final one."""
+        if deep:
+            self._wait(lambda: self._told() is not None)
         confirmed_at, final_at = self.chain.network["confirmed_at"], self.chain.network["final_at"]
-        depth = self.dice.randint(confirmed_at + 1, final_at - 1) if deep else self.dice.randint(1, confirmed_at - 1)
         with self.chain.frozen():
+            least = max(confirmed_at + 1, self._told() or 0) if deep else 1
+            depth = self.dice.randint(least, final_at - 1 if deep else confirmed_at - 1)
             height = self.chain.height()
             ours = [one for at in range(height - depth + 1, height + 1) for one in self._ours_in(at)]
-            if deep:
-                self._wait_settled({one["hash"] for one in ours if int(one["blockNumber"], 16) <= height + 1 - confirmed_at})
             moved = self._moved(ours, depth)
             self.chain.reorg(depth, moved)
         self.reorgs[depth] += 1
@@ -51,24 +52,28 @@ class Turns:
 
     def drop(self) -> str:
         """A node forgets some of what waits for a block."""
+        self._wait(self._pooled)
         with self.chain.frozen():
-            pooled: list[str] = []
-            for _ in range(LOOKS):
-                if pooled := self._pooled():
-                    break
-                self.chain.pause()
+            pooled = self._pooled()
             chosen = self.dice.sample(pooled, min(len(pooled), self.dice.randint(1, 3)))
             gone = [tx_hash for tx_hash in chosen if self.chain.call("anvil_dropTransaction", tx_hash)]
         self.dropped += len(gone)
         self.drops += bool(gone)
         return f"{len(gone)} of {len(pooled)}"
 
-    def _wait_settled(self, hashes: set[str]) -> None:
-        """Gives the tracker and the settler, if they live, the time to tell success of one of these."""
-        for _ in range(LOOKS if hashes else 0):
-            if hashes & self.settled():
+    def _wait(self, there: Callable[[], object]) -> None:
+        for _ in range(LOOKS):
+            if there():
                 return
             self.chain.pause()
+
+    def _told(self) -> int | None:
+        """How deep the newest transaction lies that success was told of, if a branch may still remove it."""
+        height, settled = self.chain.height(), self.settled()
+        for depth in range(1, self.chain.network["final_at"]):
+            if any(one["hash"] in settled for one in self._ours_in(height + 1 - depth)):
+                return depth
+        return None
 
     def _moved(self, ours: list[dict[str, Any]], depth: int) -> list[tuple[str, int]]:
         """Which of them the branch has, and where: none, all, or each lane's first ones, in their order."""
