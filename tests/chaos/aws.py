@@ -17,6 +17,7 @@ PUBLISHES = {"SendMessage", "SendMessageBatch"}
 API_PREFIX = "/_aws/execute-api/"
 # What clients ask of the API.
 API = "api"
+JSON = {"content-type": "application/json"}
 # How each service names what it refuses for being asked too often.
 THROTTLES = {
     "DynamoDB_20120810": "com.amazonaws.dynamodb.v20120810#ThrottlingException",
@@ -46,7 +47,7 @@ class AwsProxy(Proxy):
 
     def throttled(self, call: Call) -> Answer:
         if call.path.startswith(API_PREFIX):
-            return Answer(429, {"content-type": "application/json", "retry-after": "1"}, b'{"message":"Too Many Requests"}')
+            return Answer(429, JSON | {"retry-after": "1"}, b'{"message":"Too Many Requests"}')
         service = _target(call).partition(".")[0]
         return _refusal(400, THROTTLES.get(service, "ThrottlingException"), "Rate exceeded")
 

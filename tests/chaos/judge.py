@@ -139,6 +139,7 @@ def _payments(evidence: Evidence, verdict: Verdict) -> dict[tuple[str, str], lis
 
 def _withdrawal(one: Asked, paid: list[tuple[str, Payment]], verdict: Verdict) -> None:
     hashes = [tx_hash for tx_hash, _ in paid]
+    by = f"paid by {', '.join(hashes) or 'nothing'}"
     if len(paid) > 1:
         verdict.duplicates.append(f"{one.key} is paid by {len(paid)} transactions: {', '.join(hashes)}")
     if len(one.requests) > 1:
@@ -150,14 +151,14 @@ def _withdrawal(one: Asked, paid: list[tuple[str, Payment]], verdict: Verdict) -
     if one.refused:
         verdict.false_failures.append(f"{one.key} was refused: {one.refused}")
     elif one.told == FAILED:
-        verdict.false_failures.append(f"{one.key} is told failed; on chain it is paid by {hashes or 'nothing'}")
+        verdict.false_failures.append(f"{one.key} is told failed; on chain it is {by}")
     elif one.told == PAID:
         if not paid:
             verdict.false_successes.append(f"{one.key} is told paid, and nothing on the chain pays it")
         if one.told_hash not in hashes:
-            verdict.lost_hashes.append(f"{one.key} is told {one.told_hash}; on chain it is paid by {hashes or 'nothing'}")
+            verdict.lost_hashes.append(f"{one.key} is told {one.told_hash}; on chain it is {by}")
     else:
-        verdict.unfinished.append(f"{one.key} is told {one.told}; on chain it is paid by {hashes or 'nothing'}")
+        verdict.unfinished.append(f"{one.key} is told {one.told}; on chain it is {by}")
 
 
 def _lane(treasury: str, line: Line, mined: list[Mined], verdict: Verdict) -> None:

@@ -48,7 +48,8 @@ def orders(tenants: list[Tenant], count: int, seed: str) -> list[Order]:
     def one(number: int) -> Order:
         symbol = dice.choice(SYMBOLS)
         digest = hashlib.sha256(f"{seed}/{number}".encode()).hexdigest()
-        return Order(dice.choice(tenants), symbol, dice.randint(*UNITS[symbol]), f"0x{digest[:40]}", f"chaos-{digest[40:]}")
+        to, key = f"0x{digest[:40]}", f"chaos-{digest[40:]}"
+        return Order(dice.choice(tenants), symbol, dice.randint(*UNITS[symbol]), to, key)
 
     return [one(number) for number in range(count)]
 

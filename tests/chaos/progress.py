@@ -22,7 +22,8 @@ ENDS = {"confirmed", "rejected", "failed", "cancelled"}
 class Progress:
     """Reads the tables again and again; `told` adds what else is counted."""
 
-    def __init__(self, world: World, count: int, told: Callable[[], dict[str, int]], say: Callable[[str], None]) -> None:
+    def __init__(self, world: World, count: int, told: Callable[[], dict[str, int]],
+                 say: Callable[[str], None]) -> None:
         self.world = world
         self.count = count
         self.told = told

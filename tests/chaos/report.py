@@ -21,13 +21,14 @@ def result(verdict: Verdict, befell: dict[str, Any], letters: dict[str, int]) ->
 
 def text(result: dict[str, Any]) -> str:
     """What befell the stack, and the numbers that must be 0."""
-    lines = ["", f"{result['count']} withdrawals in {result['seconds']} s, seed {result['seed']}", "", "what befell the stack"]
-    lines += [f"  {name:<28} {shown(value)}" for name, value in result["befell"].items()]
+    lines = ["", f"{result['count']} withdrawals in {result['seconds']} s, seed {result['seed']}"]
+    lines += ["", "what befell the stack"]
+    lines += [f"  {name:<32} {shown(value)}" for name, value in result["befell"].items()]
     lines += ["", "what must be 0"]
     for kind, number in result["numbers"].items():
         letters = result["deadLetters"]
         note = f"  ({letters['found']} found, {letters['planted']} of them planted; all replayed)"
-        lines.append(f"  {kind:<28} {number:>6}{note if kind == 'dead letters' else ''}")
+        lines.append(f"  {kind:<32} {number:>6}{note if kind == 'dead letters' else ''}")
     for kind, cases in result["cases"].items():
         lines += ["", f"{kind}:", *(f"  {case}" for case in cases[:SHOWN])]
         if len(cases) > SHOWN:

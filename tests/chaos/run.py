@@ -71,7 +71,8 @@ def arguments() -> argparse.Namespace:
     """The command line, with COUNT and SEED of the environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=positive, default=os.environ.get("COUNT") or FULL, help=f"withdrawals ({FULL})")
-    parser.add_argument("--seed", default=os.environ.get("SEED") or secrets.token_hex(4), help="text; a new one if left out")
+    seed = os.environ.get("SEED") or secrets.token_hex(4)
+    parser.add_argument("--seed", default=seed, help="any text; a new one when left out")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} withdrawals, and as much less of everything")
     parser.add_argument("--rate", type=float, default=RATE, help=f"withdrawals asked for per second ({RATE:g})")
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")

@@ -115,8 +115,9 @@ class Storm:
     def told(self) -> dict[str, int]:
         """Counts for the line of progress."""
         faults = sum((proxy.befallen() for proxy in (self.aws, *self.providers)), Counter())
-        return {"accepted": self.clients.accepted, "faults": sum(faults.values()), "kills": sum(self.kills.hit.values()),
-                "reorgs": sum(self.turns.reorgs.values()), "released": self.desk.acts["lanes released"]}
+        return {"accepted": self.clients.accepted, "faults": sum(faults.values()),
+                "kills": sum(self.kills.hit.values()), "reorgs": sum(self.turns.reorgs.values()),
+                "released": self.desk.acts["lanes released"]}
 
     def befell(self) -> dict[str, Any]:
         """Everything that happened, for the table."""
@@ -128,7 +129,7 @@ class Storm:
         return {
             "faults of AWS and the API": by_fault(self.aws), "faults of providers": by_fault(*self.providers),
             "clients' repeats": self.clients.repeats, "workers killed": dict(self.kills.hit),
-            "of these cuts in a call": self.kills.in_calls,
+            "cuts between effect and answer": self.kills.in_calls,
             "functions recycled": dict(self.kills.recycled),
             "reorganisations": {f"{depth} deep": often for depth, often in sorted(turns.reorgs.items())},
             "of them below confirmed_at": turns.deep, "transfers reopened": self.progress.reopened,
@@ -226,4 +227,5 @@ class Storm:
         chain = self.world.chain
         funds = {symbol: chain.units(symbol, amount) for symbol, amount in FUNDS.items()}
         gas = {"ETH": chain.units("ETH", GAS)}
-        return {name: units for tenant in self.tenants for name, units in ((tenant.name, funds), (f"gas:{tenant.name}", gas))}
+        return {name: units for tenant in self.tenants
+                for name, units in ((tenant.name, funds), (f"gas:{tenant.name}", gas))}

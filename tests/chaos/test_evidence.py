@@ -1,4 +1,4 @@
-"""Evidence is read from blocks and rows as they are: what moved no money is no payment, what has no bytes no attempt."""
+"""Evidence is read from blocks and rows as they are: what moved no money is no payment."""
 
 from __future__ import annotations
 

@@ -164,7 +164,8 @@ def node(body: bytes) -> bytes:
     asked = json.loads(body)
     result = {
         "eth_blockNumber": hex(NEWEST), "eth_getBlockByHash": {"number": hex(NEWEST)},
-        "eth_getBlockReceipts": [{"blockNumber": hex(NEWEST)}], "eth_getTransactionReceipt": {"blockNumber": hex(NEWEST)},
+        "eth_getBlockReceipts": [{"blockNumber": hex(NEWEST)}],
+        "eth_getTransactionReceipt": {"blockNumber": hex(NEWEST)},
         "eth_getTransactionByHash": {"blockNumber": hex(NEWEST), "blockHash": "0xb", "hash": "0xt"},
     }.get(asked["method"], asked["params"])
     return json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}).encode()

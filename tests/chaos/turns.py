@@ -16,7 +16,8 @@ LOOKS = 100
 class Turns:
     """Reorganises the chain and drops what waits in the pool, and keeps count."""
 
-    def __init__(self, chain: Chain, treasuries: list[str], settled: Callable[[], set[str]], dice: random.Random) -> None:
+    def __init__(self, chain: Chain, treasuries: list[str], settled: Callable[[], set[str]],
+                 dice: random.Random) -> None:
         """`settled`: the hashes that success was told of."""
         self.chain = chain
         self.settled = settled
