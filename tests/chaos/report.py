@@ -26,9 +26,9 @@ def text(result: dict[str, Any]) -> str:
     lines += [f"  {name:<32} {shown(value)}" for name, value in result["befell"].items()]
     lines += ["", "what must be 0"]
     for kind, number in result["numbers"].items():
-        letters = result["deadLetters"]
-        note = f"  ({letters['found']} found, {letters['planted']} of them planted; all replayed)"
-        lines.append(f"  {kind:<32} {number:>6}{note if kind == 'dead letters' else ''}")
+        lines.append(f"  {kind:<32} {number:>6}")
+    letters = result["deadLetters"]
+    lines[-1] += f"  left after replaying {letters['found']}, of which {letters['planted']} were put there on purpose"
     for kind, cases in result["cases"].items():
         lines += ["", f"{kind}:", *(f"  {case}" for case in cases[:SHOWN])]
         if len(cases) > SHOWN:
@@ -41,8 +41,8 @@ def text(result: dict[str, Any]) -> str:
 
 def shown(value: Any) -> str:
     """A count, or counts by name with their sum."""
-    if not isinstance(value, dict):
-        return f"{value:>6}" if isinstance(value, int) else str(value)
+    if not isinstance(value, dict) or not value:
+        return f"{value or 0:>6}"
     numbers = [one for one in value.values() if isinstance(one, int)]
     parts = ", ".join(f"{name} {one}" for name, one in value.items())
     return f"{sum(numbers):>6}  {parts}" if numbers else parts

@@ -83,7 +83,9 @@ class Storm:
             self.desk.close()
             self.progress.close()
         result = report.result(verdict, self.befell(), letters)
-        return self._enough(result, count)
+        result["missing"] = self._missing(count, letters["planted"])
+        result["passed"] = result["passed"] and not result["missing"]
+        return result
 
     def act(self, event: Event) -> None:
         """Lets one event happen."""
@@ -139,21 +141,20 @@ class Storm:
             "halts not opened": self.desk.strange,
         }
 
-    def _enough(self, result: dict[str, Any], count: int) -> dict[str, Any]:
-        """Adds what was planned and did not befall the stack: a calm run proves nothing."""
+    def _missing(self, count: int, planted: int) -> dict[str, int]:
+        """What was planned and did not befall the stack: a calm run proves nothing."""
         plan = planned(count)
         kinds = sum((proxy.befallen() for proxy in (self.aws, *self.providers)), Counter())
         missing = {
             "kills": sum(plan[event] for event in KILLS) - sum(self.kills.hit.values()),
             "recycles": plan[Event.RECYCLE] - sum(self.kills.recycled.values()),
+            "dead letters": plan[Event.LETTER] - planted,
             "reorganisations": plan[Event.REORG] + plan[Event.DEEP_REORG] - sum(self.turns.reorgs.values()),
         }
         if count >= FULL:
             missing |= {fault.value: 1 - kinds[fault] for fault in Fault if fault is not Fault.NONE}
             missing |= {"pool drops": DROPS_MIN - self.turns.drops, "transfers reopened": 1 - self.progress.reopened}
-        result["missing"] = {what: number for what, number in missing.items() if number > 0}
-        result["passed"] = result["passed"] and not result["missing"]
-        return result
+        return {what: number for what, number in missing.items() if number > 0}
 
     def _faults(self, on: bool) -> None:
         self.say("faults begin" if on else "faults end")
@@ -176,10 +177,9 @@ class Storm:
 
     def _plant(self) -> str:
         """A message of a transfer that nobody could finish, as a crash would leave it."""
-        parcels = self.progress.parcels
-        if not parcels:
-            return "nothing to put there yet"
-        parcel = f"pcl_{self.dice.choice(sorted(parcels))}"
+        self.progress.look()
+        wait_until("a transfer was taken", lambda: self.progress.parcels)
+        parcel = f"pcl_{self.dice.choice(sorted(self.progress.parcels))}"
         self.world.stack.send("transfers-dead", json.dumps({"parcel": parcel, "trace": TRACE}), reason=PLANTED)
         return parcel
 
