@@ -8,8 +8,8 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 BINS := $(foreach f,$(FUNCTIONS),--bin $(f))
 
 .DEFAULT_GOAL := help
-export SEED SEEDS FROM
-.PHONY: help install build up down status logs demo test simulate check release tf-check tf-local bench deny contracts-check fmt
+export SEED SEEDS FROM COUNT
+.PHONY: help install build up down status logs demo test simulate check release tf-check tf-local bench chaos deny contracts-check fmt
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ release: ## release zips for AWS (glibc <= 2.34; ARCH=arm64 or x86_64)
 bench: ## measure the local stack with release builds (docs/benchmarks.md)
 	@$(PLATFORM) install
 	@.local/venv/bin/python tests/bench/run.py
+
+chaos: build ## 1,000 withdrawals while calls fail, workers die and the chain turns (COUNT=n, SEED=s)
+	@$(PLATFORM) install
+	@.local/venv/bin/python tests/chaos/run.py
 
 tf-check: ## Terraform: fmt, validate, test
 	@$(PYTHON) infra/terraform/check.py check

@@ -44,8 +44,11 @@ STEPS = [
          ["install", "install contracts"]),
     Step("local platform", "unit", [str(VENV), "-m", "pytest", "-q", "localstack/tests"], ["install"]),
     Step("topology and code", "unit", [str(VENV), "-m", "pytest", "-q", "tests/structure"], ["install"]),
+    Step("what chaos is judged by", "unit", [str(VENV), "-m", "pytest", "-q", "tests/chaos"], ["install"]),
     Step("terraform", "unit", [sys.executable, "infra/terraform/check.py", "check"]),
     Step("end to end", "end-to-end", [str(VENV), "tests/e2e/run.py"], ["install", "compile", "install contracts"]),
+    Step("chaos, a little of it", "end-to-end", [str(VENV), "tests/chaos/run.py", "--quick"],
+         ["install", "compile", "install contracts"]),
     # With IAM enforced; `make demo` shows the same without.
     Step("demo", "end-to-end", ["env", "CAUSEWAY_BUILT=1", "CAUSEWAY_AUTH=1", "bash", "scripts/demo"], ["install", "compile", "install contracts"]),
 ]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -27,9 +26,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e"), str(HERE)]
 import cold  # noqa: E402
 import report  # noqa: E402
 from phases import Bench  # noqa: E402
+from support.own_stack import own_stack  # noqa: E402
 from workers import Workers  # noqa: E402
 
-from localstack import processes, settings, stack  # noqa: E402
+from localstack import settings, stack  # noqa: E402
 
 PHASES = ("starts", "pace", "accept", "drain", "kill", "calls")
 FUNCTIONS = sorted(path.parent.parent.name for path in ROOT.glob("functions/*/src/main.rs"))
@@ -51,7 +51,7 @@ def main() -> int:
     def keep(result: dict) -> None:
         given.result.write_text(json.dumps(result, indent=2) + "\n")
 
-    with own_stack(binaries) as here:
+    with own_stack(ROOT / ".local" / "bench", "release", binaries) as here:
         result = measure(here, binaries, [phase for phase in PHASES if phase in wanted], keep)
     print(report.text(result))
     print(f"\nas JSON: {given.result}")
@@ -63,35 +63,6 @@ def build() -> Path:
     wanted = [part for name in [*FUNCTIONS, "causeway"] for part in ("--bin", name)]
     subprocess.run(["cargo", "build", "--release", *wanted], cwd=ROOT, check=True)
     return ROOT / "target" / "release"
-
-
-class own_stack:  # noqa: N801 (used as a function in a with statement)
-    """A stack on free ports with the state folder .local/bench; taken down whatever happens."""
-
-    def __init__(self, binaries: Path) -> None:
-        state = ROOT / ".local" / "bench"
-        port, chain_port = processes.free_ports(2)
-        self.zips = state / "zips"
-        self.env = {**os.environ, "CAUSEWAY_PORT": str(port), "CAUSEWAY_CHAIN_PORT": str(chain_port),
-                    "CAUSEWAY_STATE": str(state), "CAUSEWAY_PROFILE": "release", "CAUSEWAY_ZIPS": str(self.zips)}
-        self.binaries = binaries
-
-    def __enter__(self) -> settings.Settings:
-        self._platform("down")
-        self._platform("package", "--binaries", str(self.binaries), "--zips", str(self.zips))
-        try:
-            self._platform("up")
-        except BaseException:
-            self._platform("down")
-            raise
-        return settings.from_environment(self.env)
-
-    def __exit__(self, *_: object) -> None:
-        self._platform("down")
-
-    def _platform(self, *verb: str) -> None:
-        platform = [sys.executable, str(ROOT / "localstack" / "platform.py")]
-        subprocess.run([*platform, *verb], cwd=ROOT, env=self.env, check=True)
 
 
 def measure(here: settings.Settings, binaries: Path, phases: list[str], keep: Callable[[dict], None]) -> dict:

@@ -26,7 +26,7 @@ class Functions:
         """Living worker processes of a function of this stack, recognised by their environment."""
         wanted = {
             f"AWS_LAMBDA_FUNCTION_NAME={self.stack.function(name)}",
-            f"AWS_ENDPOINT_URL={self.stack.outputs['endpoint']}",
+            f"CAUSEWAY_QUEUE_BASE={self.stack.outputs['queue_base']}",
         }
         found = []
         for entry in Path("/proc").iterdir():
@@ -35,10 +35,10 @@ class Functions:
                     found.append(int(entry.name))
         return found
 
-    def kill(self, name: str) -> list[int]:
-        """Ends every worker of a function as a power cut would; returns whom it hit."""
-        hit = []
-        for pid in self.workers(name):
+    def kill(self, name: str, at_most: int | None = None) -> list[int]:
+        """Ends a function's workers as a power cut would, all or so many; returns whom it hit."""
+        hit: list[int] = []
+        for pid in self.workers(name)[:at_most]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 hit.append(pid)
