@@ -64,6 +64,7 @@ macro_rules! chain_contract {
             a_revert_is_a_receipt_with_a_reason
             fees_cover_what_is_asked_for
             final_is_behind_the_head
+            providers_testify_of_a_height
             a_reorg_takes_a_transaction_away
             a_reorg_moves_a_transaction
         );
@@ -364,6 +365,45 @@ pub async fn final_is_behind_the_head(lab: &dyn Lab) {
     lab.mine(5).await;
     let second = lab.chain().finalized().await.expect("answered").value.expect("a tag");
     assert_eq!(second, first + 5);
+}
+
+/// A testimony holds what the height's own state and the whole chain say; a height that is not there yet gives none, and
+/// a reorg changes what is said.
+pub async fn providers_testify_of_a_height(lab: &dyn Lab) {
+    let included = paid(lab).await;
+    let waiting = lab.sign(PAYER, &transfer(lab, 1, 5));
+    assert_eq!(said(lab, &waiting.raw).await, BroadcastOutcome::Accepted);
+    let nowhere = B256::repeat_byte(0xEE);
+    let payer = Some(lab.address(PAYER));
+    let height = height(lab).await;
+    let hashes = [nowhere, waiting.hash, included.hash];
+
+    for (at, number) in [(height, 1), (height - 1, 0)] {
+        let given = lab.chain().testify(at, payer, &hashes).await;
+        let mut names: Vec<_> = given.iter().map(|reply| reply.provider.clone()).collect();
+        names.dedup();
+        assert_eq!(names.len(), given.len(), "each of another provider");
+        assert!(!given.is_empty());
+        for reply in given {
+            assert_eq!(reply.value.header, block_at(lab, at).await.header);
+            assert_eq!(reply.value.number_at, Some(number), "in the state of height {at}");
+            assert_eq!(reply.value.known, [waiting.hash, included.hash], "in the order asked");
+        }
+    }
+    for reply in lab.chain().testify(height, None, &[]).await {
+        assert_eq!((reply.value.number_at, reply.value.known), (None, vec![]));
+    }
+    assert_eq!(lab.chain().testify(height + 1, payer, &hashes).await, [], "no block of that height");
+
+    let old = block_at(lab, height).await.header;
+    lab.drop_transaction(waiting.hash).await;
+    lab.reorg(2, &[]).await;
+    let given = lab.chain().testify(height, payer, &hashes).await;
+    assert!(!given.is_empty());
+    for reply in given {
+        assert_ne!(reply.value.header.hash, old.hash);
+        assert_eq!((reply.value.number_at, reply.value.known), (Some(0), vec![]));
+    }
 }
 
 /// After a reorg the height's block is another one, the transaction is gone with its number, and the same bytes are

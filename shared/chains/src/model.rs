@@ -38,7 +38,7 @@ use crate::{
     classify,
     port::{
         Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt,
-        Reply,
+        Reply, Testimony,
     },
 };
 use world::World;
@@ -247,6 +247,17 @@ impl Chain for ModelChain {
 
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {
         self.ask("knows", |world, provider| Some(world.knows(provider, hash)))
+    }
+
+    async fn testify(&self, height: u64, address: Option<Address>, hashes: &[B256]) -> Vec<Reply<Testimony>> {
+        // Each provider is a call of its own, which may be lost or refused without the others.
+        let all = 0..self.with(|world| world.providers.len());
+        let testimony = |provider| {
+            self.through(provider).ask("testify", |world, provider| world.testimony(provider, height, address, hashes))
+        };
+        all.filter(|provider| self.only.is_none_or(|only| only == *provider))
+            .filter_map(|one| testimony(one).ok())
+            .collect()
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {

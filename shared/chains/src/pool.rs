@@ -10,6 +10,7 @@ mod blocks;
 mod broadcast;
 mod provider;
 mod tally;
+mod testify;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -30,13 +31,13 @@ use causeway_domain::{
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
-    port::{Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt, Reply},
+    port::{Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt, Reply, Testimony},
     token,
 };
 use provider::Provider;
 use tally::Tally;
 use transport::{Endpoint, Failure, Op};
-use wire::{FeeHistoryWire, ReceiptWire, TransactionWire, read};
+use wire::{FeeHistoryWire, read, read_known, read_receipt};
 
 /// Blocks whose fees are asked for: enough for a median, few enough to follow a spike within minutes.
 const FEE_BLOCKS: u64 = 10;
@@ -90,19 +91,6 @@ impl RpcChain {
         };
         let providers = endpoints.iter().enumerate().map(provider).collect::<Result<_, _>>()?;
         Ok(Self { network: name, block_time_ms: network.block_time_ms, providers, clock, recent: Mutex::default() })
-    }
-
-    /// The same network through each of its providers alone, in the listed order: for conclusions that need two
-    /// witnesses. What one of them learns of its provider the pool knows too.
-    pub fn witnesses(&self) -> Vec<Self> {
-        let alone = |provider: &Arc<Provider>| Self {
-            network: self.network.clone(),
-            block_time_ms: self.block_time_ms,
-            providers: vec![provider.clone()],
-            clock: self.clock.clone(),
-            recent: Mutex::default(),
-        };
-        self.providers.iter().map(alone).collect()
     }
 
     /// All providers, in the order in which they are asked now.
@@ -166,22 +154,15 @@ impl Chain for RpcChain {
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {
-        self.ask(Op::RECEIPT, json!([hash]), |result| {
-            let receipt: Option<Receipt> = read::<Option<ReceiptWire>>(result)?.map(TryInto::try_into).transpose()?;
-            match receipt {
-                Some(receipt) if receipt.hash != hash => Err("another transaction's receipt".to_owned()),
-                Some(_) | None => Ok(receipt),
-            }
-        })
-        .await
+        self.ask(Op::RECEIPT, json!([hash]), |result| read_receipt(result, hash)).await
     }
 
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {
-        self.ask(Op::TRANSACTION, json!([hash]), |result| match read::<Option<TransactionWire>>(result)? {
-            Some(transaction) if transaction.hash != hash => Err("another transaction".to_owned()),
-            found => Ok(found.is_some()),
-        })
-        .await
+        self.ask(Op::TRANSACTION, json!([hash]), |result| read_known(result, hash)).await
+    }
+
+    async fn testify(&self, height: u64, address: Option<Address>, hashes: &[B256]) -> Vec<Reply<Testimony>> {
+        self.testimonies(height, address, hashes).await
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {

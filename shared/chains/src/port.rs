@@ -97,6 +97,17 @@ pub struct Call {
     pub gas_price_wei: Option<u128>,
 }
 
+/// What one provider says of a height and of some transactions, all of it from one branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Testimony {
+    /// Header of the provider's block at the height.
+    pub header: Header,
+    /// First number that the address had not used in the state of that block; `None` where no address was named.
+    pub number_at: Option<u64>,
+    /// Which of the transactions the provider has, included anywhere on its chain or waiting, in the order asked.
+    pub known: Vec<B256>,
+}
+
 /// Which of an address's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberAt {
@@ -213,6 +224,12 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
 
     /// Whether the provider knows the transaction, waiting or included.
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError>;
+
+    /// Asks every provider on its own: its block at `height`, the number of `address` there, and which of `hashes` it
+    /// knows. For conclusions that one provider must not make alone: each testimony is of another provider than the
+    /// others. Who does not answer all of it, has no block of that height, or changed that block meanwhile, is absent,
+    /// so an empty answer says nothing.
+    async fn testify(&self, height: u64, address: Option<Address>, hashes: &[B256]) -> Vec<Reply<Testimony>>;
 
     /// Hands signed bytes to the network. Never errs: what is not understood is `Unknown`.
     async fn broadcast(&self, raw: &Bytes) -> Broadcast;

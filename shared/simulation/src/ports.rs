@@ -14,7 +14,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use async_trait::async_trait;
 use causeway_chains::{
     Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, ModelChain, NumberAt,
-    Receipt, Reply, transaction::open,
+    Receipt, Reply, Testimony, transaction::open,
 };
 use causeway_domain::{fees::FeeHistory, id::NetworkId};
 use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
@@ -256,6 +256,10 @@ impl Chain for Network {
 
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {
         self.crossing.around(self.inner.knows(hash)).await
+    }
+
+    async fn testify(&self, height: u64, address: Option<Address>, hashes: &[B256]) -> Vec<Reply<Testimony>> {
+        self.crossing.around(self.inner.testify(height, address, hashes)).await
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {

@@ -11,7 +11,7 @@ use super::{
     world::{Stored, World},
 };
 use crate::{
-    port::{Block, BlockAt, Call, Estimate, Header, NumberAt, Receipt},
+    port::{Block, BlockAt, Call, Estimate, Header, NumberAt, Receipt, Testimony},
     revert,
 };
 
@@ -132,6 +132,24 @@ impl World {
 
     pub(super) fn knows(&self, provider: usize, tx: B256) -> bool {
         self.inclusion(provider, tx).is_some() || self.pool_of(provider).has(tx)
+    }
+
+    /// `None` where the provider has no block of that height, or not its state any more.
+    pub(super) fn testimony(
+        &self,
+        provider: usize,
+        height: u64,
+        address: Option<Address>,
+        hashes: &[B256],
+    ) -> Option<Testimony> {
+        let header = self.block_of(provider, BlockAt::Number(height))?.header.clone();
+        let number_at = match address {
+            Some(address) => Some(self.state(header.hash)?.number(address)),
+            None => None,
+        };
+        let has = |hash: &B256| self.knows(provider, *hash) || self.receipt(provider, *hash).is_some();
+        let known = hashes.iter().copied().filter(has).collect();
+        Some(Testimony { header, number_at, known })
     }
 
     /// What waits as the provider sees it: also what blocks hold that it has not got.

@@ -24,7 +24,7 @@ const STALE_BLOCKS: u64 = 5;
 /// Blocks whose transactions are remembered: a tracker asks for receipts of blocks it has just read.
 const RECENT_MAX: usize = 16;
 /// Receipts asked for at once where there is no call for a whole block.
-const RECEIPTS_AT_ONCE: usize = 16;
+pub(super) const RECEIPTS_AT_ONCE: usize = 16;
 
 impl RpcChain {
     /// The newest header. When the preferred provider's is old, or lower than another provider has shown, the others
@@ -107,7 +107,7 @@ impl RpcChain {
         Ok(header)
     }
 
-    async fn block_of(&self, provider: &Provider, at: BlockAt) -> Result<Option<Block>, Failure> {
+    pub(super) async fn block_of(&self, provider: &Provider, at: BlockAt) -> Result<Option<Block>, Failure> {
         let (op, params): (Op, Value) = match at {
             BlockAt::Number(number) => (Op::BLOCK_BY_NUMBER, json!([U64::from(number), false])),
             BlockAt::Hash(hash) => (Op::BLOCK_BY_HASH, json!([hash, false])),

@@ -87,6 +87,11 @@ impl Provider {
         Reply { value, provider: self.name.clone(), height: self.height() }
     }
 
+    /// Host and port of its address, to tell providers apart; never for a message.
+    pub(super) fn host(&self) -> (&str, Option<u16>) {
+        self.endpoint.host()
+    }
+
     pub(super) fn height(&self) -> Option<u64> {
         self.health().height
     }

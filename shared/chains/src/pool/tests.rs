@@ -4,4 +4,5 @@ mod broadcasts;
 mod node;
 mod providers;
 mod reads;
+mod testimonies;
 mod trials;

@@ -140,6 +140,11 @@ impl Endpoint {
         Some(Self { url, secrets, client })
     }
 
+    /// Host and port.
+    pub(super) fn host(&self) -> (&str, Option<u16>) {
+        (self.url.host_str().unwrap_or_default(), self.url.port_or_known_default())
+    }
+
     /// Calls a method; `now_ms` is only used to read a date in Retry-After.
     pub(super) async fn call(&self, op: Op, params: &Value, now_ms: u64) -> Result<Box<RawValue>, Failure> {
         let request = Request::new(Cow::Borrowed(op.method), Id::Number(1), params);

@@ -39,8 +39,8 @@ impl From<BlockWire> for Block {
 
 /// A transaction that a node knows.
 #[derive(Debug, Deserialize)]
-pub(super) struct TransactionWire {
-    pub(super) hash: B256,
+struct TransactionWire {
+    hash: B256,
 }
 
 /// A receipt.
@@ -86,6 +86,23 @@ impl TryFrom<ReceiptWire> for Receipt {
             to: wire.to,
             logs: wire.logs.into_iter().map(log).collect(),
         })
+    }
+}
+
+/// A transaction's receipt, if there is one.
+pub(super) fn read_receipt(result: &RawValue, hash: B256) -> Result<Option<Receipt>, String> {
+    let receipt: Option<Receipt> = read::<Option<ReceiptWire>>(result)?.map(TryInto::try_into).transpose()?;
+    match receipt {
+        Some(receipt) if receipt.hash != hash => Err("another transaction's receipt".to_owned()),
+        Some(_) | None => Ok(receipt),
+    }
+}
+
+/// Whether a node has a transaction, waiting or included.
+pub(super) fn read_known(result: &RawValue, hash: B256) -> Result<bool, String> {
+    match read::<Option<TransactionWire>>(result)? {
+        Some(transaction) if transaction.hash != hash => Err("another transaction".to_owned()),
+        found => Ok(found.is_some()),
     }
 }
 

@@ -164,3 +164,39 @@ fn bad_news_of_a_call_needs_a_second_provider() {
     chain.set_provider(1, Provider { down: true, ..Provider::default() });
     assert_eq!(estimate(5).value, Estimate::InsufficientFunds, "nobody else to ask");
 }
+
+#[test]
+fn each_provider_testifies_as_it_sees_things() {
+    let chain = network(ModelConfig { providers: 4, ..ModelConfig::default() });
+    let sealed = accepted(&chain, 1, &coin(0));
+    let old = chain.mine();
+    chain.mine();
+    chain.set_provider(1, Provider { stuck_at: Some(old.hash), ..Provider::default() });
+    chain.reorg(&Reorg { depth: 2, blocks: 3, again: vec![], orphans: Orphans::Waiting });
+    chain.set_provider(2, Provider { blind: true, ..Provider::default() });
+    chain.set_provider(3, lagging(3));
+    let given = |height| {
+        let said = now(chain.testify(height, Some(address(1)), &[sealed.hash]));
+        let row = |reply: Reply<Testimony>| {
+            (reply.provider, reply.value.header.hash == old.hash, reply.value.number_at, reply.value.known.len())
+        };
+        said.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let named = |name: &str, old, number, known| (name.to_owned(), old, Some(number), known);
+    let expected = [named("0", false, 0, 1), named("1", true, 1, 1), named("2", false, 0, 0)];
+    assert_eq!(given(1), expected, "provider 3 has no such block");
+
+    chain.set_provider(0, Provider { down: true, ..Provider::default() });
+    chain.set_provider(1, Provider { limits: true, ..Provider::default() });
+    assert_eq!(given(1), expected[2..]);
+    assert_eq!(now(chain.through(2).testify(1, None, &[])).len(), 1);
+    assert_eq!(now(chain.through(1).testify(1, None, &[])).len(), 0);
+}
+
+#[test]
+fn a_testimony_is_lost_as_a_whole() {
+    let chain = two(false);
+    chain.set_faults(Arc::new(Fates("testify", Mutex::new(vec![Fault::LoseReply]))));
+    let who: Vec<_> = now(chain.testify(0, None, &[])).into_iter().map(|reply| reply.provider).collect();
+    assert_eq!(who, ["1"]);
+}

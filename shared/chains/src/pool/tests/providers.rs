@@ -175,18 +175,6 @@ async fn a_provider_that_stopped_following_the_chain_is_asked_last_until_it_caug
 }
 
 #[tokio::test]
-async fn each_provider_can_be_asked_alone() {
-    let (first, second) = (Node::start(|m, _| healthy(m, 100)).await, Node::start(|m, _| healthy(m, 101)).await);
-    let (pool, _) = pool(&[&first, &second]);
-    let mut answers = Vec::new();
-    for witness in pool.witnesses() {
-        let reply = witness.head().await.expect("answered");
-        answers.push((reply.provider, reply.height));
-    }
-    assert_eq!(answers, [("local-1".to_owned(), Some(100)), ("local-2".to_owned(), Some(101))]);
-}
-
-#[tokio::test]
 async fn nobody_is_followed_to_another_host() {
     let elsewhere = Node::start(|method, _| healthy(method, 100)).await;
     let location = elsewhere.url.clone();

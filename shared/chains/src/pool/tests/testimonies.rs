@@ -1,0 +1,115 @@
+//! What each provider says on its own, and who says nothing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use alloy_primitives::{Address, B256};
+use serde_json::{Value, json};
+
+use super::node::{Answer, NOW_MS, Node, block, hash, healthy, nobody, pool, pool_of, receipt};
+use crate::port::{Chain, Reply, Testimony};
+
+const INCLUDED: B256 = B256::repeat_byte(1);
+const WAITING: B256 = B256::repeat_byte(2);
+const NOWHERE: B256 = B256::repeat_byte(3);
+/// Its transaction is not found, but its receipt is.
+const LATE: B256 = B256::repeat_byte(4);
+
+/// What a node at height 100 answers that has block 90, where the address's next number is 7.
+fn witness(method: &str, params: &Value) -> Answer {
+    let one = |hashes: &[B256]| hashes.iter().find(|hash| params[0] == json!(hash)).copied();
+    match method {
+        "eth_getBlockByNumber" if params[0] == json!("0x5a") => Answer::Result(block(90, NOW_MS / 1000, &[])),
+        "eth_getBlockByNumber" => Answer::Result(Value::Null),
+        "eth_getTransactionCount" if params[1] != json!("0x5a") => Answer::Result(json!("0x9")),
+        "eth_getTransactionByHash" => {
+            Answer::Result(one(&[INCLUDED, WAITING]).map_or(Value::Null, |hash| json!({ "hash": hash })))
+        }
+        "eth_getTransactionReceipt" => {
+            Answer::Result(one(&[INCLUDED, LATE]).map_or(Value::Null, |found| receipt(found, hash(90))))
+        }
+        _ => healthy(method, 100),
+    }
+}
+
+fn names(given: &[Reply<Testimony>]) -> Vec<&str> {
+    given.iter().map(|reply| reply.provider.as_str()).collect()
+}
+
+const ALL: [B256; 4] = [NOWHERE, LATE, WAITING, INCLUDED];
+
+#[tokio::test]
+async fn each_provider_testifies_for_itself() {
+    let first = Node::start(witness).await;
+    let second = Node::start(|method, params| match method {
+        "eth_getTransactionCount" => Answer::Result(json!("0x8")),
+        "eth_getTransactionByHash" | "eth_getTransactionReceipt" => Answer::Result(Value::Null),
+        _ => witness(method, params),
+    })
+    .await;
+    let (pool, _) = pool(&[&first, &second]);
+    let given = pool.testify(90, Some(Address::ZERO), &ALL).await;
+    assert_eq!(names(&given), ["local-1", "local-2"]);
+    assert!(given.iter().all(|reply| reply.value.header.hash == hash(90) && reply.height == Some(100)));
+    let said: Vec<_> = given.iter().map(|reply| (reply.value.number_at, reply.value.known.as_slice())).collect();
+    assert_eq!(said, [(Some(7), [LATE, WAITING, INCLUDED].as_slice()), (Some(8), &[])]);
+    assert_eq!(pool.testify(91, None, &[]).await, [], "nobody has that block");
+}
+
+#[tokio::test]
+async fn who_does_not_answer_all_of_it_is_absent() {
+    let whole = Node::start(witness).await;
+    for failing in
+        ["eth_getBlockByNumber", "eth_getTransactionCount", "eth_getTransactionByHash", "eth_getTransactionReceipt"]
+    {
+        let error = || Answer::Error(-32603, "Internal error", Value::Null);
+        let text = || Answer::Result(json!("nonsense"));
+        let limit = || Answer::Http(429, vec![("retry-after", "7".to_owned())], String::new());
+        for odd in [error, text, limit, || Answer::Drop] {
+            let node =
+                Node::start(move |method, params| if method == failing { odd() } else { witness(method, params) });
+            let (both, _) = pool(&[&node.await, &whole]);
+            assert_eq!(names(&both.testify(90, Some(Address::ZERO), &ALL).await), ["local-2"], "{failing}");
+        }
+    }
+    let (both, _) = pool_of(&[&nobody().await, &whole.url]);
+    assert_eq!(names(&both.testify(90, None, &[]).await), ["local-2"]);
+}
+
+#[tokio::test]
+async fn who_changes_the_block_meanwhile_is_absent() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let turning = Node::start(move |method, params| match method {
+        "eth_getBlockByNumber" if counter.fetch_add(1, Ordering::Relaxed) > 0 => {
+            let mut other = block(90, NOW_MS / 1000, &[]);
+            other["hash"] = json!(B256::repeat_byte(0xBB));
+            Answer::Result(other)
+        }
+        _ => witness(method, params),
+    })
+    .await;
+    let whole = Node::start(witness).await;
+    let (pool, _) = pool(&[&turning, &whole]);
+    assert_eq!(names(&pool.testify(90, Some(Address::ZERO), &[]).await), ["local-2"]);
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "before the questions and after them");
+}
+
+#[tokio::test]
+async fn two_addresses_at_one_host_are_one_provider() {
+    let node = Node::start(witness).await;
+    let (pool, _) = pool_of(&[&format!("{}/v3/one", node.url), &format!("{}/v3/two", node.url)]);
+    assert_eq!(names(&pool.testify(90, None, &[]).await), ["local-1"]);
+}
+
+#[tokio::test]
+async fn where_only_the_block_is_asked_for_there_is_one_call() {
+    let node = Node::start(witness).await;
+    let (pool, _) = pool(&[&node]);
+    let given = pool.testify(90, None, &[]).await;
+    assert_eq!((given[0].value.number_at, given[0].value.known.len()), (None, 0));
+    assert_eq!(node.calls("eth_getBlockByNumber").len(), 1);
+    assert_eq!(node.count(), 3, "chain id, height and the block");
+}
