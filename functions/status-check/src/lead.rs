@@ -26,6 +26,8 @@ const LEASE_BELIEVED_MS: u64 = 2 * LEASE_MS;
 const RENEW_MS: u64 = 5_000;
 /// How often a leader that goes on is measured.
 const BEAT_MS: u64 = 5_000;
+/// A second provider that is behind for less than this is only slow.
+const DOUBT_MS: u64 = 60_000;
 /// How often a follower tries.
 const TRY_MS: u64 = 1_000;
 /// Headers a new leader reads: deeper than any reorganisation it can walk back.
@@ -63,6 +65,8 @@ pub struct Lead {
     pub orphans: bool,
     /// What lane checks remember.
     pub lanes: LaneMemory,
+    /// Since when blocks are deep enough that no second provider has; only where the network asks for one.
+    pub doubted_since: Option<Millis>,
     swept_at: Millis,
     checked_at: Millis,
     beat_at: Millis,
@@ -216,8 +220,10 @@ impl Tracker {
         }
         self.follow(network, chain, lead).await?;
         self.tell_stages(network, chain, lead).await?;
-        // Only who came this far goes on: a leader without an answer from the chain stands still.
-        if now.saturating_sub(lead.beat_at) >= BEAT_MS {
+        // Only who came this far goes on: a leader without an answer from the chain, or without the second one that it
+        // must have, stands still.
+        let stands = lead.doubted_since.is_some_and(|since| now.saturating_sub(since) >= DOUBT_MS);
+        if now.saturating_sub(lead.beat_at) >= BEAT_MS && !stands {
             lead.beat_at = now;
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
@@ -278,6 +284,7 @@ impl Lead {
             ring,
             orphans: true,
             lanes: LaneMemory::default(),
+            doubted_since: None,
             swept_at: 0,
             checked_at: 0,
             beat_at: 0,

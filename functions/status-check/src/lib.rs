@@ -2,7 +2,7 @@
 //!
 //! One leased loop per network ([`lead`]): poll the head, work off each new block ([`follow`]): match its
 //! hashes with the watches and write what is included ([`mod@include`]), tell stages of blocks that
-//! became deep enough ([`stages`]). A parent that does not fit is a reorganisation ([`reorg`]).
+//! became deep enough ([`stages`]), where the network asks for it only with a second provider's word (`opinion`). A parent that does not fit is a reorganisation ([`reorg`]).
 //! Between blocks: parcels that are due ([`sweep`]) and lanes that lag behind the chain or
 //! themselves ([`lanes`]).
 //!
@@ -13,6 +13,7 @@ pub mod follow;
 pub mod include;
 pub mod lanes;
 pub mod lead;
+mod opinion;
 pub mod reorg;
 pub mod stages;
 pub mod sweep;

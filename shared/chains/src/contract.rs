@@ -365,6 +365,9 @@ pub async fn final_is_behind_the_head(lab: &dyn Lab) {
     lab.mine(5).await;
     let second = lab.chain().finalized().await.expect("answered").value.expect("a tag");
     assert_eq!(second, first + 5);
+    let each = lab.chain().finalities().await;
+    assert!(!each.is_empty());
+    assert!(each.iter().all(|reply| reply.value == second), "{each:?}");
 }
 
 /// A testimony holds what the height's own state and the whole chain say; a height that is not there yet gives none, and

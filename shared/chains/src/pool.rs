@@ -18,7 +18,7 @@ mod trial;
 mod wire;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -48,6 +48,12 @@ pub enum PoolError {
     /// No endpoint at all.
     #[error("network {network} has no RPC endpoint")]
     Empty {
+        /// The network.
+        network: String,
+    },
+    /// A network that asks for a second opinion has nobody to ask.
+    #[error("network {network} asks for a second opinion, which takes RPC endpoints of two hosts")]
+    NoSecond {
         /// The network.
         network: String,
     },
@@ -89,7 +95,11 @@ impl RpcChain {
             let endpoint = Endpoint::new(text, client.clone()).ok_or_else(wrong)?;
             Ok(Arc::new(Provider::new(format!("{name}-{position}"), network.chain_id, endpoint, clock.clone())))
         };
-        let providers = endpoints.iter().enumerate().map(provider).collect::<Result<_, _>>()?;
+        let providers = endpoints.iter().enumerate().map(provider).collect::<Result<Vec<_>, _>>()?;
+        let hosts: BTreeSet<_> = providers.iter().map(|provider| provider.host()).collect();
+        if network.second_opinion && hosts.len() < 2 {
+            return Err(PoolError::NoSecond { network: name });
+        }
         Ok(Self { network: name, block_time_ms: network.block_time_ms, providers, clock, recent: Mutex::default() })
     }
 
@@ -143,6 +153,10 @@ impl Chain for RpcChain {
 
     async fn finalized(&self) -> Result<Reply<Option<u64>>, ChainError> {
         self.final_height().await
+    }
+
+    async fn finalities(&self) -> Vec<Reply<u64>> {
+        self.final_heights().await
     }
 
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError> {

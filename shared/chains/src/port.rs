@@ -212,6 +212,9 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// Height of the node's `finalized` block; `None` where nodes have no such tag.
     async fn finalized(&self) -> Result<Reply<Option<u64>>, ChainError>;
 
+    /// Height of every provider's own `finalized` block. Who does not answer or has no such tag is absent.
+    async fn finalities(&self) -> Vec<Reply<u64>>;
+
     /// A block, or `None` where the provider does not know it (yet, or any more).
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError>;
 

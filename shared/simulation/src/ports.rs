@@ -242,6 +242,10 @@ impl Chain for Network {
         self.crossing.around(self.inner.finalized()).await
     }
 
+    async fn finalities(&self) -> Vec<Reply<u64>> {
+        self.crossing.around(self.inner.finalities()).await
+    }
+
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError> {
         self.crossing.around(self.inner.block(at)).await
     }

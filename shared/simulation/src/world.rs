@@ -71,6 +71,8 @@ pub struct Setup {
     pub final_at: u64,
     /// Whether release also waits for the node's tag.
     pub final_tag: bool,
+    /// Whether blocks count only if two providers have them.
+    pub second_opinion: bool,
     /// Providers of the chain.
     pub providers: usize,
     /// Wei per gas above which nothing is signed.
@@ -93,6 +95,7 @@ impl Default for Setup {
             confirmed_at: 3,
             final_at: 6,
             final_tag: false,
+            second_opinion: false,
             providers: 1,
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
@@ -129,11 +132,12 @@ impl Setup {
         let tokens: Vec<String> = ASSETS.into_iter().skip(1).map(token).collect();
         let text = format!(
             "[[network]]\nid = \"local\"\nchain_id = 31337\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
-             block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\n\
+             block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\nsecond_opinion = {}\n\
              max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = {}\ntoken = [{}]\n",
             self.confirmed_at,
             self.final_at,
             self.final_tag,
+            self.second_opinion,
             self.fee_cap_wei,
             self.in_flight_max,
             tokens.join(", "),

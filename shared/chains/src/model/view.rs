@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use causeway_domain::fees::FeeHistory;
 
 use super::{
+    Finality,
     pool::{Pool, read},
     state::{Message, State, Tx},
     world::{Stored, World},
@@ -67,6 +68,16 @@ impl World {
 
     pub(super) fn header_of(&self, provider: usize) -> Option<Header> {
         self.stored(self.head_of(provider)).map(|block| block.header.clone())
+    }
+
+    /// What a provider calls final; `Some(None)` where it has no such tag.
+    pub(super) fn final_height(&self, provider: usize) -> Option<Option<u64>> {
+        let head = self.header_of(provider)?.number;
+        Some(match self.finality {
+            Finality::NoTag => None,
+            Finality::Behind(blocks) => Some(head.saturating_sub(blocks)),
+            Finality::At(height) => Some(height.min(head)),
+        })
     }
 
     /// The block of a height on the branch of a head.

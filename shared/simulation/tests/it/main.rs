@@ -4,6 +4,7 @@ mod crashes;
 mod door;
 mod leaders;
 mod metrics;
+mod opinion;
 mod outcomes;
 mod payments;
 mod reorgs;

@@ -113,3 +113,22 @@ async fn where_only_the_block_is_asked_for_there_is_one_call() {
     assert_eq!(node.calls("eth_getBlockByNumber").len(), 1);
     assert_eq!(node.count(), 3, "chain id, height and the block");
 }
+
+#[tokio::test]
+async fn each_provider_says_what_it_calls_final() {
+    let at = |height: u64| {
+        Node::start(move |method, params| match method {
+            "eth_getBlockByNumber" if params[0] == json!("finalized") => Answer::Result(block(height, 0, &[])),
+            _ => healthy(method, 100),
+        })
+    };
+    let untagged = Node::start(|method, _| match method {
+        "eth_getBlockByNumber" => Answer::Error(-32602, "invalid block tag", Value::Null),
+        _ => healthy(method, 100),
+    })
+    .await;
+    let (first, second) = (at(90).await, at(88).await);
+    let (pool, _) = pool_of(&[&first.url, &untagged.url, &nobody().await, &second.url]);
+    let said: Vec<_> = pool.finalities().await.into_iter().map(|reply| (reply.provider, reply.value)).collect();
+    assert_eq!(said, [("local-1".to_owned(), 90), ("local-4".to_owned(), 88)]);
+}
