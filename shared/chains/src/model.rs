@@ -37,8 +37,8 @@ pub use world::{Orphans, Reorg};
 use crate::{
     classify,
     port::{
-        Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt,
-        Reply, Testimony,
+        Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt,
+        Receipt, Reply, Testimony,
     },
 };
 use world::World;
@@ -278,6 +278,15 @@ impl Chain for ModelChain {
 
     async fn balance(&self, holder: Address, token: Option<Address>) -> Result<Reply<U256>, ChainError> {
         self.ask("balance", |world, provider| world.balance(provider, holder, token))
+    }
+
+    async fn holdings(
+        &self,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Result<Reply<Option<Holdings>>, ChainError> {
+        self.ask("holdings", |world, provider| world.holdings(provider, height, address, tokens))
     }
 
     async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod broadcast;
+mod holdings;
 mod provider;
 mod tally;
 mod testify;
@@ -31,7 +32,10 @@ use causeway_domain::{
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
-    port::{Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt, Reply, Testimony},
+    port::{
+        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply,
+        Testimony,
+    },
     token,
 };
 use provider::Provider;
@@ -208,6 +212,15 @@ impl Chain for RpcChain {
             detail: format!("{}: balanceOf at {token} did not return a number", reply.provider),
         })?;
         Ok(Reply { value, provider: reply.provider, height: reply.height })
+    }
+
+    async fn holdings(
+        &self,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Result<Reply<Option<Holdings>>, ChainError> {
+        self.holdings_at(height, address, tokens).await
     }
 
     async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {

@@ -12,7 +12,7 @@ use super::{
     world::{Stored, World},
 };
 use crate::{
-    port::{Block, BlockAt, Call, Estimate, Header, NumberAt, Receipt, Testimony},
+    port::{Block, BlockAt, Call, Estimate, Header, Holdings, NumberAt, Receipt, Testimony},
     revert,
 };
 
@@ -224,6 +224,25 @@ impl World {
             None => state.coins_of(holder),
             Some(token) => state.tokens_of(token, holder),
         })
+    }
+
+    /// `Some(None)` where the provider has no block of that height, `None` where it has not its state any more.
+    pub(super) fn holdings(
+        &self,
+        provider: usize,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Option<Option<Holdings>> {
+        let Some(block) = self.block_of(provider, BlockAt::Number(height)) else { return Some(None) };
+        let state = self.state(block.header.hash)?;
+        let units = |token: &Address| self.rules.tokens.contains_key(token).then(|| state.tokens_of(*token, address));
+        Some(Some(Holdings {
+            header: block.header.clone(),
+            number: state.number(address),
+            coin: state.coins_of(address),
+            tokens: tokens.iter().map(units).collect(),
+        }))
     }
 
     pub(super) fn fee_history(&self, provider: usize) -> Option<FeeHistory> {

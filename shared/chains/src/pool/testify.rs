@@ -81,7 +81,7 @@ impl RpcChain {
     }
 }
 
-async fn number_at(provider: &Provider, address: Address, height: u64) -> Result<u64, Failure> {
+pub(super) async fn number_at(provider: &Provider, address: Address, height: u64) -> Result<u64, Failure> {
     let number: U64 =
         RpcChain::ask_one(provider, Op::NUMBER, &json!([address, U64::from(height)]), read::<U64>).await?;
     Ok(number.to())
