@@ -27,7 +27,7 @@ use causeway_state::{
     commit::{Done, commit},
     ledger::AccountId,
 };
-use causeway_status_check::{Tracker, lead::Lead};
+use causeway_status_check::{Tracker, lead::Lead, reconcile::EVERY_MS};
 use causeway_store::{MemoryStore, Store, Write};
 use causeway_validate_sign::{Memory, Signer};
 
@@ -73,6 +73,8 @@ pub struct Setup {
     pub final_tag: bool,
     /// Whether blocks count only if two providers have them.
     pub second_opinion: bool,
+    /// From one report of a treasury to the next.
+    pub reconcile_ms: u64,
     /// Providers of the chain.
     pub providers: usize,
     /// Wei per gas above which nothing is signed.
@@ -96,6 +98,7 @@ impl Default for Setup {
             final_at: 6,
             final_tag: false,
             second_opinion: false,
+            reconcile_ms: EVERY_MS,
             providers: 1,
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
@@ -290,6 +293,7 @@ impl World {
                 clock: Arc::clone(&time),
                 metrics: metrics.clone(),
                 networks: networks.clone(),
+                reconcile_ms: setup.reconcile_ms,
             }),
             settler: Arc::new(Settler {
                 store: Arc::clone(&rows_port),

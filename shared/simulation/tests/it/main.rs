@@ -7,6 +7,7 @@ mod metrics;
 mod opinion;
 mod outcomes;
 mod payments;
+mod reconciliation;
 mod reorgs;
 mod review;
 mod seeds;
