@@ -104,7 +104,7 @@ impl Tracker {
             // What cannot be read was found by the walk.
             let numbers = self.numbers(lane, at, &mut Vec::new()).await?.into_values();
             let unsettled = |known: &super::line::Numbered| {
-                known.transaction.as_ref().is_none_or(|transaction| transaction.outcome.is_none())
+                known.transaction.as_ref().is_some_and(|transaction| transaction.outcome.is_none())
             };
             open.extend(numbers.filter(unsettled).flat_map(|known| known.attempts));
             at = (at / NUMBERS_PER_PARTITION + 1) * NUMBERS_PER_PARTITION;

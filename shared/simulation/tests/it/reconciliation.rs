@@ -18,7 +18,7 @@ use causeway_state::{
     reconciliation::{Difference, Kind, Report},
 };
 use causeway_status_check::reconcile::EVERY_MS;
-use causeway_store::{Item, Key, Update, Write};
+use causeway_store::{Item, Key, Update, Value, Write};
 use std::sync::Arc;
 
 /// Longer than from what was found to the look that tells it.
@@ -122,34 +122,57 @@ fn branches_are_no_difference() {
     nothing_was_told(&world);
 }
 
+/// A storm in which every leader looks at what is due, with what `at_each_step` makes of it.
+fn stormy(seed: u64, reconcile_ms: u64, at_each_step: impl Fn(&mut World)) -> World {
+    let mut world = World::new(Setup { seed, reconcile_ms, final_at: 12, providers: 2, ..Setup::default() });
+    // Without money that is owed: that the treasury lacks it would be told by right.
+    let without = Class::Funds.bit();
+    let weather = Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 4, without };
+    world.storm(weather, 150, |world, step| {
+        at_each_step(world);
+        if step % 8 == 0 {
+            let key = format!("k-{step}");
+            let symbol = ["TUSD", "ETH", "TBLK"][step as usize % 3];
+            let answer = world.clock.run(world.request("acme", Some(&key), symbol, "1", recipient(&key)));
+            if answer.status.is_success() {
+                world.take_note("acme", &answer);
+            }
+        }
+    });
+    for _ in 0..20 {
+        world.until("the end", |world| world.has_ended() || world.has_halted());
+        if world.release_lanes().is_empty() {
+            break;
+        }
+    }
+    world.finish();
+    world
+}
+
 #[test]
 fn storms_are_no_difference() {
     for seed in 0..12 {
-        let setup = Setup { seed, reconcile_ms: 120_000, final_at: 12, providers: 2, ..Setup::default() };
-        let mut world = World::new(setup);
-        let without = Class::Funds.bit();
-        let weather = Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 4, without };
-        world.storm(weather, 150, |world, step| {
-            // What is due is looked at in the storm, not after it.
-            world.forget_reports();
-            if step % 8 == 0 {
-                let key = format!("k-{step}");
-                let symbol = ["TUSD", "ETH", "TBLK"][step as usize % 3];
-                let answer = world.clock.run(world.request("acme", Some(&key), symbol, "1", recipient(&key)));
-                if answer.status.is_success() {
-                    world.take_note("acme", &answer);
-                }
-            }
-        });
-        for _ in 0..20 {
-            world.until("the end", |world| world.has_ended() || world.has_halted());
-            if world.release_lanes().is_empty() {
-                break;
-            }
-        }
-        world.finish();
+        let mut world = stormy(seed, 120_000, World::forget_reports);
         world.pass(300_000);
         nothing_was_told(&world);
+    }
+}
+
+#[test]
+fn storms_never_make_the_books_wrong_however_often_they_are_looked_at() {
+    let told = |world: &World| -> Vec<Difference> {
+        let rows = TENANTS.iter().filter_map(|tenant| world.row(&Report::key(&world.lane(tenant))));
+        rows.flat_map(|row| row.parse::<Report>().expect("a report").differences).collect()
+    };
+    for seed in 100..112 {
+        // Looked at again within a second what is not told or set right yet is found twice: a gate that a dead leader
+        // left behind, and money that came back with a block that left. No other kind may be.
+        let world = stormy(seed, 1_000, |world| {
+            let other: Vec<_> =
+                told(world).into_iter().filter(|it| !matches!(it.kind, Kind::Lane | Kind::Uncredited)).collect();
+            assert_eq!(other, [], "seed {seed}");
+        });
+        assert!(TENANTS.iter().all(|tenant| report(&world, tenant).at > 0));
     }
 }
 
@@ -390,7 +413,8 @@ fn an_assigned_parcel_that_no_transaction_names_is_told() {
 fn money_from_nowhere_is_told() {
     let told = planted(|world, _| {
         let account = AccountId { owner: Owner::Tenant(world.tenant("acme")), asset: world.asset("TUSD") };
-        let update = Update { add: vec![("available", 5)], ..Update::default() };
+        let has = world.row(&account.shard(3)).and_then(|row| row.number("available")).expect("credited");
+        let update = Update { set: vec![("available", Value::from(has + 5))], ..Update::default() };
         world.must_commit(&[Write::Update { key: account.shard(3), update, expect: vec![] }]);
     });
     assert_eq!(kinds(&told), [Kind::Unbalanced]);
