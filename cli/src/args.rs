@@ -66,6 +66,8 @@ pub(crate) enum Noun {
     DeadLetters(commands::dead_letters::Verb),
     /// Depth of every queue
     Queues,
+    /// What does not agree between lanes, parcels, ledger and chain; exit code 5 if somebody must look
+    Reconciliation,
     /// Wallets that pay for a tenant
     #[command(subcommand)]
     Treasuries(commands::treasuries::Verb),

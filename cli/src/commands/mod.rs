@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod lanes;
 mod queues;
+mod reconciliation;
 pub(crate) mod switches;
 pub(crate) mod transfers;
 pub(crate) mod treasuries;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
         Noun::Lanes(verb) => lanes::run(&context, verb).await,
         Noun::DeadLetters(verb) => dead_letters::run(&context, verb).await,
         Noun::Queues => queues::run(&context).await,
+        Noun::Reconciliation => reconciliation::run(&context).await,
         Noun::Treasuries(verb) => treasuries::run(&context, verb).await,
         Noun::Switches(verb) => switches::run(&context, verb).await,
         Noun::Audit(args) => audit::run(&context, args).await,

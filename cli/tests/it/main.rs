@@ -6,6 +6,7 @@ mod load;
 mod login;
 mod mock;
 mod money;
+mod reconciliation;
 mod refusals;
 mod retries;
 mod transfers;

@@ -14,7 +14,7 @@ use lambda_http::request::RequestContext;
 
 use crate::{
     Admin,
-    routes::{accounts, audit, dead_letters, lanes, queues, switches, transfers, treasuries},
+    routes::{accounts, audit, dead_letters, lanes, queues, reconciliation, switches, transfers, treasuries},
 };
 
 /// A refusal in the operators' shape, which is the transfers'.
@@ -52,6 +52,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/dead-letters/{id}/refund", post(dead_letters::refund))
         .route("/dead-letters/{id}/discard", post(dead_letters::discard))
         .route("/queues", get(queues::list))
+        .route("/reconciliation", get(reconciliation::show))
         .route("/treasuries", get(treasuries::list).post(treasuries::register))
         .route("/switches", get(switches::list).post(switches::throw))
         .route("/audit", get(audit::list))

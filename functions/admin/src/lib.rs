@@ -16,6 +16,7 @@ pub mod list;
 pub mod money;
 pub mod openapi;
 pub mod queues;
+pub mod reconciliation;
 pub mod remedy;
 pub mod routes;
 pub mod switches;

@@ -3,7 +3,7 @@
 use causeway_http::docs::{TransferError, WithdrawalError};
 use utoipa::OpenApi;
 
-use crate::routes::{accounts, audit, dead_letters, lanes, queues, switches, transfers, treasuries};
+use crate::routes::{accounts, audit, dead_letters, lanes, queues, reconciliation, switches, transfers, treasuries};
 
 /// admin's part of the document; intake's is merged with it, and a test holds both against the committed file.
 #[derive(Debug, OpenApi)]
@@ -26,6 +26,7 @@ use crate::routes::{accounts, audit, dead_letters, lanes, queues, switches, tran
         dead_letters::discard,
         queues::list,
         queues::items,
+        reconciliation::show,
         treasuries::list,
         treasuries::register,
         switches::list,

@@ -16,7 +16,7 @@ use causeway_state::{
 };
 use causeway_store::{Expect, Item, Query, Range, Write};
 
-use crate::{TrackError, Tracker, lanes::LaneMemory};
+use crate::{TrackError, Tracker, lanes::LaneMemory, reconcile::Reconciling};
 
 /// A leader that is silent for so long is replaced.
 const LEASE_MS: u64 = 15_000;
@@ -26,6 +26,8 @@ const LEASE_BELIEVED_MS: u64 = 2 * LEASE_MS;
 const RENEW_MS: u64 = 5_000;
 /// How often a leader that goes on is measured.
 const BEAT_MS: u64 = 5_000;
+/// A second provider that is behind for less than this is only slow.
+const DOUBT_MS: u64 = 60_000;
 /// How often a follower tries.
 const TRY_MS: u64 = 1_000;
 /// Headers a new leader reads: deeper than any reorganisation it can walk back.
@@ -63,6 +65,10 @@ pub struct Lead {
     pub orphans: bool,
     /// What lane checks remember.
     pub lanes: LaneMemory,
+    /// What reconciliation remembers.
+    pub reconciling: Reconciling,
+    /// Since when blocks are deep enough that no second provider has; only where the network asks for one.
+    pub doubted_since: Option<Millis>,
     swept_at: Millis,
     checked_at: Millis,
     beat_at: Millis,
@@ -114,7 +120,7 @@ impl Tracker {
     pub async fn try_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let row = self.store.get(&Head::key(&network.id)).await?;
-        let (head, version) = match row {
+        let (head, version, fell) = match row {
             Some(row) => {
                 let head: Head = row.parse()?;
                 // A leader that stepped back may lead again at once: its own writes are fenced by the new version.
@@ -123,8 +129,10 @@ impl Tracker {
                 if held && head.leader != me {
                     return Ok(None);
                 }
-                let next = Head { epoch: head.epoch + 1, leader: me.to_owned(), lease_until: now + LEASE_MS, ..head };
-                (next, row.version())
+                let next =
+                    Head { epoch: head.epoch + 1, leader: me.to_owned(), lease_until: now + LEASE_MS, ..head.clone() };
+                // Who ends in order gives its lease back.
+                (next, row.version(), head.lease_until != 0)
             }
             None => return self.first_lead(network, chain, me).await,
         };
@@ -136,7 +144,7 @@ impl Tracker {
         }
         tracing::info!(network = %network.id, epoch = head.epoch, height = head.height, "leads");
         let ring = self.read_ring(&network.id).await?;
-        Ok(Some(Lead::new(head, version + 1, now, ring)))
+        Ok(Some(Lead::new(head, version + 1, now, ring, fell)))
     }
 
     /// A network's first leader begins where its oldest lane began, or else at the newest block: nothing of ours is older.
@@ -171,7 +179,7 @@ impl Tracker {
         match commit(&*self.store, &*self.clock, &writes).await? {
             Done::Committed => {
                 let ring = BTreeMap::from([(newest.number, Ringed { hash: newest.hash, inclusions: None })]);
-                Ok(Some(Lead::new(head, 1, now, ring)))
+                Ok(Some(Lead::new(head, 1, now, ring, true)))
             }
             Done::Conflict(_) => Ok(None),
         }
@@ -188,7 +196,7 @@ impl Tracker {
         Ok(ring)
     }
 
-    /// One look: orphans first, then blocks, then stages, then (less often) sweeps and lanes.
+    /// One look: orphans first, then blocks, then stages, then (less often) sweeps, lanes and reconciliation.
     pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         self.keep_lease(network, lead).await?;
@@ -216,8 +224,11 @@ impl Tracker {
         }
         self.follow(network, chain, lead).await?;
         self.tell_stages(network, chain, lead).await?;
-        // Only who came this far goes on: a leader without an answer from the chain stands still.
-        if now.saturating_sub(lead.beat_at) >= BEAT_MS {
+        self.reconcile(network, chain, lead).await?;
+        // Only who came this far goes on: a leader without an answer from the chain, or without the second one that it
+        // must have, stands still.
+        let stands = lead.doubted_since.is_some_and(|since| now.saturating_sub(since) >= DOUBT_MS);
+        if now.saturating_sub(lead.beat_at) >= BEAT_MS && !stands {
             lead.beat_at = now;
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
@@ -259,7 +270,7 @@ impl Tracker {
     }
 
     /// Ends the lease now, so that the successor need not wait for it.
-    async fn step_down(&self, network: &Network, lead: Lead) {
+    pub async fn step_down(&self, network: &Network, lead: Lead) {
         let head = Head { lease_until: 0, ..lead.head };
         let Ok(write) = put_head(&network.id, &head, lead.version) else { return };
         if let Err(error) = commit(&*self.store, &*self.clock, &[write]).await {
@@ -269,7 +280,7 @@ impl Tracker {
 }
 
 impl Lead {
-    fn new(head: Head, version: u64, now: Millis, ring: BTreeMap<u64, Ringed>) -> Self {
+    fn new(head: Head, version: u64, now: Millis, ring: BTreeMap<u64, Ringed>, fell: bool) -> Self {
         // Orphans may be left from the leader before; sweeps and checks are due at once.
         Self {
             head,
@@ -278,6 +289,8 @@ impl Lead {
             ring,
             orphans: true,
             lanes: LaneMemory::default(),
+            reconciling: Reconciling::new(now, fell),
+            doubted_since: None,
             swept_at: 0,
             checked_at: 0,
             beat_at: 0,

@@ -2,9 +2,11 @@
 //!
 //! One leased loop per network ([`lead`]): poll the head, work off each new block ([`follow`]): match its
 //! hashes with the watches and write what is included ([`mod@include`]), tell stages of blocks that
-//! became deep enough ([`stages`]). A parent that does not fit is a reorganisation ([`reorg`]).
-//! Between blocks: parcels that are due ([`sweep`]), lanes that lag behind the chain or
-//! themselves ([`lanes`]), numbers that no block takes ([`stuck`]) and numbers that a stranger took ([`displaced`]).
+//! became deep enough ([`stages`]), where the network asks for it only with a second provider's word (`opinion`).
+//! A parent that does not fit is a reorganisation ([`reorg`]).
+//! Between blocks: parcels that are due ([`sweep`]), lanes that lag behind the chain or themselves ([`lanes`]),
+//! numbers that no block takes ([`stuck`]) and numbers that a stranger took ([`displaced`]), and at length whether all
+//! rows agree with each other and the chain ([`reconcile`]).
 //!
 //! Invariants: a block costs reads by its size, never by how much is tracked; only the head's row is
 //! fenced, every other write is idempotent on (hash, block); a provider that is down changes no state.
@@ -14,6 +16,8 @@ pub mod follow;
 pub mod include;
 pub mod lanes;
 pub mod lead;
+mod opinion;
+pub mod reconcile;
 pub mod reorg;
 pub mod stages;
 pub mod stuck;
@@ -44,6 +48,8 @@ pub struct Tracker {
     pub metrics: Metrics,
     /// Enabled networks.
     pub networks: Networks,
+    /// From one report of a treasury to the next.
+    pub reconcile_ms: u64,
 }
 
 /// Why a step of the tracker did not end.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use causeway_domain::{Clock, id::NetworkId};
 use causeway_runtime::{Config, RealClock, aws, config::optional, metrics::Metrics, telemetry};
-use causeway_status_check::Tracker;
+use causeway_status_check::{Tracker, reconcile::EVERY_MS};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 
@@ -19,6 +19,10 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = Config::from_env()?;
     let loop_ms: u64 = optional("CAUSEWAY_LOOP_S", "75").parse::<u64>()? * 1000;
+    let reconcile_ms: u64 = match optional("CAUSEWAY_RECONCILE_S", "").as_str() {
+        "" => EVERY_MS,
+        seconds => seconds.parse::<u64>()? * 1000,
+    };
     let sdk = aws::sdk().await;
     let clock: Arc<RealClock> = Arc::new(RealClock);
     let tracker = Arc::new(Tracker {
@@ -28,6 +32,7 @@ async fn main() -> Result<(), Error> {
         clock: Arc::<RealClock>::clone(&clock),
         metrics: Metrics::new(&config.prefix),
         networks: config.networks,
+        reconcile_ms,
     });
     let service = service_fn(move |event: LambdaEvent<Tick>| {
         let (tracker, until) = (Arc::clone(&tracker), clock.now_ms() + loop_ms);

@@ -22,7 +22,7 @@ impl Tracker {
     pub async fn tell_stages(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let confirmed = (lead.head.height + 1).saturating_sub(network.confirmed_at);
         let mut last = (lead.head.height + 1).saturating_sub(network.final_at);
-        if network.final_tag && lead.head.finalized < last {
+        if network.final_tag && !network.second_opinion && lead.head.finalized < last {
             // Both must say so: the depth, and the node's own tag. Success waits for neither.
             last = match chain.finalized().await {
                 Ok(reply) => last.min(reply.value.unwrap_or(0)),
@@ -35,6 +35,8 @@ impl Tracker {
         let before = (lead.head.confirmed, lead.head.finalized);
         let confirmed = confirmed.min(before.0 + HEIGHTS_PER_TICK);
         let last = last.min(before.1 + HEIGHTS_PER_TICK);
+        let confirmed = self.believed(network, chain, lead, (before.0, confirmed), false).await?;
+        let last = self.believed(network, chain, lead, (before.1, last), true).await?;
         while lead.head.confirmed < confirmed {
             let height = lead.head.confirmed + 1;
             // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
@@ -84,7 +86,7 @@ impl Tracker {
         self.publish_stage(network, height, block.hash, stage, &wanted).await
     }
 
-    async fn remembered(&self, network: &Network, height: u64) -> Result<Ringed, TrackError> {
+    pub(crate) async fn remembered(&self, network: &Network, height: u64) -> Result<Ringed, TrackError> {
         let row = self.store.get(&HeaderRow::key(&network.id, height)).await?;
         let row = row.ok_or_else(|| TrackError::Stuck(format!("block {height} is to be told but no longer known")))?;
         Ok(Ringed { hash: row.parse::<HeaderRow>()?.hash, inclusions: None })

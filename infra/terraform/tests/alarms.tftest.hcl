@@ -27,7 +27,7 @@ run "alarms" {
       ["dead-letter", "waits-overdue", "lane-halted", "treasury-short"],
       [for queue in keys(aws_sqs_queue.this) : "oldest-message/${queue}"],
       [for pair in setproduct(["errors", "throttles"], keys(aws_lambda_function.this)) : "${pair[0]}/${pair[1]}"],
-      ["heartbeat-missing/ethereum", "heartbeat-missing/polygon", "oldest-unseen/ethereum", "oldest-unseen/polygon"],
+      [for pair in setproduct(["differences", "heartbeat-missing", "oldest-unseen"], ["ethereum", "polygon"]) : "${pair[0]}/${pair[1]}"],
     ) && length(aws_sqs_queue.this) == 8 && length(aws_lambda_function.this) == 7
     error_message = "An alarm of the topology is missing for some queue, function or network."
   }
@@ -85,6 +85,13 @@ run "an_alarm_for_each_network" {
       [alarm.namespace, alarm.metric_name, jsonencode(alarm.dimensions), alarm.statistic, alarm.threshold, alarm.comparison_operator]
     ] == [["Causeway", "OldestUnseenAgeMs", jsonencode({ Network = network, Prefix = "causeway-test" }), "Maximum", 600000, "GreaterThanOrEqualToThreshold"]]])
     error_message = "A transaction that comes into no block must raise its network's alarm."
+  }
+  assert {
+    condition = alltrue([for network in ["ethereum", "polygon"] : [
+      for alarm in [aws_cloudwatch_metric_alarm.this["differences/${network}"]] :
+      [alarm.namespace, alarm.metric_name, jsonencode(alarm.dimensions), alarm.statistic, alarm.threshold, alarm.comparison_operator]
+    ] == [["Causeway", "Differences", jsonencode({ Network = network, Prefix = "causeway-test" }), "Maximum", 1, "GreaterThanOrEqualToThreshold"]]])
+    error_message = "Books and chain that do not agree must raise their network's alarm."
   }
 }
 

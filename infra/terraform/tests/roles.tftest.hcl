@@ -100,7 +100,7 @@ run "rights" {
       Logs         = ["logs status-check:*"]
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
       QueueSend    = ["sqs chain-events", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
-      ReadTables   = ["dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
+      ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       Secrets      = ["secretsmanager rpc-AbCdEf"]
       WriteTables  = ["dynamodb tracker", "dynamodb transfers"]
     })
@@ -145,7 +145,7 @@ run "rights" {
       QueueDepth   = ["sqs chain-events", "sqs chain-events-dead", "sqs transactions-dead.fifo", "sqs transactions.fifo", "sqs transfers-dead", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       QueuePeek    = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       QueueSend    = ["sqs chain-events", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
-      ReadTables   = ["dynamodb audit", "dynamodb dead-letters", "dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
+      ReadTables   = ["dynamodb audit", "dynamodb dead-letters", "dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       WriteTables  = ["dynamodb dead-letters", "dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
     })
     error_message = "The rights of admin are not the ones written here: ${aws_iam_role_policy.function["admin"].policy}"

@@ -65,6 +65,7 @@ macro_rules! chain_contract {
             fees_cover_what_is_asked_for
             final_is_behind_the_head
             providers_testify_of_a_height
+            holdings_are_those_of_the_height
             a_reorg_takes_a_transaction_away
             a_reorg_moves_a_transaction
         );
@@ -365,6 +366,9 @@ pub async fn final_is_behind_the_head(lab: &dyn Lab) {
     lab.mine(5).await;
     let second = lab.chain().finalized().await.expect("answered").value.expect("a tag");
     assert_eq!(second, first + 5);
+    let each = lab.chain().finalities().await;
+    assert!(!each.is_empty());
+    assert!(each.iter().all(|reply| reply.value == second), "{each:?}");
 }
 
 /// A testimony holds what the height's own state and the whole chain say; a height that is not there yet gives none, and
@@ -404,6 +408,29 @@ pub async fn providers_testify_of_a_height(lab: &dyn Lab) {
         assert_ne!(reply.value.header.hash, old.hash);
         assert_eq!((reply.value.number_at, reply.value.known), (Some(0), vec![]));
     }
+}
+
+/// What an address has is told as of a height, also after more was spent; a height that is not there yet tells nothing,
+/// and what is no token has no units.
+pub async fn holdings_are_those_of_the_height(lab: &dyn Lab) {
+    let sealed = paid(lab).await;
+    let receipt = receipt_of(lab, sealed.hash).await.expect("included");
+    let no_token = Address::repeat_byte(0x55);
+    let payer = lab.address(PAYER);
+    let at =
+        |height: u64| async move { lab.chain().holdings(height, payer, &[no_token]).await.expect("answered").value };
+    let cost = U256::from(receipt.effective_gas_price_wei) * U256::from(receipt.gas_used) + U256::from(5);
+    lab.mine(2).await;
+    for (height, number, coin) in [(receipt.block_number - 1, 0, RICH), (receipt.block_number, 1, RICH - cost)] {
+        let holdings = at(height).await.expect("a block");
+        assert_eq!(holdings.header, block_at(lab, height).await.header);
+        assert_eq!((holdings.number, holdings.coin, holdings.tokens), (number, coin, vec![None]));
+    }
+    assert_eq!(at(height(lab).await + 1).await, None);
+    lab.reorg(3, &[]).await;
+    let holdings = at(receipt.block_number).await.expect("another block");
+    assert_ne!(holdings.header.hash, receipt.block_hash);
+    assert_eq!((holdings.number, holdings.coin), (0, RICH));
 }
 
 /// After a reorg the height's block is another one, the transaction is gone with its number, and the same bytes are

@@ -37,8 +37,8 @@ pub use world::{Orphans, Reorg};
 use crate::{
     classify,
     port::{
-        Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt,
-        Reply, Testimony,
+        Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt,
+        Receipt, Reply, Testimony,
     },
 };
 use world::World;
@@ -169,6 +169,13 @@ impl ModelChain {
         })
     }
 
+    /// Asks every provider. Each is a call of its own, which may be lost or refused without the others.
+    fn ask_each<T>(&self, call: &'static str, look: impl Fn(&World, usize) -> Option<T>) -> Vec<Reply<T>> {
+        let all = 0..self.with(|world| world.providers.len());
+        let asked = all.filter(|provider| self.only.is_none_or(|only| only == *provider));
+        asked.filter_map(|provider| self.through(provider).ask(call, &look).ok()).collect()
+    }
+
     /// Providers that answer this call, at least one, in the order they are asked.
     fn providers(&self, world: &mut World, call: &'static str) -> Result<Vec<usize>, ChainError> {
         match world.faults.on(call) {
@@ -223,14 +230,14 @@ impl Chain for ModelChain {
     }
 
     async fn finalized(&self) -> Result<Reply<Option<u64>>, ChainError> {
-        self.ask("finalized", |world, provider| {
-            let head = world.header_of(provider)?.number;
-            Some(match world.finality {
-                Finality::NoTag => None,
-                Finality::Behind(blocks) => Some(head.saturating_sub(blocks)),
-                Finality::At(height) => Some(height.min(head)),
-            })
-        })
+        self.ask("finalized", |world, provider| world.final_height(provider))
+    }
+
+    async fn finalities(&self) -> Vec<Reply<u64>> {
+        let heights = self.ask_each("finalities", World::final_height).into_iter();
+        let tagged =
+            |Reply { value, provider, height }: Reply<Option<u64>>| Some(Reply { value: value?, provider, height });
+        heights.filter_map(tagged).collect()
     }
 
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError> {
@@ -250,14 +257,7 @@ impl Chain for ModelChain {
     }
 
     async fn testify(&self, height: u64, address: Option<Address>, hashes: &[B256]) -> Vec<Reply<Testimony>> {
-        // Each provider is a call of its own, which may be lost or refused without the others.
-        let all = 0..self.with(|world| world.providers.len());
-        let testimony = |provider| {
-            self.through(provider).ask("testify", |world, provider| world.testimony(provider, height, address, hashes))
-        };
-        all.filter(|provider| self.only.is_none_or(|only| only == *provider))
-            .filter_map(|one| testimony(one).ok())
-            .collect()
+        self.ask_each("testify", |world, provider| world.testimony(provider, height, address, hashes))
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {
@@ -278,6 +278,15 @@ impl Chain for ModelChain {
 
     async fn balance(&self, holder: Address, token: Option<Address>) -> Result<Reply<U256>, ChainError> {
         self.ask("balance", |world, provider| world.balance(provider, holder, token))
+    }
+
+    async fn holdings(
+        &self,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Result<Reply<Option<Holdings>>, ChainError> {
+        self.ask("holdings", |world, provider| world.holdings(provider, height, address, tokens))
     }
 
     async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod broadcast;
+mod holdings;
 mod provider;
 mod tally;
 mod testify;
@@ -18,7 +19,7 @@ mod trial;
 mod wire;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -31,7 +32,10 @@ use causeway_domain::{
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
-    port::{Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, NumberAt, Receipt, Reply, Testimony},
+    port::{
+        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply,
+        Testimony,
+    },
     token,
 };
 use provider::Provider;
@@ -48,6 +52,12 @@ pub enum PoolError {
     /// No endpoint at all.
     #[error("network {network} has no RPC endpoint")]
     Empty {
+        /// The network.
+        network: String,
+    },
+    /// A network that asks for a second opinion has nobody to ask.
+    #[error("network {network} asks for a second opinion, which takes RPC endpoints of two hosts")]
+    NoSecond {
         /// The network.
         network: String,
     },
@@ -89,7 +99,11 @@ impl RpcChain {
             let endpoint = Endpoint::new(text, client.clone()).ok_or_else(wrong)?;
             Ok(Arc::new(Provider::new(format!("{name}-{position}"), network.chain_id, endpoint, clock.clone())))
         };
-        let providers = endpoints.iter().enumerate().map(provider).collect::<Result<_, _>>()?;
+        let providers = endpoints.iter().enumerate().map(provider).collect::<Result<Vec<_>, _>>()?;
+        let hosts: BTreeSet<_> = providers.iter().map(|provider| provider.host()).collect();
+        if network.second_opinion && hosts.len() < 2 {
+            return Err(PoolError::NoSecond { network: name });
+        }
         Ok(Self { network: name, block_time_ms: network.block_time_ms, providers, clock, recent: Mutex::default() })
     }
 
@@ -145,6 +159,10 @@ impl Chain for RpcChain {
         self.final_height().await
     }
 
+    async fn finalities(&self) -> Vec<Reply<u64>> {
+        self.final_heights().await
+    }
+
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError> {
         self.block_at(at).await
     }
@@ -194,6 +212,15 @@ impl Chain for RpcChain {
             detail: format!("{}: balanceOf at {token} did not return a number", reply.provider),
         })?;
         Ok(Reply { value, provider: reply.provider, height: reply.height })
+    }
+
+    async fn holdings(
+        &self,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Result<Reply<Option<Holdings>>, ChainError> {
+        self.holdings_at(height, address, tokens).await
     }
 
     async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {

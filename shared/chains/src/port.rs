@@ -108,6 +108,19 @@ pub struct Testimony {
     pub known: Vec<B256>,
 }
 
+/// What an address has in the state of one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdings {
+    /// The block.
+    pub header: Header,
+    /// First number that the address had not used.
+    pub number: u64,
+    /// Its wei of the network's coin.
+    pub coin: U256,
+    /// Its units of each token asked for, in that order; `None` where the contract gives no number.
+    pub tokens: Vec<Option<U256>>,
+}
+
 /// Which of an address's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberAt {
@@ -212,6 +225,9 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// Height of the node's `finalized` block; `None` where nodes have no such tag.
     async fn finalized(&self) -> Result<Reply<Option<u64>>, ChainError>;
 
+    /// Height of every provider's own `finalized` block. Who does not answer or has no such tag is absent.
+    async fn finalities(&self) -> Vec<Reply<u64>>;
+
     /// A block, or `None` where the provider does not know it (yet, or any more).
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError>;
 
@@ -242,6 +258,15 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
 
     /// A balance, of the network's coin (`token` is `None`) or of a token, at the newest block.
     async fn balance(&self, holder: Address, token: Option<Address>) -> Result<Reply<U256>, ChainError>;
+
+    /// What an address has at a height, all of it in the state of one block; `None` where the provider has no block of
+    /// that height, or another one after the questions than before.
+    async fn holdings(
+        &self,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Result<Reply<Option<Holdings>>, ChainError>;
 
     /// Tries a call at the newest block and says how much gas it takes. A revert or a lack of funds is only
     /// answered when a second provider, where there is one, agrees.

@@ -89,6 +89,8 @@ pub struct Network {
     pub final_at: u64,
     /// Whether release also waits for the node's `finalized` tag.
     pub final_tag: bool,
+    /// Whether success and release are believed only of blocks that two providers have.
+    pub second_opinion: bool,
     /// More than this per gas is never offered, in wei.
     pub max_fee_per_gas_wei: u128,
     /// More than this is never tipped per gas, in wei.
@@ -179,6 +181,8 @@ struct NetworkText {
     confirmed_at: u64,
     final_at: u64,
     final_tag: bool,
+    #[serde(default)]
+    second_opinion: bool,
     max_fee_per_gas_wei: u64,
     max_priority_fee_per_gas_wei: u64,
     in_flight_max: u64,
@@ -264,6 +268,7 @@ impl NetworkText {
             confirmed_at: self.confirmed_at,
             final_at: self.final_at,
             final_tag: self.final_tag,
+            second_opinion: self.second_opinion,
             max_fee_per_gas_wei: u128::from(self.max_fee_per_gas_wei),
             max_priority_fee_per_gas_wei: u128::from(self.max_priority_fee_per_gas_wei),
             in_flight_max: self.in_flight_max,
@@ -317,6 +322,15 @@ mod tests {
         let networks = Networks::parse(FILE, &["local"]).expect("valid");
         assert!(networks.get("ethereum").is_none());
         assert!(matches!(Networks::parse(FILE, &["moon"]), Err(NetworksError::Missing(name)) if name == "moon"));
+    }
+
+    #[test]
+    fn a_second_opinion_is_asked_for_only_where_the_file_says_so() {
+        let asks =
+            |text: &str| Networks::parse(text, &["local"]).expect("valid").get("local").expect("there").second_opinion;
+        assert!(!asks(FILE));
+        assert!(asks(&FILE.replace("final_at = 6\n", "final_at = 6\nsecond_opinion = true\n")));
+        assert!(!asks(&FILE.replace("final_at = 6\n", "final_at = 6\nsecond_opinion = false\n")));
     }
 
     #[test]

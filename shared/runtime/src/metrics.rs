@@ -21,6 +21,8 @@ pub struct Metric {
 
 /// Dead letters that now lie in front of an operator.
 pub const DEAD_LETTERS: Metric = Metric { name: "DeadLetters", unit: "Count" };
+/// What two looks at a treasury in a row found not to agree, of the kinds that somebody must look at.
+pub const DIFFERENCES: Metric = Metric { name: "Differences", unit: "Count" };
 /// Looks of a network's tracker that came to their end, one told every few seconds.
 pub const HEARTBEAT: Metric = Metric { name: "Heartbeat", unit: "Count" };
 /// Lanes that take no new numbers.

@@ -6,8 +6,9 @@ use causeway_chains::Chain;
 use causeway_domain::{Clock, Network};
 use causeway_queue::QueueName;
 use causeway_runtime::{Received, batch::Failed};
-use causeway_state::message::queues;
-use causeway_status_check::{TrackError, Tracker, lead::Lead};
+use causeway_state::{message::queues, tables::TRACKER};
+use causeway_status_check::{TrackError, Tracker, lead::Lead, reconcile::Reconciling};
+use causeway_store::{Key, Update, Value, Write};
 
 use crate::{clock::killed_after, inbox::READ, world::World};
 
@@ -110,6 +111,47 @@ impl World {
     pub fn replace_tracker(&mut self) {
         self.lead = None;
         self.leader = format!("leader-{}", self.clock.random());
+    }
+
+    /// As [`World::track`], killed after so many polls; answers whether it was.
+    pub fn track_and_kill(&mut self, polls: u64) -> bool {
+        let (tracker, chain, lead) = (Arc::clone(&self.tracker), self.chain_port(), self.lead.take());
+        self.crossing.set(true);
+        let work = track(&tracker, &self.network, &*chain, &self.leader, lead);
+        let ended = self.clock.run(killed_after(polls, work));
+        self.crossing.set(false);
+        let killed = ended.is_none();
+        self.lead = ended.flatten();
+        killed
+    }
+
+    /// The tracker's process ends in order, and another one takes its place.
+    pub fn hand_over(&mut self) {
+        if let Some(lead) = self.lead.take() {
+            self.clock.run(self.tracker.step_down(&self.network, lead));
+        }
+        self.replace_tracker();
+    }
+
+    /// Makes every treasury due for reconciliation, for who leads next.
+    pub fn forget_reports(&mut self) {
+        if let Some(lead) = &mut self.lead {
+            lead.reconciling = Reconciling::default();
+        }
+        for row in
+            self.rows.dump(TRACKER).iter().filter(|row| row.text("pk").is_some_and(|pk| pk.starts_with("REPORT#")))
+        {
+            let key = Key::new(TRACKER, row.text("pk").unwrap_or_default(), row.text("sk").unwrap_or_default());
+            let update = Update { set: vec![("due_at", Value::from(0_u64))], ..Update::default() };
+            self.must_commit(&[Write::Update { key, update, expect: vec![] }]);
+        }
+    }
+
+    /// A moment without holding the rules: for scenarios that break one on purpose.
+    pub fn quiet_step(&mut self) {
+        self.clock.advance(STEP_MS);
+        self.make_blocks();
+        self.track();
     }
 
     /// Makes the blocks that are due.

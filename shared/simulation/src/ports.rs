@@ -13,8 +13,8 @@ use std::{
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use async_trait::async_trait;
 use causeway_chains::{
-    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, ModelChain, NumberAt,
-    Receipt, Reply, Testimony, transaction::open,
+    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, ModelChain,
+    NumberAt, Receipt, Reply, Testimony, transaction::open,
 };
 use causeway_domain::{fees::FeeHistory, id::NetworkId};
 use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
@@ -242,6 +242,10 @@ impl Chain for Network {
         self.crossing.around(self.inner.finalized()).await
     }
 
+    async fn finalities(&self) -> Vec<Reply<u64>> {
+        self.crossing.around(self.inner.finalities()).await
+    }
+
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError> {
         self.crossing.around(self.inner.block(at)).await
     }
@@ -288,6 +292,15 @@ impl Chain for Network {
 
     async fn balance(&self, holder: Address, token: Option<Address>) -> Result<Reply<U256>, ChainError> {
         self.crossing.around(self.inner.balance(holder, token)).await
+    }
+
+    async fn holdings(
+        &self,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Result<Reply<Option<Holdings>>, ChainError> {
+        self.crossing.around(self.inner.holdings(height, address, tokens)).await
     }
 
     async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {

@@ -27,7 +27,7 @@ use causeway_state::{
     commit::{Done, commit},
     ledger::AccountId,
 };
-use causeway_status_check::{Tracker, lead::Lead};
+use causeway_status_check::{Tracker, lead::Lead, reconcile::EVERY_MS};
 use causeway_store::{MemoryStore, Store, Write};
 use causeway_validate_sign::{Memory, Signer};
 
@@ -71,6 +71,10 @@ pub struct Setup {
     pub final_at: u64,
     /// Whether release also waits for the node's tag.
     pub final_tag: bool,
+    /// Whether blocks count only if two providers have them.
+    pub second_opinion: bool,
+    /// From one report of a treasury to the next.
+    pub reconcile_ms: u64,
     /// Providers of the chain.
     pub providers: usize,
     /// Blocks after which an urgent transaction is stuck.
@@ -95,6 +99,8 @@ impl Default for Setup {
             confirmed_at: 3,
             final_at: 6,
             final_tag: false,
+            second_opinion: false,
+            reconcile_ms: EVERY_MS,
             providers: 1,
             stuck_after: 5,
             fee_cap_wei: 500_000_000_000,
@@ -132,12 +138,13 @@ impl Setup {
         let tokens: Vec<String> = ASSETS.into_iter().skip(1).map(token).collect();
         let text = format!(
             "[[network]]\nid = \"local\"\nchain_id = 31337\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
-             block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\n\
+             block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\nsecond_opinion = {}\n\
              max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = {}\nstuck_after = {}\n\
              token = [{}]\n",
             self.confirmed_at,
             self.final_at,
             self.final_tag,
+            self.second_opinion,
             self.fee_cap_wei,
             self.in_flight_max,
             self.stuck_after,
@@ -291,6 +298,7 @@ impl World {
                 clock: Arc::clone(&time),
                 metrics: metrics.clone(),
                 networks: networks.clone(),
+                reconcile_ms: setup.reconcile_ms,
             }),
             settler: Arc::new(Settler {
                 store: Arc::clone(&rows_port),

@@ -13,7 +13,7 @@ mod limit;
 mod postings;
 
 pub use check::{AccountReport, check_accounts};
-pub use hold::{HoldError, plan_hold};
+pub use hold::{HoldError, hold_entry, plan_hold, post_entry, release_entry};
 pub use limit::DailyLimit;
 pub use postings::{Buckets, EntryKind, Postings, PostingsError};
 
@@ -102,7 +102,8 @@ impl AccountId {
         Query::table(LEDGER, self.shard_pk(shard), Range::Prefix("E#".to_owned()))
     }
 
-    fn entry(&self, shard: u8, entry: &str) -> Key {
+    /// Where an entry of a shard lies.
+    pub fn entry(&self, shard: u8, entry: &str) -> Key {
         Key::new(LEDGER, self.shard_pk(shard), format!("E#{entry}"))
     }
 

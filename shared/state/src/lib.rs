@@ -16,6 +16,7 @@ pub mod lane;
 pub mod ledger;
 pub mod message;
 pub mod parcel;
+pub mod reconciliation;
 pub mod tables;
 pub mod tracker;
 pub mod wallet;

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod dead_letters;
 pub mod lanes;
 pub mod queues;
+pub mod reconciliation;
 pub mod switches;
 pub mod transfers;
 pub mod treasuries;

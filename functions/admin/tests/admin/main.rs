@@ -8,6 +8,7 @@ mod lanes;
 mod money;
 mod openapi;
 mod queues;
+mod reconciliation;
 mod refund;
 mod routes;
 mod samples;

@@ -6,12 +6,13 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use causeway_domain::fees::FeeHistory;
 
 use super::{
+    Finality,
     pool::{Pool, read},
     state::{Message, State, Tx},
     world::{Stored, World},
 };
 use crate::{
-    port::{Block, BlockAt, Call, Estimate, Header, NumberAt, Receipt, Testimony},
+    port::{Block, BlockAt, Call, Estimate, Header, Holdings, NumberAt, Receipt, Testimony},
     revert,
 };
 
@@ -67,6 +68,16 @@ impl World {
 
     pub(super) fn header_of(&self, provider: usize) -> Option<Header> {
         self.stored(self.head_of(provider)).map(|block| block.header.clone())
+    }
+
+    /// What a provider calls final; `Some(None)` where it has no such tag.
+    pub(super) fn final_height(&self, provider: usize) -> Option<Option<u64>> {
+        let head = self.header_of(provider)?.number;
+        Some(match self.finality {
+            Finality::NoTag => None,
+            Finality::Behind(blocks) => Some(head.saturating_sub(blocks)),
+            Finality::At(height) => Some(height.min(head)),
+        })
     }
 
     /// The block of a height on the branch of a head.
@@ -213,6 +224,25 @@ impl World {
             None => state.coins_of(holder),
             Some(token) => state.tokens_of(token, holder),
         })
+    }
+
+    /// `Some(None)` where the provider has no block of that height, `None` where it has not its state any more.
+    pub(super) fn holdings(
+        &self,
+        provider: usize,
+        height: u64,
+        address: Address,
+        tokens: &[Address],
+    ) -> Option<Option<Holdings>> {
+        let Some(block) = self.block_of(provider, BlockAt::Number(height)) else { return Some(None) };
+        let state = self.state(block.header.hash)?;
+        let units = |token: &Address| self.rules.tokens.contains_key(token).then(|| state.tokens_of(*token, address));
+        Some(Some(Holdings {
+            header: block.header.clone(),
+            number: state.number(address),
+            coin: state.coins_of(address),
+            tokens: tokens.iter().map(units).collect(),
+        }))
     }
 
     pub(super) fn fee_history(&self, provider: usize) -> Option<FeeHistory> {

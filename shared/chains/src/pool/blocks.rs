@@ -55,14 +55,22 @@ impl RpcChain {
     pub(super) async fn final_height(&self) -> Result<Reply<Option<u64>>, ChainError> {
         let mut tally = Tally::default();
         for provider in self.ranked() {
-            let params = json!(["finalized", false]);
-            match Self::ask_one(provider, Op::BLOCK_BY_NUMBER, &params, read::<Option<BlockWire>>).await {
-                Ok(block) => return Ok(provider.reply(block.map(|block| Block::from(block).header.number))),
-                Err(Failure::Node(error)) if has_no_tag(&error) => return Ok(provider.reply(None)),
+            match Self::final_height_of(provider).await {
+                Ok(height) => return Ok(provider.reply(height)),
                 Err(failure) => tally.note(provider, failure),
             }
         }
         Err(tally.into_error(&self.network))
+    }
+
+    /// The `finalized` block's height as one provider has it; `None` where it has no such tag.
+    pub(super) async fn final_height_of(provider: &Provider) -> Result<Option<u64>, Failure> {
+        let params = json!(["finalized", false]);
+        match Self::ask_one(provider, Op::BLOCK_BY_NUMBER, &params, read::<Option<BlockWire>>).await {
+            Ok(block) => Ok(block.map(|block| Block::from(block).header.number)),
+            Err(Failure::Node(error)) if has_no_tag(&error) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// A block. A provider without it is not the last word while another one may have it.

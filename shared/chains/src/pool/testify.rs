@@ -16,19 +16,34 @@ use super::{
 use crate::port::{BlockAt, Reply, Testimony};
 
 impl RpcChain {
-    /// One testimony of each host: two addresses at one host are one provider with two keys.
     pub(super) async fn testimonies(
         &self,
         height: u64,
         address: Option<Address>,
         hashes: &[B256],
     ) -> Vec<Reply<Testimony>> {
-        let asked = self.providers.iter().map(|provider| async move {
-            match self.testimony_of(provider, height, address, hashes).await {
-                Ok(testimony) => testimony.map(|testimony| (provider.host(), provider.reply(testimony))),
-                Err(failure) => {
-                    tracing::debug!(provider = %provider.name, %failure, "a provider gives no testimony");
-                    None
+        self.ask_each(|provider| self.testimony_of(provider, height, address, hashes)).await
+    }
+
+    pub(super) async fn final_heights(&self) -> Vec<Reply<u64>> {
+        self.ask_each(Self::final_height_of).await
+    }
+
+    /// Asks all providers side by side and keeps one answer of each host: two addresses at one host are one provider
+    /// with two keys.
+    async fn ask_each<'a, T, F>(&'a self, ask: impl Fn(&'a Provider) -> F) -> Vec<Reply<T>>
+    where
+        F: Future<Output = Result<Option<T>, Failure>>,
+    {
+        let asked = self.providers.iter().map(|provider| {
+            let answer = ask(provider);
+            async move {
+                match answer.await {
+                    Ok(value) => value.map(|value| (provider.host(), provider.reply(value))),
+                    Err(failure) => {
+                        tracing::debug!(provider = %provider.name, %failure, "a provider does not testify");
+                        None
+                    }
                 }
             }
         });
@@ -66,7 +81,7 @@ impl RpcChain {
     }
 }
 
-async fn number_at(provider: &Provider, address: Address, height: u64) -> Result<u64, Failure> {
+pub(super) async fn number_at(provider: &Provider, address: Address, height: u64) -> Result<u64, Failure> {
     let number: U64 =
         RpcChain::ask_one(provider, Op::NUMBER, &json!([address, U64::from(height)]), read::<U64>).await?;
     Ok(number.to())

@@ -140,7 +140,7 @@ fn wire(call: &Call) -> Value {
 }
 
 /// What a node's error says of the call; `None` where it speaks of the node itself.
-fn verdict(error: &NodeError) -> Option<Estimate> {
+pub(super) fn verdict(error: &NodeError) -> Option<Estimate> {
     let lower = error.message.to_lowercase();
     let data = error.data.as_ref().and_then(|data| revert_data(data, DEPTH_MAX)).or_else(|| hex_in(&error.message));
     // Code 3 is geth's for a revert; others say it in words, or only by the data (Nethermind: -32015).

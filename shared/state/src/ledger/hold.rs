@@ -19,6 +19,21 @@ pub enum HoldError {
     },
 }
 
+/// Name of the entry that sets a parcel's money aside.
+pub fn hold_entry(parcel: &str) -> String {
+    format!("{parcel}#hold")
+}
+
+/// Name of the entry that makes a parcel's held money free again.
+pub fn release_entry(parcel: &str) -> String {
+    format!("{parcel}#release")
+}
+
+/// Name of the entry that takes a parcel's held money out, after it was reopened `round` times.
+pub fn post_entry(parcel: &str, round: u32) -> String {
+    format!("{parcel}#post#{round}")
+}
+
 /// Chooses the shards a hold is taken from, given a strong read of all of them: the one `preferred` if it has enough,
 /// else any that has, else the fullest ones together.
 pub fn plan_hold(shards: &[Option<Item>], amount: Amount, preferred: u8) -> Result<Vec<HoldPart>, HoldError> {
@@ -53,7 +68,7 @@ pub fn plan_hold(shards: &[Option<Item>], amount: Amount, preferred: u8) -> Resu
 impl Postings {
     /// Sets a parcel's money aside.
     pub fn hold(&mut self, account: &AccountId, parts: &[HoldPart], parcel: &str) -> Result<(), PostingsError> {
-        self.for_parts(account, parts, format!("{parcel}#hold"), EntryKind::Hold, parcel, |units| Buckets {
+        self.for_parts(account, parts, hold_entry(parcel), EntryKind::Hold, parcel, |units| Buckets {
             available: -units,
             held: units,
             posted: 0,
@@ -62,7 +77,7 @@ impl Postings {
 
     /// Makes a parcel's held money free again.
     pub fn release(&mut self, account: &AccountId, parts: &[HoldPart], parcel: &str) -> Result<(), PostingsError> {
-        self.for_parts(account, parts, format!("{parcel}#release"), EntryKind::Release, parcel, |units| Buckets {
+        self.for_parts(account, parts, release_entry(parcel), EntryKind::Release, parcel, |units| Buckets {
             available: units,
             held: -units,
             posted: 0,
@@ -77,7 +92,7 @@ impl Postings {
         parcel: &str,
         round: u32,
     ) -> Result<(), PostingsError> {
-        self.for_parts(account, parts, format!("{parcel}#post#{round}"), EntryKind::Post, parcel, |units| Buckets {
+        self.for_parts(account, parts, post_entry(parcel, round), EntryKind::Post, parcel, |units| Buckets {
             available: 0,
             held: -units,
             posted: units,

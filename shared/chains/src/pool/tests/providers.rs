@@ -235,3 +235,18 @@ fn endpoints_that_are_no_addresses_are_refused_by_position() {
         assert_eq!(error, PoolError::Endpoint { network: "local".to_owned(), position: 2 });
     }
 }
+
+#[test]
+fn a_second_opinion_needs_two_hosts() {
+    let mut network = network();
+    network.second_opinion = true;
+    let pool = |urls: &[&str]| {
+        let urls = urls.iter().map(|url| (*url).to_owned()).collect();
+        RpcChain::new(&network, urls, Arc::new(NoClock)).map(|_| ())
+    };
+    let alone = Err(PoolError::NoSecond { network: "local".to_owned() });
+    assert_eq!(pool(&["http://127.0.0.1:1"]), alone);
+    assert_eq!(pool(&["http://127.0.0.1:1/v3/one", "http://127.0.0.1:1/v3/two"]), alone, "two keys at one host");
+    assert_eq!(pool(&["http://127.0.0.1:1", "http://127.0.0.1:2"]), Ok(()));
+    assert!(alone.expect_err("refused").to_string().contains("local"));
+}

@@ -1,0 +1,255 @@
+//! Reconciliation: lanes against the chain, parcels against transactions, the ledger against the chain and itself.
+//!
+//! Each treasury has a report of its own, with the time at which it is looked at again. A leader that took over from one
+//! that fell looks at all of them at once; one that was handed the lease goes on where the other stood. A look goes in
+//! slices: a partition of the lane's numbers ([`line`]), a page of the tenant's parcels, and at last the balances
+//! ([`books`]), between two looks at the chain.
+//!
+//! Invariants: it changes nothing but its reports; what cannot be asked, or moved meanwhile, is asked again and never
+//! told; only what two looks in a row found is told.
+
+mod books;
+mod line;
+
+use std::collections::BTreeMap;
+
+use causeway_chains::Chain;
+use causeway_domain::{Network, clock::Millis, lane::LaneId};
+use causeway_runtime::metrics;
+use causeway_state::{
+    commit::{Done, commit},
+    lane::Counter,
+    reconciliation::Report,
+    wallet::Treasury,
+};
+use causeway_store::{Item, Query};
+
+use crate::{TrackError, Tracker, lead::Lead};
+use line::Walk;
+
+/// From one look at a treasury to the next: a difference is known within the hour, and an hour's reads are those of what
+/// was settled in it, once more each.
+pub const EVERY_MS: u64 = 3_600_000;
+/// What was found is looked at again after so long: the lanes' own check, each minute, has had its turn by then.
+const AGAIN_MS: u64 = 90_000;
+/// As long as something is told it is looked at so often, so that the alarm ends soon after its cause.
+const TOLD_MS: u64 = 600_000;
+/// A look that could not be made is tried again after so long.
+const RETRY_MS: u64 = 10_000;
+/// After a leader that fell, looks younger than this are not made again: leaders that keep falling have other work.
+const FELL_MS: u64 = 300_000;
+/// Time of one tick for slices: blocks wait no longer.
+const SLICE_MS: u64 = 1_000;
+/// Treasuries and their reports are read anew, and their differences told, so often.
+const LIST_MS: u64 = 60_000;
+
+/// What a leader remembers of reconciliation.
+#[derive(Debug, Default)]
+pub struct Reconciling {
+    /// Reports older than this are due whatever they say.
+    since: Millis,
+    listed_at: Option<Millis>,
+    known: BTreeMap<LaneId, Known>,
+    walk: Option<Walk>,
+}
+
+/// A treasury's report as this leader knows it.
+#[derive(Debug)]
+struct Known {
+    report: Report,
+    /// Of its row; 0 where there is none yet.
+    version: u64,
+    retry_at: Millis,
+}
+
+impl Reconciling {
+    /// Nothing yet. `fell`: the leader before did not give its lease back, so nobody knows what it left.
+    pub(crate) const fn new(now: Millis, fell: bool) -> Self {
+        let since = if fell { now.saturating_sub(FELL_MS) } else { 0 };
+        Self { since, listed_at: None, known: BTreeMap::new(), walk: None }
+    }
+
+    /// The lane to go on with: the one in work, or the one that is due for longest.
+    fn next(&self, now: Millis) -> Option<LaneId> {
+        if let Some(walk) = &self.walk {
+            return Some(walk.lane.clone());
+        }
+        let due =
+            |known: &&Known| known.retry_at <= now && (known.report.due_at <= now || known.report.at < self.since);
+        let waiting = self.known.values().filter(due);
+        waiting.min_by_key(|known| known.report.due_at).map(|known| known.report.lane.clone())
+    }
+
+    /// All treasuries of a tenant on this network.
+    fn lanes_of<'a>(&'a self, walk: &'a Walk) -> impl Iterator<Item = &'a LaneId> {
+        self.known.values().filter(|known| known.report.tenant == walk.tenant).map(|known| &known.report.lane)
+    }
+}
+
+impl Tracker {
+    /// Looks at what is due, for about a second at most.
+    pub async fn reconcile(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
+        // What left the chain is still to be told: until then rows and chain differ by right.
+        if lead.orphans {
+            return Ok(());
+        }
+        let began = self.clock.now_ms();
+        self.list_reports(network, lead).await?;
+        while let Some(lane) = lead.reconciling.next(self.clock.now_ms()) {
+            self.keep_lease(network, lead).await?;
+            let retry_at = self.clock.now_ms() + RETRY_MS;
+            match self.slice(network, chain, lead, &lane).await {
+                Ok(true) => {}
+                Ok(false) => lead.reconciling.give_up(&lane, retry_at),
+                Err(TrackError::Lost) => return Err(TrackError::Lost),
+                // One treasury that cannot be looked at must not keep the others, and the blocks, waiting.
+                Err(error) => {
+                    tracing::warn!(%lane, error = %error, "cannot be reconciled now");
+                    lead.reconciling.give_up(&lane, retry_at);
+                }
+            }
+            if self.clock.now_ms().saturating_sub(began) >= SLICE_MS {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the network's treasuries and reports where it is time to, and tells how many differences there are.
+    async fn list_reports(&self, network: &Network, lead: &mut Lead) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        let memory = &mut lead.reconciling;
+        if memory.listed_at.is_some_and(|at| now.saturating_sub(at) < LIST_MS) {
+            return Ok(());
+        }
+        let mut known = BTreeMap::new();
+        for row in self.all(Treasury::query_network(&network.id)).await? {
+            let Ok(treasury) = row.parse::<Treasury>() else {
+                tracing::error!(pk = row.text("pk"), sk = row.text("sk"), "a treasury's row cannot be read");
+                continue;
+            };
+            let report = Report::new(treasury.lane(), treasury.tenant.clone());
+            known.insert(treasury.lane(), Known { report, version: 0, retry_at: 0 });
+        }
+        for row in self.all(Report::query(&network.id)).await? {
+            // A report that cannot be read is made anew, over what is there.
+            let parsed = row.parse::<Report>().ok();
+            let lane = parsed.as_ref().map(|report| report.lane.clone()).or_else(|| lane_of(network, &row));
+            if let Some(known) = lane.and_then(|lane| known.get_mut(&lane)) {
+                known.version = row.version();
+                known.report = parsed.unwrap_or_else(|| known.report.clone());
+            }
+        }
+        for (lane, known) in &mut known {
+            known.retry_at = memory.known.get(lane).map_or(0, |before| before.retry_at);
+        }
+        memory.known = known;
+        memory.listed_at = Some(now);
+        let differences = memory.known.values().map(|known| known.report.alarming()).sum();
+        self.metrics.emit(&*self.clock, metrics::DIFFERENCES, differences, Some(&network.id));
+        Ok(())
+    }
+
+    /// One slice of a treasury's look; answers whether it came to something.
+    async fn slice(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        lane: &LaneId,
+    ) -> Result<bool, TrackError> {
+        let walk = match lead.reconciling.walk.take() {
+            Some(walk) => walk,
+            None => match lead.reconciling.known.get(lane) {
+                Some(known) => self.begin(&known.report).await?,
+                None => return Ok(false),
+            },
+        };
+        let mut walk = walk;
+        if walk.has_numbers() {
+            self.walk_numbers(network, lead.head.finalized, &mut walk).await?;
+        } else if walk.has_parcels() {
+            self.walk_parcels(&mut walk).await?;
+        } else {
+            let Some(found) = self.books(network, chain, lead, &walk).await? else { return Ok(false) };
+            walk.found.extend(found);
+            return self.end(lead, walk).await;
+        }
+        lead.reconciling.walk = Some(walk);
+        Ok(true)
+    }
+
+    async fn begin(&self, report: &Report) -> Result<Walk, TrackError> {
+        let next = match self.store.get(&Counter::key(&report.lane)).await? {
+            Some(row) => row.parse::<Counter>()?.next,
+            None => 0,
+        };
+        let first = match next {
+            0 => 0,
+            _ => self.first_number(&report.lane).await?,
+        };
+        Ok(Walk::new(report, first, next, self.clock.now_ms()))
+    }
+
+    /// Writes the report.
+    async fn end(&self, lead: &mut Lead, walk: Walk) -> Result<bool, TrackError> {
+        let Some(known) = lead.reconciling.known.get_mut(&walk.lane) else { return Ok(false) };
+        let now = self.clock.now_ms();
+        let mut report = known.report.clone();
+        report.take(walk.found);
+        for told in report.differences.iter().filter(|told| told.kind.alarms()) {
+            tracing::error!(lane = %walk.lane, kind = told.kind.as_str(), subject = told.subject, "{}", told.detail);
+        }
+        let pause = match (report.suspected.is_empty(), report.alarming()) {
+            (false, _) => AGAIN_MS,
+            (true, 0) => self.reconcile_ms,
+            (true, _) => TOLD_MS,
+        };
+        report.at = now;
+        report.due_at = now + pause.min(self.reconcile_ms);
+        report.height = lead.head.height;
+        report.settled_to = walk.settled_to;
+        report.parcels_from = walk.oldest.map_or(walk.parcels_until, |oldest| oldest.min(walk.parcels_until));
+        report.transactions = walk.transactions;
+        match commit(&*self.store, &*self.clock, &[report.put(known.version)?]).await? {
+            Done::Committed => {
+                known.version += 1;
+                known.report = report;
+                Ok(true)
+            }
+            // Another leader looked meanwhile: its report is as good.
+            Done::Conflict(_) => {
+                lead.reconciling.listed_at = None;
+                Ok(false)
+            }
+        }
+    }
+
+    /// All rows of a query.
+    async fn all(&self, mut query: Query) -> Result<Vec<Item>, TrackError> {
+        let mut rows = Vec::new();
+        loop {
+            let page = self.store.query(&query).await?;
+            rows.extend(page.items);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(rows),
+            }
+        }
+    }
+}
+
+impl Reconciling {
+    fn give_up(&mut self, lane: &LaneId, retry_at: Millis) {
+        self.walk = None;
+        if let Some(known) = self.known.get_mut(lane) {
+            known.retry_at = retry_at;
+        }
+    }
+}
+
+/// Whose a report is, by its place.
+fn lane_of(network: &Network, row: &Item) -> Option<LaneId> {
+    let address = row.text("sk")?.strip_prefix("LANE#")?.parse().ok()?;
+    Some(LaneId { network: network.id.clone(), address })
+}

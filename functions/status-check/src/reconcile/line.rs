@@ -1,0 +1,337 @@
+//! A lane's numbers against its transactions, their signed bytes, their parcels and the parcels' entries.
+
+use std::collections::BTreeMap;
+
+use causeway_chains::transaction::open;
+use causeway_domain::{
+    B256, Network,
+    clock::Millis,
+    id::{ParcelId, TenantId},
+    lane::LaneId,
+    parcel::ParcelState,
+};
+use causeway_state::{
+    lane::{Attempt, Gate, NUMBERS_PER_PARTITION, Outcome, Transaction},
+    ledger::{AccountId, Balances, Owner, hold_entry, post_entry, release_entry},
+    parcel::{HoldPart, Parcel},
+    reconciliation::{Difference, Kind, Report},
+    tables::{BY_TENANT, TRANSFERS},
+};
+use causeway_store::{Cursor, Item, Key, Query, Range, Value};
+
+use crate::{TrackError, Tracker};
+
+/// Rows of one read.
+const ROWS_PER_READ: usize = 100;
+/// Parcels younger than this may not be in the index yet: the next look begins before them.
+const INDEX_LAG_MS: u64 = 300_000;
+
+/// A look at a treasury, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) lane: LaneId,
+    pub(super) tenant: TenantId,
+    /// Where it stands, and the first number that was not assigned when it began.
+    at: u64,
+    next: u64,
+    /// Every number below is settled, final and without a difference.
+    pub(super) settled_to: u64,
+    /// The first number that was not settled.
+    pub(super) open_from: Option<u64>,
+    /// Where the next page of parcels begins; `None` when all were seen.
+    parcels: Option<Query>,
+    /// When the oldest parcel that has not ended was accepted.
+    pub(super) oldest: Option<Millis>,
+    /// Parcels accepted before were all seen.
+    pub(super) parcels_until: Millis,
+    pub(super) found: Vec<Difference>,
+    pub(super) transactions: u64,
+}
+
+impl Walk {
+    pub(super) fn new(report: &Report, first: u64, next: u64, now: Millis) -> Self {
+        let from = report.settled_to.max(first);
+        // Places in the index are 15 digits and an identifier.
+        let since = Range::Between(Value::from(format!("{:015}", report.parcels_from)), Value::from("~"));
+        let parcels = Query::index(TRANSFERS, BY_TENANT, Parcel::tenant_pk(&report.tenant), since);
+        Self {
+            lane: report.lane.clone(),
+            tenant: report.tenant.clone(),
+            at: from,
+            next,
+            settled_to: from,
+            open_from: None,
+            parcels: Some(Query { limit: ROWS_PER_READ, ..parcels }),
+            oldest: None,
+            parcels_until: now.saturating_sub(INDEX_LAG_MS),
+            found: Vec::new(),
+            transactions: 0,
+        }
+    }
+
+    pub(super) const fn has_numbers(&self) -> bool {
+        self.at < self.next
+    }
+
+    pub(super) const fn has_parcels(&self) -> bool {
+        self.parcels.is_some()
+    }
+
+    fn page_ended(&mut self, next: Option<Cursor>) {
+        self.parcels = match (self.parcels.take(), next) {
+            (Some(query), Some(next)) => Some(Query { after: Some(next), ..query }),
+            (_, None) | (None, _) => None,
+        };
+    }
+}
+
+/// A number's rows.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    pub(super) transaction: Option<Transaction>,
+    pub(super) attempts: Vec<Attempt>,
+}
+
+impl Tracker {
+    /// The lane's first number.
+    pub(super) async fn first_number(&self, lane: &LaneId) -> Result<u64, TrackError> {
+        let gate = self.store.get(&Gate::key(lane)).await?;
+        Ok(gate.map(|row| row.parse::<Gate>()).transpose()?.map_or(0, |gate| gate.first))
+    }
+
+    /// A partition's numbers from `from` on. What cannot be read is a difference.
+    pub(super) async fn numbers(
+        &self,
+        lane: &LaneId,
+        from: u64,
+        found: &mut Vec<Difference>,
+    ) -> Result<BTreeMap<u64, Numbered>, TrackError> {
+        let mut numbers: BTreeMap<u64, Numbered> = BTreeMap::new();
+        for row in self.all(Transaction::query_from(lane, from, 1000)).await? {
+            if row.get("raw").is_some() {
+                if let Some(attempt) = readable::<Attempt>(&row, Kind::Transaction, found) {
+                    numbers.entry(attempt.number).or_default().attempts.push(attempt);
+                }
+            } else if let Some(transaction) = readable::<Transaction>(&row, Kind::Transaction, found) {
+                let number = transaction.number;
+                numbers.entry(number).or_default().transaction = Some(transaction);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The rest of the partition in which the walk stands.
+    pub(super) async fn walk_numbers(
+        &self,
+        network: &Network,
+        finalized: u64,
+        walk: &mut Walk,
+    ) -> Result<(), TrackError> {
+        let end = walk.next.min((walk.at / NUMBERS_PER_PARTITION + 1) * NUMBERS_PER_PARTITION);
+        let mut numbers = self.numbers(&walk.lane, walk.at, &mut walk.found).await?;
+        let keys = parcel_keys(&numbers);
+        let rows = self.rows(&keys).await?;
+        let readable = rows.iter().flatten().filter_map(|row| readable::<Parcel>(row, Kind::Parcel, &mut walk.found));
+        let parcels: BTreeMap<ParcelId, Parcel> = readable.map(|parcel| (parcel.id, parcel)).collect();
+        let (mut entries, wanted) = wanted_entries(&numbers, &parcels);
+        let keys: Vec<Key> = wanted.iter().map(|(_, key, _)| key.clone()).collect();
+        for ((id, key, wanted), row) in wanted.into_iter().zip(self.rows(&keys).await?) {
+            let there = Balances::of(row.as_ref());
+            if there != wanted {
+                entries.entry(id).or_insert_with(|| format!("{} is {there:?}, not {wanted:?}", key.sk));
+            }
+        }
+        for number in walk.at..end {
+            let numbered = numbers.remove(&number).unwrap_or_default();
+            let mut found = numbered.faults(network, &walk.lane, number);
+            let transaction = numbered.transaction;
+            if let Some(transaction) = &transaction {
+                walk.transactions += 1;
+                for id in &transaction.parcels {
+                    let fault = match parcels.get(id) {
+                        Some(parcel) => parcel_fault(&walk.lane, transaction, parcel),
+                        None => Some(format!("number {number} settles it and it is not there")),
+                    };
+                    found.extend(fault.map(|fault| Difference::new(Kind::Parcel, id.to_string(), fault)));
+                    found.extend(entries.remove(id).map(|fault| Difference::new(Kind::Entries, id.to_string(), fault)));
+                }
+            }
+            let outcome = transaction.as_ref().and_then(|transaction| transaction.outcome.as_ref());
+            if outcome.is_none() {
+                walk.open_from.get_or_insert(number);
+            }
+            let done = outcome.is_some_and(|outcome| decided(outcome).1 <= finalized) && found.is_empty();
+            if done && walk.settled_to == number {
+                walk.settled_to = number + 1;
+            }
+            walk.found.append(&mut found);
+        }
+        walk.at = end;
+        Ok(())
+    }
+
+    /// A page of the tenant's parcels: each that waits for its transaction is named by it. Those that were settled were
+    /// settled by what names them.
+    pub(super) async fn walk_parcels(&self, walk: &mut Walk) -> Result<(), TrackError> {
+        let Some(query) = &walk.parcels else { return Ok(()) };
+        let page = self.store.query(query).await?;
+        let key = |row: &Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
+        let keys: Vec<Key> = page.items.iter().filter_map(key).collect();
+        let mut open = Vec::new();
+        for row in self.rows(&keys).await?.into_iter().flatten() {
+            let Some(parcel) = readable::<Parcel>(&row, Kind::Parcel, &mut walk.found) else { continue };
+            if parcel.wallet != walk.lane {
+                continue;
+            }
+            if parcel.state.holds_money() {
+                walk.oldest = Some(walk.oldest.map_or(parcel.created_at, |oldest| oldest.min(parcel.created_at)));
+            }
+            match (parcel.state, parcel.number) {
+                (ParcelState::Assigned | ParcelState::Reopened, Some(number)) => open.push((parcel.id, number)),
+                (ParcelState::Assigned | ParcelState::Reopened, None) => {
+                    let fault = format!("is {} without a number", parcel.state.as_str());
+                    walk.found.push(Difference::new(Kind::Parcel, parcel.id.to_string(), fault));
+                }
+                (
+                    ParcelState::Accepted
+                    | ParcelState::Waiting
+                    | ParcelState::Confirmed
+                    | ParcelState::Rejected
+                    | ParcelState::Failed
+                    | ParcelState::Cancelled,
+                    _,
+                ) => {}
+            }
+        }
+        let keys: Vec<Key> = open.iter().map(|(_, number)| Transaction::key(&walk.lane, *number)).collect();
+        for ((id, number), row) in open.into_iter().zip(self.rows(&keys).await?) {
+            let named = row.and_then(|row| row.parse::<Transaction>().ok()).is_some_and(|it| it.parcels.contains(&id));
+            if !named {
+                let fault = format!("has number {number}, whose transaction does not name it");
+                walk.found.push(Difference::new(Kind::Parcel, id.to_string(), fault));
+            }
+        }
+        walk.page_ended(page.next);
+        Ok(())
+    }
+
+    /// Many rows, however many, in the order asked for.
+    pub(super) async fn rows(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, TrackError> {
+        let mut rows = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(ROWS_PER_READ) {
+            rows.extend(self.store.get_many(chunk).await?);
+        }
+        Ok(rows)
+    }
+}
+
+impl Numbered {
+    /// What is wrong with a number's transaction and its bytes.
+    fn faults(&self, network: &Network, lane: &LaneId, number: u64) -> Vec<Difference> {
+        let difference = |fault: String| Difference::new(Kind::Transaction, format!("{lane}#{number}"), fault);
+        let Some(transaction) = &self.transaction else {
+            return vec![difference("was assigned and has no transaction".to_owned())];
+        };
+        let mut faults = Vec::new();
+        let indexes: Vec<u32> = self.attempts.iter().map(|attempt| attempt.index).collect();
+        if indexes != (0..transaction.attempts).collect::<Vec<_>>() || indexes.is_empty() {
+            faults.push(format!("has attempts {indexes:?} of {}", transaction.attempts));
+        }
+        for attempt in &self.attempts {
+            let fits = open(&attempt.raw).is_ok_and(|opened| {
+                let payment = &opened.payment;
+                opened.hash == attempt.hash
+                    && opened.from == lane.address
+                    && (payment.number, payment.chain_id) == (number, network.chain_id)
+            });
+            if !fits {
+                faults.push(format!("attempt {} is not of this lane and number", attempt.index));
+            }
+        }
+        // One difference for each number: its subject is the number.
+        if faults.is_empty() { Vec::new() } else { vec![difference(faults.join("; "))] }
+    }
+}
+
+/// The attempt that decided, and at which height.
+const fn decided(outcome: &Outcome) -> (B256, u64) {
+    match outcome {
+        Outcome::Paid { hash, height, .. } | Outcome::Reverted { hash, height, .. } => (*hash, *height),
+    }
+}
+
+/// The state that a transaction demands of its parcels.
+const fn demanded(outcome: Option<&Outcome>) -> &'static [ParcelState] {
+    match outcome {
+        None => &[ParcelState::Assigned, ParcelState::Reopened],
+        Some(Outcome::Paid { .. }) => &[ParcelState::Confirmed],
+        Some(Outcome::Reverted { .. }) => &[ParcelState::Failed],
+    }
+}
+
+fn parcel_fault(lane: &LaneId, transaction: &Transaction, parcel: &Parcel) -> Option<String> {
+    let number = transaction.number;
+    if (parcel.number, &parcel.wallet) != (Some(number), lane) {
+        return Some(format!("number {number} settles it, but it has {:?} on {}", parcel.number, parcel.wallet));
+    }
+    let demanded = demanded(transaction.outcome.as_ref());
+    if !demanded.contains(&parcel.state) {
+        let wanted: Vec<&str> = demanded.iter().map(|state| state.as_str()).collect();
+        return Some(format!("is {}, number {number} demands {}", parcel.state.as_str(), wanted.join(" or ")));
+    }
+    let by = transaction.outcome.as_ref().map(|outcome| decided(outcome).0);
+    let settled = parcel.settled.as_ref().map(|settled| settled.hash);
+    (by.is_some() && by != settled).then(|| format!("was settled by {settled:?}, number {number} by {by:?}"))
+}
+
+fn parcel_keys(numbers: &BTreeMap<u64, Numbered>) -> Vec<Key> {
+    let transactions = numbers.values().filter_map(|number| number.transaction.as_ref());
+    transactions.flat_map(|transaction| &transaction.parcels).map(|id| Parcel::key(*id)).collect()
+}
+
+type Wanted = Vec<(ParcelId, Key, Balances)>;
+
+/// The entries that settled parcels must have, and which parcels' holds cannot be right whatever their entries.
+fn wanted_entries(
+    numbers: &BTreeMap<u64, Numbered>,
+    parcels: &BTreeMap<ParcelId, Parcel>,
+) -> (BTreeMap<ParcelId, String>, Wanted) {
+    let (mut faults, mut wanted) = (BTreeMap::new(), Wanted::new());
+    for transaction in numbers.values().filter_map(|number| number.transaction.as_ref()) {
+        let Some(outcome) = &transaction.outcome else { continue };
+        for parcel in transaction.parcels.iter().filter_map(|id| parcels.get(id)) {
+            let held: i128 = parcel.hold.iter().map(|part| part.amount.signed()).sum();
+            if held != parcel.total().signed() {
+                faults.insert(parcel.id, format!("{held} units were held for {}", parcel.total().units()));
+            }
+            wanted.extend(parcel.hold.iter().flat_map(|part| entries(parcel, outcome, part)));
+        }
+    }
+    (faults, wanted)
+}
+
+/// The entries that a part of a settled parcel's hold must have.
+fn entries(parcel: &Parcel, outcome: &Outcome, part: &HoldPart) -> [(ParcelId, Key, Balances); 2] {
+    let account = AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() };
+    let (bare, units) = (parcel.id.bare(), part.amount.signed());
+    let entry = |name: String, balances| (parcel.id, account.entry(part.shard, &name), balances);
+    let ended = match outcome {
+        Outcome::Paid { .. } => {
+            entry(post_entry(&bare, parcel.reopened), Balances { available: 0, held: -units, posted: units })
+        }
+        Outcome::Reverted { .. } => entry(release_entry(&bare), Balances { available: units, held: -units, posted: 0 }),
+    };
+    [entry(hold_entry(&bare), Balances { available: -units, held: units, posted: 0 }), ended]
+}
+
+/// A row as a struct; one that is none is a difference.
+fn readable<T: serde::de::DeserializeOwned>(row: &Item, kind: Kind, found: &mut Vec<Difference>) -> Option<T> {
+    match row.parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let place = format!("{} {}", row.text("pk").unwrap_or_default(), row.text("sk").unwrap_or_default());
+            found.push(Difference::new(kind, place, format!("the row cannot be read: {error}")));
+            None
+        }
+    }
+}
