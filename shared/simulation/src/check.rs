@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::PoisonError};
 use alloy_primitives::{Address, U256};
 use causeway_domain::parcel::ParcelState;
 use causeway_queue::QueueName;
-use causeway_state::dead_letter::DeadLetter;
+use causeway_state::dead_letter::{DeadLetter, Status};
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Transaction, pair_attempts},
     ledger::{AccountId, Balances, Owner, check_accounts},
@@ -18,7 +18,8 @@ use futures::FutureExt;
 
 use crate::{
     inbox::READ,
-    rules::Violation,
+    people::Promise,
+    rules::{Rules, Violation},
     world::{ASSETS, TENANTS, World},
 };
 
@@ -113,6 +114,7 @@ impl World {
             rules.commit(&after)?;
         }
         rules.accounts(&self.credited)?;
+        self.promises_hold(&mut rules)?;
         rules.depths(self.chain.height(), self.depths)?;
         if let Some(lost) = self.told.iter().find(|told| !rules.parcels().contains_key(*told)) {
             return Err(Violation { rule: "rule 8", what: format!("a client was told of {lost}, which is not there") });
@@ -121,6 +123,25 @@ impl World {
         if rules.owes_less() || self.newest.replace(newest) != newest {
             self.nobody_has_too_much(rules.owed())?;
         }
+        Ok(())
+    }
+
+    /// What operators heard is so (rule 8 at their door).
+    fn promises_hold(&self, rules: &mut Rules) -> Result<(), Violation> {
+        for promise in self.people.promised.take() {
+            let kept = match &promise {
+                Promise::Nothing => true,
+                Promise::Moved(operation) => rules.office().has_moved(operation),
+                Promise::Refunded(letter) => {
+                    rules.letters().get(letter).is_some_and(|letter| letter.status == Status::Refunded)
+                }
+            };
+            if !kept {
+                return Err(Violation { rule: "rule 8", what: format!("an operator was told of {promise:?}, which is not so") });
+            }
+        }
+        let moved = rules.office().fresh();
+        self.move_outside(moved);
         Ok(())
     }
 

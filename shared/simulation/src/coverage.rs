@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::trace::Trace;
+
 /// What a run of some thousand seeds must have seen.
 pub const REQUIRED: [&str; 60] = [
     "fault: commit lost before its effect",
@@ -71,12 +73,27 @@ pub const REQUIRED: [&str; 60] = [
 
 /// Counts by name. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Coverage(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct Coverage {
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    trace: Trace,
+}
 
 impl Coverage {
+    /// Counts nothing yet, and tells in a trace what it counts.
+    pub fn traced(trace: Trace) -> Self {
+        Self { trace, ..Self::default() }
+    }
+
+    /// Where it tells what it counts.
+    pub fn trace(&self) -> Trace {
+        self.trace.clone()
+    }
+
     /// Counts one.
     pub fn count(&self, what: impl Into<String>) {
-        *self.counts().entry(what.into()).or_default() += 1;
+        let what = what.into();
+        self.trace.tell("*", || what.clone());
+        *self.counts().entry(what).or_default() += 1;
     }
 
     /// Adds another run's counts.
@@ -98,6 +115,6 @@ impl Coverage {
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,11 +17,17 @@ pub mod faults;
 pub mod funds;
 pub mod inbox;
 pub mod measured;
+pub mod office;
+pub mod people;
 pub mod ports;
 pub mod rules;
 pub mod sabotage;
+pub mod skew;
 pub mod storm;
 pub mod story;
+pub mod ticks;
+pub mod trace;
+pub mod views;
 pub mod world;
 
 pub use clock::SimClock;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use causeway_domain::{
-    id::{ParcelId, TenantId},
+    id::{DeadLetterId, ParcelId, TenantId},
     lane::{LaneGate, LaneId},
     network::AssetId,
     parcel::ParcelState,
 };
 use causeway_state::{
+    dead_letter::DeadLetter,
     lane::{Attempt, Gate, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
@@ -18,6 +19,8 @@ use causeway_state::{
 use causeway_store::{Item, Key, memory::After};
 
 use crate::coverage::Coverage;
+use crate::office::{Office, Turn};
+pub use crate::office::Ordered;
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +32,10 @@ pub struct Violation {
     pub what: String,
 }
 
-type Held = Result<(), Violation>;
+/// Whether a rule holds.
+pub type Held = Result<(), Violation>;
 
-fn hold(holds: bool, rule: &'static str, what: impl FnOnce() -> String) -> Held {
+pub(crate) fn hold(holds: bool, rule: &'static str, what: impl FnOnce() -> String) -> Held {
     if holds { Ok(()) } else { Err(Violation { rule, what: what() }) }
 }
 
@@ -41,6 +45,14 @@ pub struct Line {
     next: Option<u64>,
     transactions: BTreeMap<u64, Transaction>,
     attempts: BTreeMap<(u64, u32), Attempt>,
+    halted: bool,
+}
+
+impl Line {
+    /// A transaction by its number.
+    pub fn transaction(&self, number: u64) -> Option<&Transaction> {
+        self.transactions.get(&number)
+    }
 }
 
 /// One shard of an account: its balances, and what its entries sum to.
@@ -72,6 +84,7 @@ pub struct Rules {
     settled: Vec<ParcelId>,
     owes_less: bool,
     coverage: Coverage,
+    office: Office,
 }
 
 impl Rules {
@@ -84,6 +97,7 @@ impl Rules {
     pub fn commit(&mut self, after: &After) -> Held {
         let mut commit = Commit::default();
         for (key, item) in after {
+            self.office.row(key, item.as_ref(), &mut commit.turn)?;
             match (key.table, item) {
                 (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
                 (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
@@ -92,7 +106,18 @@ impl Rules {
                 _ => {}
             }
         }
+        self.may_sign(&commit)?;
+        self.office.must_hold(&commit.turn, &self.parcels, &self.lines)?;
         commit.must_hold()
+    }
+
+    fn may_sign(&self, commit: &Commit) -> Held {
+        for ((lane, _), parcels) in &commit.created {
+            for parcel in parcels.iter().filter_map(|id| self.parcels.get(id)) {
+                self.office.may_sign(&parcel.tenant, lane)?;
+            }
+        }
+        Ok(())
     }
 
     fn transfers_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
@@ -109,11 +134,17 @@ impl Rules {
             hold(next >= before, "rule 1", || format!("the counter of {lane} went from {before:?} to {next:?}"))?;
             commit.taken = before.zip(next).map(|(from, to)| (lane, from, to));
         } else if key.sk == "GATE" {
-            match item.parse::<Gate>().map(|gate| gate.gate) {
+            let gate = item.parse::<Gate>().map(|gate| gate.gate);
+            match gate {
                 Ok(LaneGate::Waiting { .. }) => self.coverage.count("lane: waiting"),
                 Ok(LaneGate::Halted { .. }) => self.coverage.count("lane: halted"),
+                Ok(LaneGate::Open) if line.halted => {
+                    self.coverage.count("lane: released");
+                    commit.turn.opened.push(lane);
+                }
                 Ok(LaneGate::Open) | Err(_) => {}
             }
+            line.halted = matches!(gate, Ok(LaneGate::Halted { .. }));
         } else if key.sk.contains("#A") {
             return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
         } else if key.sk.starts_with("TX#") {
@@ -141,6 +172,10 @@ impl Rules {
             let entry = self.claims.entry(account).or_default();
             *entry = Claims { held: entry.held - change.held, posted: entry.posted - change.posted };
             self.owe(before, false);
+            let refunded = parcel.failure.as_ref().is_some_and(|failure| failure.code == "REFUNDED");
+            if refunded && before.state != parcel.state {
+                commit.turn.refunded.insert(id);
+            }
         } else {
             hold(parcel.state == ParcelState::Accepted, "states", || format!("{id} begins as {:?}", parcel.state))?;
         }
@@ -237,6 +272,7 @@ impl Rules {
         } else {
             hold(item.version() == 1, "rule 7", || format!("entry {} of {account} is written again", key.sk))?;
             row.entries = plus(row.entries, said);
+            commit.turn.entry(&key.sk, &account, said.available);
             *commit.sums.entry(account.asset.clone()).or_default() += said.available + said.held;
         }
         commit.shards.insert((account.clone(), shard));
@@ -257,6 +293,7 @@ impl Rules {
             if let (Owner::Tenant(tenant), Some(credited)) = (&account.owner, credited.get(&account)) {
                 let claims = self.claims.get(&(tenant.clone(), account.asset.clone())).copied().unwrap_or_default();
                 let Claims { held, posted } = claims;
+                let credited = credited + self.office.added(&account);
                 let expected = Balances { available: credited - held - posted, held, posted };
                 hold(sum == expected, "rule 7", || format!("{account} has {sum:?}, its parcels {expected:?}"))?;
             }
@@ -274,6 +311,21 @@ impl Rules {
             hold(depth >= least, "rule 5", || format!("{id} is {:?} {depth} deep, not {least}", parcel.state))?;
         }
         Ok(())
+    }
+
+    /// An operator will ask for this.
+    pub fn order(&mut self, operation: String, ordered: Ordered) {
+        self.office.order(operation, ordered);
+    }
+
+    /// What operators did.
+    pub const fn office(&mut self) -> &mut Office {
+        &mut self.office
+    }
+
+    /// All dead letters.
+    pub const fn letters(&self) -> &BTreeMap<DeadLetterId, DeadLetter> {
+        self.office.letters()
     }
 
     /// Whether somebody has just been told that he is not paid.
@@ -307,6 +359,7 @@ struct Commit {
     numbered: BTreeMap<(LaneId, u64), ParcelId>,
     sums: BTreeMap<AssetId, i128>,
     shards: BTreeSet<(AccountId, u8)>,
+    turn: Turn,
 }
 
 impl Commit {

@@ -12,6 +12,7 @@ use crate::{
     SimClock,
     api::recipient,
     coverage::Coverage,
+    inbox::RECEIVES_MAX,
     sabotage::Sabotage,
     storm::{Class, Weather},
     world::{Setup, World},
@@ -118,6 +119,9 @@ impl Story {
         // What a trial lets through reverts in its block; what it does not is rejected.
         world.chain.set_lenient(token, chance.chance(700));
         world.chain.set_blacklisted(token, recipient("reverting"), true);
+        // Queues that give up soon make people's work; they do not in production, but their messages look the same.
+        world.inbox.receives_max = if chance.chance(400) { 2 + u32::try_from(chance.below(3)).unwrap_or(0) } else { RECEIVES_MAX };
+        world.inbox.batch = [10, 10, 3, 300][usize::try_from(chance.below(4)).unwrap_or(0)];
         let mut left = self.requests;
         world.storm(self.weather, STEPS, |world, step| {
             if left > 0 && world.clock.chance(500) {
@@ -126,14 +130,18 @@ impl Story {
             }
         });
         for _ in 0..RELEASES_MAX {
-            world.until("every transfer's end", |world| world.has_ended() || world.has_halted());
+            world.until("every transfer's end", |world| {
+                world.asks_people() || world.has_halted() || world.has_ended()
+            });
+            let asked = world.asks_people();
+            world.replay_letters();
             let reasons = world.release_lanes();
             // Nothing else gives a lane a reason to halt here.
             let foreign = reasons.iter().find(|reason| !reason.contains("left the chain"));
             assert_eq!(foreign, None, "rule 3: a lane halts");
             let shallow = self.weather.reorgs == 0 || self.weather.depth_max < world.depths.0;
             assert!(!shallow || reasons.is_empty(), "rule 5: a lane halts though no branch was deep enough");
-            if reasons.is_empty() {
+            if reasons.is_empty() && !asked {
                 break;
             }
         }

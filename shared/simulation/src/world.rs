@@ -28,7 +28,7 @@ use causeway_state::{
     ledger::AccountId,
 };
 use causeway_status_check::{Tracker, lead::Lead};
-use causeway_store::{MemoryStore, Store, Write};
+use causeway_store::{MemoryStore, Write};
 use causeway_validate_sign::{Memory, Signer};
 
 use crate::{
@@ -37,9 +37,13 @@ use crate::{
     faults::Script,
     inbox::Inbox,
     measured::Measured,
+    people::{People, operators},
     ports::{Crossing, Network, Queues, Rows, Signatures},
     rules::Rules,
     sabotage::Sabotage,
+    skew::Skews,
+    trace::Trace,
+    views::Views,
 };
 
 /// A token of six decimals that returns what the standard says.
@@ -116,7 +120,11 @@ impl Setup {
             | Sabotage::TimeoutFails
             | Sabotage::PostTwice
             | Sabotage::ForgetRelease
-            | Sabotage::WaitForever => (self.confirmed_at, self.final_at),
+            | Sabotage::WaitForever
+            | Sabotage::RefundSigned
+            | Sabotage::ForgetAudit
+            | Sabotage::CreditTwice
+            | Sabotage::IgnoreSwitches => (self.confirmed_at, self.final_at),
         };
         Self { confirmed_at, final_at, ..self.clone() }.networks()
     }
@@ -169,6 +177,10 @@ pub struct World {
     pub network: causeway_domain::Network,
     /// The clients' door.
     pub router: Router,
+    /// The operators' door.
+    pub operators: Router,
+    /// What operators asked for.
+    pub people: People,
     /// The signer.
     pub signer: Arc<Signer>,
     /// The sender.
@@ -207,6 +219,8 @@ pub struct World {
     pub providers: usize,
     /// Blocks until success may be told, and until money may be released.
     pub depths: (u64, u64),
+    /// What each process sees.
+    pub views: Views,
     lanes: BTreeMap<&'static str, LaneId>,
     networks: Networks,
     chain_port: Arc<dyn Chain>,
@@ -235,7 +249,7 @@ impl World {
         let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
         let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
         let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
-        let port: Arc<dyn Chain> = Arc::new(Network {
+        let seen = Network {
             inner: chain.clone(),
             id: network.id.clone(),
             rows: rows.clone(),
@@ -243,57 +257,67 @@ impl World {
             unstored: Arc::clone(&unstored),
             refused: Arc::clone(&refused),
             sabotage: setup.sabotage,
-        });
+            who: String::new(),
+            trace: Trace::default(),
+        };
+        let port: Arc<dyn Chain> = Arc::new(seen.clone());
         store.send_with(Arc::clone(&port));
-        let chains = BTreeMap::from([(network.id.clone(), Arc::clone(&port))]);
-        let rows_port: Arc<dyn Store> = Arc::new(store.clone());
-        let queues = Arc::new(Queues { inner: queue.clone(), crossing: crossing.clone() });
-        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        coverage.trace().follow(&clock);
+        let views = Views {
+            rows: store.clone(),
+            queues: Queues {
+                inner: queue.clone(),
+                crossing: crossing.clone(),
+                who: String::new(),
+                trace: Trace::default(),
+            },
+            keys: Signatures {
+                inner: keys.clone(),
+                crossing: crossing.clone(),
+                who: String::new(),
+                trace: Trace::default(),
+            },
+            chain: seen,
+            clock: clock.clone(),
+            skews: Skews::default(),
+            trace: coverage.trace(),
+        };
         let claims = Claims { tenant: "custom:tenant".into(), user: "sub".into(), roles: "cognito:groups".into() };
+        let view = views.of("intake");
         let intake = Arc::new(Intake {
-            store: Arc::clone(&rows_port),
-            queue: queues.clone(),
-            clock: Arc::clone(&time),
+            store: view.store,
+            queue: view.queue,
+            clock: view.clock,
             networks: networks.clone(),
             claims,
             directory: Directory::default(),
         });
         let measured = Measured::default();
         let metrics = Metrics::to("causeway-simulated", Arc::new(measured.clone()));
+        let signer = signer(&views, &networks, &metrics);
+        let tracker = tracker(&views, "status-check", &networks, &metrics);
+        let (sender, settler, recorder) = (views.of("send"), views.of("settle"), views.of("dead-letters"));
         let mut world = Self {
             router: causeway_intake::handler::router(intake),
-            signer: Arc::new(Signer {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                keys: Arc::new(Signatures { inner: keys.clone(), crossing: crossing.clone() }),
-                chains: chains.clone(),
-                clock: Arc::clone(&time),
-                metrics: metrics.clone(),
-                networks: networks.clone(),
-                memory: Memory::default(),
-            }),
+            operators: operators(&views, &keys, &networks),
+            signer,
             sender: Arc::new(Sender {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                chains: chains.clone(),
-                clock: Arc::clone(&time),
+                store: sender.store,
+                queue: sender.queue,
+                chains: sender.chains,
+                clock: sender.clock,
                 metrics: metrics.clone(),
             }),
-            tracker: Arc::new(Tracker {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                chains,
-                clock: Arc::clone(&time),
-                metrics: metrics.clone(),
-                networks: networks.clone(),
-            }),
+            tracker,
             settler: Arc::new(Settler {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                clock: Arc::clone(&time),
+                store: settler.store,
+                queue: settler.queue,
+                clock: settler.clock,
                 metrics: metrics.clone(),
             }),
-            recorder: Arc::new(Recorder { store: rows_port, clock: time, metrics }),
+            recorder: Arc::new(Recorder { store: recorder.store, clock: recorder.clock, metrics }),
+            people: People::default(),
+            views,
             lead: None,
             leader: "leader-0".to_owned(),
             inbox: Inbox::counting(&coverage),
@@ -357,15 +381,37 @@ impl World {
 
     /// Another process of the signer: the same ports, a memory of its own.
     pub fn another_signer(&self) -> Arc<Signer> {
-        Arc::new(Signer {
-            store: Arc::clone(&self.signer.store),
-            queue: Arc::clone(&self.signer.queue),
-            keys: Arc::clone(&self.signer.keys),
-            chains: self.signer.chains.clone(),
-            clock: Arc::clone(&self.signer.clock),
-            metrics: self.signer.metrics.clone(),
-            networks: self.networks.clone(),
-            memory: Memory::default(),
-        })
+        signer(&self.views, &self.networks, &self.signer.metrics)
     }
+
+    /// Another process of the tracker: the same ports, a clock of its own.
+    pub fn another_tracker(&self, who: &str) -> Arc<Tracker> {
+        tracker(&self.views, who, &self.networks, &self.tracker.metrics)
+    }
+}
+
+fn signer(views: &Views, networks: &Networks, metrics: &Metrics) -> Arc<Signer> {
+    let view = views.of("validate-sign");
+    Arc::new(Signer {
+        store: view.store,
+        queue: view.queue,
+        keys: view.keys,
+        chains: view.chains,
+        clock: view.clock,
+        metrics: metrics.clone(),
+        networks: networks.clone(),
+        memory: Memory::default(),
+    })
+}
+
+fn tracker(views: &Views, who: &str, networks: &Networks, metrics: &Metrics) -> Arc<Tracker> {
+    let view = views.of(who);
+    Arc::new(Tracker {
+        store: view.store,
+        queue: view.queue,
+        chains: view.chains,
+        clock: view.clock,
+        metrics: metrics.clone(),
+        networks: networks.clone(),
+    })
 }

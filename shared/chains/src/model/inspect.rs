@@ -168,6 +168,11 @@ impl ModelChain {
         self.with(|world| world.credit(holder, token, units));
     }
 
+    /// Takes wei (`token` is `None`) or smallest units of a token away, on every branch; at most what is there.
+    pub fn debit(&self, holder: Address, token: Option<Address>, units: U256) {
+        self.with(|world| world.debit(holder, token, units));
+    }
+
     /// Makes an address a token's contract.
     pub fn add_token(&self, token: Address, kind: TokenKind) {
         self.with(|world| {

@@ -279,11 +279,16 @@ impl World {
     /// Adds to a balance of the coin (`token` is `None`) or of a token, on every branch.
     pub(super) fn credit(&mut self, holder: Address, token: Option<Address>, units: U256) {
         self.everywhere(|state| {
-            let balance = match token {
-                None => state.coins.entry(holder).or_default(),
-                Some(token) => state.tokens.entry((token, holder)).or_default(),
-            };
+            let balance = state.balance(holder, token);
             *balance = balance.saturating_add(units);
+        });
+    }
+
+    /// Takes away from a balance what is there of so much, on every branch.
+    pub(super) fn debit(&mut self, holder: Address, token: Option<Address>, units: U256) {
+        self.everywhere(|state| {
+            let balance = state.balance(holder, token);
+            *balance = balance.saturating_sub(units);
         });
     }
 }
