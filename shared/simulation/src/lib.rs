@@ -12,6 +12,7 @@ pub mod api;
 pub mod check;
 pub mod clock;
 pub mod coverage;
+pub mod deep;
 pub mod drive;
 pub mod faults;
 pub mod funds;

@@ -1,6 +1,6 @@
 //! Operators: what they ask of the real routes, at bad moments too, and what the rules must know of it.
 
-use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
 use alloy_primitives::{Address, U256};
 use axum::{Router, http::Method};
@@ -228,14 +228,20 @@ impl World {
         self.rules.borrow().letters().values().any(|letter| letter.status == Status::Open)
     }
 
-    /// People look at every open dead letter and have its message worked off once more.
-    pub fn replay_letters(&mut self) {
-        let open = |letter: &DeadLetter| letter.status == Status::Open;
-        let letters: BTreeSet<DeadLetterId> =
-            self.dead_letters().into_iter().filter(open).map(|letter| letter.id).collect();
+    /// People look at every open dead letter: its message is worked off once more, and where that did not help and nobody's
+    /// money is held, it is set aside.
+    pub fn look_at_letters(&mut self) {
+        let letters: Vec<DeadLetter> =
+            self.dead_letters().into_iter().filter(|letter| letter.status == Status::Open).collect();
         for letter in letters {
-            let act = self.of_letter("replay", letter);
-            self.act(&act);
+            let set_aside = letter.by.is_some() && {
+                let discard = self.of_letter("discard", letter.id);
+                self.act(&discard).status.is_success()
+            };
+            if !set_aside {
+                let replay = self.of_letter("replay", letter.id);
+                self.act(&replay);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use causeway_state::{
 use causeway_store::{Item, Key, memory::After};
 
 use crate::coverage::Coverage;
+use crate::deep::{Deep, leaves};
 use crate::office::{Office, Turn};
 pub use crate::office::Ordered;
 
@@ -85,6 +86,9 @@ pub struct Rules {
     owes_less: bool,
     coverage: Coverage,
     office: Office,
+    deep: Deep,
+    /// What recipients may have beyond what they are owed, since a release left the chain.
+    excess: BTreeMap<(Address, Address), U256>,
 }
 
 impl Rules {
@@ -311,6 +315,36 @@ impl Rules {
             hold(depth >= least, "rule 5", || format!("{id} is {:?} {depth} deep, not {least}", parcel.state))?;
         }
         Ok(())
+    }
+
+    /// These blocks leave the chain although they were final.
+    pub fn leave(&mut self, left: &BTreeSet<B256>) {
+        for (lane, line) in &self.lines {
+            for (number, transaction) in &line.transactions {
+                let (released, settled) = leaves(transaction, left);
+                if settled {
+                    self.coverage.count("deep: what was settled leaves");
+                }
+                let Some(released) = released else { continue };
+                self.coverage.count("deep: what was released leaves");
+                for parcel in released.parcels.iter().filter_map(|id| self.parcels.get(id)) {
+                    for line in &parcel.transfers {
+                        *self.excess.entry((line.to, parcel.asset.address)).or_default() += line.amount.to_u256();
+                    }
+                }
+                self.deep.insert((lane.clone(), *number), released);
+            }
+        }
+    }
+
+    /// Releases whose blocks left the chain.
+    pub const fn deep(&self) -> &Deep {
+        &self.deep
+    }
+
+    /// What somebody may have beyond what he is owed.
+    pub fn excess(&self, of: &(Address, Address)) -> U256 {
+        self.excess.get(of).copied().unwrap_or_default()
     }
 
     /// An operator will ask for this.

@@ -38,6 +38,8 @@ pub struct Weather {
     pub reorgs: u64,
     /// Blocks of the deepest branch.
     pub depth_max: u64,
+    /// Whether a branch goes below what is final, once all have ended.
+    pub deep: bool,
     /// Classes of faults that do not strike, by [`Class::bit`]. Chance is asked all the same, so the rest stays as it is.
     pub without: u32,
 }
@@ -105,6 +107,23 @@ impl Class {
         Self::Views,
         Self::Deep,
     ];
+
+    /// Its name, as `WITHOUT` takes it.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    /// The names of those whose bits these are.
+    pub fn names(bits: u32) -> String {
+        let among = Self::ALL.into_iter().filter(|class| bits & class.bit() != 0);
+        among.map(Self::name).collect::<Vec<_>>().join(",")
+    }
+
+    /// The bits of those that are named; `None` where a name is not known.
+    pub fn parse_all(names: &str) -> Option<u32> {
+        let bit = |name: &str| Self::ALL.into_iter().find(|class| class.name() == name).map(Self::bit);
+        names.split(',').filter(|name| !name.is_empty()).try_fold(0, |bits, name| Some(bits | bit(name)?))
+    }
 
     /// Its bit in [`Weather::without`].
     pub const fn bit(self) -> u32 {
@@ -296,7 +315,19 @@ impl World {
             if depth <= self.chain.height() {
                 self.coverage.count(format!("branch: depth {depth}"));
             }
+            let old = self.chain.header(self.chain.height()).map(|header| header.hash);
             self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
+            let (stays, provider) = (self.clock.chance(400), self.some_provider());
+            if stays && weather.has(Class::Views) {
+                self.chain.set_provider(provider, Provider { stuck_at: old, ..Provider::default() });
+                self.coverage.count("fault: node stays on the old branch");
+            }
+        }
+        let (restarts, provider, lag) =
+            (self.clock.chance(weather.faults / 2), self.some_provider(), 3 + self.clock.below(8));
+        if restarts && weather.has(Class::Views) {
+            self.chain.set_provider(provider, Provider { lag, blind: true, ..Provider::default() });
+            self.coverage.count("fault: node begins again behind");
         }
         for provider in 0..self.providers {
             if self.clock.chance(weather.faults) && weather.has(Class::Nodes) {
@@ -319,6 +350,10 @@ impl World {
             self.rows.forget_tokens();
             self.coverage.count("fault: tokens forgotten");
         }
+    }
+
+    fn some_provider(&self) -> usize {
+        usize::try_from(self.clock.below(self.providers as u64)).unwrap_or(0)
     }
 
     /// What markets and people do at bad moments.

@@ -77,6 +77,8 @@ pub struct Setup {
     pub final_tag: bool,
     /// Providers of the chain.
     pub providers: usize,
+    /// Whether providers are asked by turns, not one after another fails.
+    pub rotate: bool,
     /// Wei per gas above which nothing is signed.
     pub fee_cap_wei: u64,
     /// What each treasury holds of the coin, in whole coins; the tenant's account gets all but ten of it.
@@ -98,6 +100,7 @@ impl Default for Setup {
             final_at: 6,
             final_tag: false,
             providers: 1,
+            rotate: false,
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
             tokens: 1_000_000,
@@ -246,7 +249,11 @@ impl World {
             (tenant, LaneId { network: network.id.clone(), address: keys.create(key) })
         };
         let lanes = TENANTS.map(lane).into_iter().collect();
-        let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
+        let chain = ModelChain::new(ModelConfig {
+            providers: setup.providers,
+            rotate: setup.rotate,
+            ..ModelConfig::default()
+        });
         let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
         let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
         let seen = Network {
