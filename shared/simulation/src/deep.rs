@@ -12,6 +12,9 @@ use causeway_state::lane::{Outcome, Transaction};
 
 use crate::world::World;
 
+/// Blocks below what is final that a branch begins at most.
+const BELOW_MAX: u64 = 24;
+
 /// A transaction whose money was released when it was final, and whose block left the chain.
 #[derive(Debug, Clone)]
 pub struct Released {
@@ -38,7 +41,7 @@ pub fn leaves(transaction: &Transaction, left: &BTreeSet<B256>) -> (Option<Relea
 impl World {
     /// The chain turns to a branch that begins below what is final; whether it was long enough for that.
     pub fn turn_below_final(&self) -> bool {
-        let (height, depth) = (self.chain.height(), self.depths.1 + 1 + self.clock.below(3));
+        let (height, depth) = (self.chain.height(), self.depths.1 + 1 + self.clock.below(BELOW_MAX));
         if depth >= height {
             return false;
         }

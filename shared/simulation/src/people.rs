@@ -176,7 +176,13 @@ impl World {
 
     /// What an operator heard; nothing where the function died.
     pub fn heard(&mut self, act: Act, answer: Option<&Answer>) {
-        self.coverage.trace().tell("olga", || format!("{} {}: {answer:?}", act.path, act.body));
+        self.coverage.trace().tell("olga", || {
+            let heard = answer.map_or_else(|| "nothing".to_owned(), |answer| match answer.body.get("message") {
+                Some(message) => format!("{} {message}", answer.status),
+                None => answer.status.to_string(),
+            });
+            format!("asks {} {} and hears {heard}", act.path, act.body)
+        });
         match answer {
             Some(answer) if answer.status.is_success() => {
                 self.coverage.count(act.what);

@@ -1,6 +1,6 @@
 //! What the rows say, kept up with every commit, and the rules that hold for each commit and at every moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use causeway_domain::{
@@ -86,6 +86,7 @@ pub struct Rules {
     owes_less: bool,
     coverage: Coverage,
     office: Office,
+    names: Names,
     deep: Deep,
     /// What recipients may have beyond what they are owed, since a release left the chain.
     excess: BTreeMap<(Address, Address), U256>,
@@ -101,8 +102,8 @@ impl Rules {
     pub fn commit(&mut self, after: &After) -> Held {
         let mut commit = Commit::default();
         for (key, item) in after {
-            self.office.row(key, item.as_ref(), &mut commit.turn)?;
-            match (key.table, item) {
+            self.office.row(key, item.as_deref(), &mut commit.turn)?;
+            match (key.table, item.as_deref()) {
                 (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
                 (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
                 (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),
@@ -130,7 +131,7 @@ impl Rules {
             return item.parse().map_or(Ok(()), |parcel| self.parcel(parcel, commit));
         }
         let Some(lane) = key.pk.strip_prefix("LANE#").and_then(|rest| rest.split('#').next()) else { return Ok(()) };
-        let Ok(lane) = LaneId::try_from(lane.to_owned()) else { return Ok(()) };
+        let Some(lane) = self.names.lane(lane) else { return Ok(()) };
         let line = self.lines.entry(lane.clone()).or_default();
         if key.sk == "NEXT" {
             let next = item.number("next").and_then(|next| u64::try_from(next).ok());
@@ -268,7 +269,7 @@ impl Rules {
     }
 
     fn ledger_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
-        let Some((account, shard)) = account_of(&key.pk) else { return Ok(()) };
+        let Some((account, shard)) = self.names.account(&key.pk) else { return Ok(()) };
         let row = self.shards.entry((account.clone(), shard)).or_default();
         let said = Balances::of(Some(item));
         if key.sk == "BAL" {
@@ -355,6 +356,11 @@ impl Rules {
     /// What operators did.
     pub const fn office(&mut self) -> &mut Office {
         &mut self.office
+    }
+
+    /// Lanes that are halted.
+    pub fn halted(&self) -> impl Iterator<Item = &LaneId> {
+        self.lines.iter().filter(|(_, line)| line.halted).map(|(lane, _)| lane)
     }
 
     /// All dead letters.
@@ -452,6 +458,33 @@ fn claims(parcel: &Parcel) -> Claims {
 
 fn plus(a: Balances, b: Balances) -> Balances {
     Balances { available: a.available + b.available, held: a.held + b.held, posted: a.posted + b.posted }
+}
+
+/// What keys name, read once each: addresses carry checksums, and the same few come again and again.
+#[derive(Debug, Default)]
+struct Names {
+    lanes: HashMap<String, Option<LaneId>>,
+    accounts: HashMap<String, Option<(AccountId, u8)>>,
+}
+
+impl Names {
+    fn lane(&mut self, text: &str) -> Option<LaneId> {
+        if let Some(known) = self.lanes.get(text) {
+            return known.clone();
+        }
+        let read = LaneId::try_from(text.to_owned()).ok();
+        self.lanes.insert(text.to_owned(), read.clone());
+        read
+    }
+
+    fn account(&mut self, pk: &str) -> Option<(AccountId, u8)> {
+        if let Some(known) = self.accounts.get(pk) {
+            return known.clone();
+        }
+        let read = account_of(pk);
+        self.accounts.insert(pk.to_owned(), read.clone());
+        read
+    }
 }
 
 /// The account and shard of a ledger row.

@@ -1,5 +1,7 @@
 //! What a simulation breaks on purpose, to see that the rules notice: each is a fault that some transaction manager has had.
 
+use std::borrow::Cow;
+
 use causeway_domain::parcel::ParcelState;
 use causeway_state::{
     parcel::Parcel,
@@ -72,7 +74,10 @@ impl Sabotage {
 
 
     /// What a commit becomes.
-    pub(crate) fn commit(self, writes: &[Write]) -> Vec<Write> {
+    pub(crate) fn commit(self, writes: &[Write]) -> Cow<'_, [Write]> {
+        if self == Self::None {
+            return Cow::Borrowed(writes);
+        }
         let mut writes = writes.to_vec();
         match self {
             Self::None
@@ -98,7 +103,7 @@ impl Sabotage {
             }
             Self::WaitForever => writes.iter_mut().for_each(wait_forever),
         }
-        writes
+        Cow::Owned(writes)
     }
 }
 

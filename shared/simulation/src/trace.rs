@@ -80,7 +80,7 @@ fn of_write(write: &Write) -> Option<String> {
     match write {
         Write::Put { key, item, .. } if key.table == LEDGER => (key.sk == "OP").then(|| format!("operation {item:?}")),
         Write::Put { key, item, .. } => Some(of_row(key, item)),
-        Write::Update { key, update, .. } if key.table != LEDGER => Some(format!("{} {:?}", key.sk, update.add)),
+        Write::Update { key, update, .. } if key.table != LEDGER => Some(format!("{} {:?}", key.sk, update.set)),
         Write::Delete { key, .. } => Some(format!("deletes {}", key.sk)),
         Write::Update { .. } | Write::Check { .. } => None,
     }

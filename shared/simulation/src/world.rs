@@ -34,6 +34,7 @@ use causeway_validate_sign::{Memory, Signer};
 use crate::{
     clock::SimClock,
     coverage::Coverage,
+    drive::STEP_MS,
     faults::Script,
     inbox::Inbox,
     measured::Measured,
@@ -218,6 +219,8 @@ pub struct World {
     pub rules: RefCell<Rules>,
     /// The newest block at the last check.
     pub newest: Cell<Option<B256>>,
+    /// Time between two looks of the platform.
+    pub step_ms: u64,
     /// Providers of the chain.
     pub providers: usize,
     /// Blocks until success may be told, and until money may be released.
@@ -348,6 +351,7 @@ impl World {
             unstored,
             refused,
             network,
+            step_ms: STEP_MS,
             providers: setup.providers,
             depths: (setup.confirmed_at, setup.final_at),
             lanes,
