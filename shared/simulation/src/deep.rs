@@ -13,7 +13,7 @@ use causeway_state::lane::{Outcome, Transaction};
 use crate::world::World;
 
 /// Blocks below what is final that a branch begins at most.
-const BELOW_MAX: u64 = 24;
+const BELOW_MAX: u64 = 60;
 
 /// A transaction whose money was released when it was final, and whose block left the chain.
 #[derive(Debug, Clone)]

@@ -81,7 +81,7 @@ impl Story {
             _ => (20 + chance.below(40), 3 + chance.below(6)),
         };
         let (kills, faults) = (20 + chance.below(80), 20 + chance.below(40));
-        let deep = chance.chance(150);
+        let deep = chance.chance(200);
         Self {
             seed,
             weather: Weather { kills, faults, reorgs, depth_max, deep, without: 0 },
@@ -157,7 +157,7 @@ impl Story {
         });
         self.end(&mut world);
         if self.weather.deep && self.weather.has(Class::Deep) {
-            world.chain.set_blacklisted(token, recipient("reverting"), chance.chance(500));
+            world.chain.set_blacklisted(token, recipient("reverting"), chance.chance(200));
             world.inbox.receives_max = 3;
             if world.turn_below_final() {
                 self.end(&mut world);
