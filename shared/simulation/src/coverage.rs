@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 83] = [
+pub const REQUIRED: [&str; 84] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -46,6 +46,7 @@ pub const REQUIRED: [&str; 83] = [
     "fees: above the cap",
     "fault: message given up",
     "fault: clocks disagree",
+    "fault: clocks jump",
     "fault: node stays on the old branch",
     "fault: node begins again behind",
     "ticks: none for a while",

@@ -369,6 +369,10 @@ impl World {
         if self.clock.chance(weather.faults / 2) && weather.has(Class::Funds) {
             self.pay_in();
         }
+        if self.clock.chance(weather.faults / 4) && weather.has(Class::Skew) {
+            self.views.skews.draw(&self.clock);
+            self.coverage.count("fault: clocks jump");
+        }
     }
 
     /// How a node may see the chain for a while.
