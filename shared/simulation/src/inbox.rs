@@ -139,7 +139,10 @@ impl Inbox {
                 !of_batch(letter) || again
             });
         }
-        let given_up = |letter: &mut Letter| of_batch(letter) && letter.receives >= self.receives_max;
+        // What lies with the dead letters stays there until it is worked off.
+        let given_up = |letter: &mut Letter| {
+            of_batch(letter) && letter.receives >= self.receives_max && dead_letter_queue(letter.queue).is_some()
+        };
         let dead: Vec<Letter> = self.letters.extract_if(.., given_up).collect();
         for letter in dead {
             if let Some(queue) = dead_letter_queue(letter.queue) {
