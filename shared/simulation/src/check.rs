@@ -137,7 +137,10 @@ impl World {
                 }
             };
             if !kept {
-                return Err(Violation { rule: "rule 8", what: format!("an operator was told of {promise:?}, which is not so") });
+                return Err(Violation {
+                    rule: "rule 8",
+                    what: format!("an operator was told of {promise:?}, which is not so"),
+                });
             }
         }
         let moved = rules.office().fresh();
@@ -186,7 +189,8 @@ impl World {
         let parcels = rules.parcels().values();
         quiet && parcels.clone().all(|parcel| !parcel.state.holds_money()) && {
             let highest = parcels.filter_map(|parcel| Some(parcel.settled.as_ref()?.height)).max();
-            highest.is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest && self.is_seen(&head)))
+            highest
+                .is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest && self.is_seen(&head)))
         }
     }
 

@@ -184,9 +184,10 @@ impl Office {
             }
         }
         for parcel in &turn.refunded {
-            let by = turn.acted.iter().any(|(_, letter)| {
-                letter.status == Status::Refunded && letter.parcel == Some(*parcel)
-            });
+            let by = turn
+                .acted
+                .iter()
+                .any(|(_, letter)| letter.status == Status::Refunded && letter.parcel == Some(*parcel));
             hold(by, "rule 7", || format!("{parcel} is refunded without a dead letter"))?;
         }
         Ok(())
@@ -213,11 +214,7 @@ impl Office {
 }
 
 /// What is set aside holds nobody's money, now that it is.
-fn holds_no_money(
-    letter: &DeadLetter,
-    parcels: &BTreeMap<ParcelId, Parcel>,
-    lines: &BTreeMap<LaneId, Line>,
-) -> Held {
+fn holds_no_money(letter: &DeadLetter, parcels: &BTreeMap<ParcelId, Parcel>, lines: &BTreeMap<LaneId, Line>) -> Held {
     let stage = serde_json::from_str::<StageMessage>(&letter.body).ok();
     let included = stage.iter().flat_map(|stage| &stage.inclusions);
     let of_numbers = included.filter_map(|one| lines.get(&one.lane)?.transaction(one.number));

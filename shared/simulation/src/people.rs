@@ -158,7 +158,7 @@ impl World {
         }
         let tenant = TENANTS[usize::try_from(self.clock.below(2)).unwrap_or(0)];
         let symbol = ASSETS[usize::try_from(self.clock.below(5)).unwrap_or(0)].1;
-        match self.clock.below(6) {
+        match self.clock.below(8) {
             0 => Some(self.movement("credit", tenant, symbol, 1)),
             1 => Some(self.movement("debit", tenant, symbol, 1)),
             2 => {
@@ -166,7 +166,7 @@ impl World {
                 halted.map(|lane| self.release(&lane))
             }
             one => {
-                let verb = ["refund", "replay", "discard"][usize::try_from(one - 3).unwrap_or(0)];
+                let verb = ["refund", "replay", "discard", "refund", "replay"][usize::try_from(one - 3).unwrap_or(0)];
                 let letters = self.dead_letters();
                 let chosen = usize::try_from(self.clock.below(letters.len() as u64)).unwrap_or(0);
                 letters.get(chosen).map(|letter| self.of_letter(verb, letter.id))
@@ -177,10 +177,13 @@ impl World {
     /// What an operator heard; nothing where the function died.
     pub fn heard(&mut self, act: Act, answer: Option<&Answer>) {
         self.coverage.trace().tell("olga", || {
-            let heard = answer.map_or_else(|| "nothing".to_owned(), |answer| match answer.body.get("message") {
-                Some(message) => format!("{} {message}", answer.status),
-                None => answer.status.to_string(),
-            });
+            let heard = answer.map_or_else(
+                || "nothing".to_owned(),
+                |answer| match answer.body.get("message") {
+                    Some(message) => format!("{} {message}", answer.status),
+                    None => answer.status.to_string(),
+                },
+            );
             format!("asks {} {} and hears {heard}", act.path, act.body)
         });
         match answer {

@@ -20,8 +20,8 @@ use causeway_store::{Item, Key, memory::After};
 
 use crate::coverage::Coverage;
 use crate::deep::{Deep, leaves};
-use crate::office::{Office, Turn};
 pub use crate::office::Ordered;
+use crate::office::{Office, Turn};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -169,9 +169,7 @@ impl Story {
     /// People open lanes and look at dead letters until every transfer has ended.
     fn end(&self, world: &mut World) {
         for _ in 0..RELEASES_MAX {
-            world.until("every transfer's end", |world| {
-                world.asks_people() || world.has_halted() || world.has_ended()
-            });
+            world.until("every transfer's end", |world| world.asks_people() || world.has_halted() || world.has_ended());
             let asked = world.asks_people();
             world.look_at_letters();
             let reasons = world.release_lanes();

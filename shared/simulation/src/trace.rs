@@ -17,7 +17,7 @@ use causeway_state::{
 };
 use causeway_store::{Item, Key, Write};
 
-use crate::clock::{SimClock, START_MS};
+use crate::clock::{START_MS, SimClock};
 
 type Sink = Box<dyn FnMut(String) + Send>;
 
@@ -90,9 +90,10 @@ fn of_row(key: &Key, item: &Item) -> String {
     let told = match (key.table, key.sk.as_str()) {
         (TRANSFERS, "PCL") => item.parse().ok().map(|parcel| of_parcel(&parcel)),
         (TRANSFERS, "GATE") => item.parse().ok().map(|gate| of_gate(&gate)),
-        (TRANSFERS, sk) if sk.contains("#A") => item.parse().ok().map(|attempt: Attempt| {
-            format!("attempt {}.{} hash {}", attempt.number, attempt.index, attempt.hash)
-        }),
+        (TRANSFERS, sk) if sk.contains("#A") => item
+            .parse()
+            .ok()
+            .map(|attempt: Attempt| format!("attempt {}.{} hash {}", attempt.number, attempt.index, attempt.hash)),
         (TRANSFERS, sk) if sk.starts_with("TX#") => item.parse().ok().map(|transaction| of_transaction(&transaction)),
         (DEAD_LETTERS, _) => item.parse().ok().map(|letter: DeadLetter| {
             format!("dead letter {} {} ({})", letter.id, letter.status.as_str(), letter.reason)

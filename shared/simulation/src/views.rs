@@ -58,8 +58,7 @@ impl Views {
     /// The view of a process.
     pub fn of(&self, who: &str) -> View {
         let (who, trace) = (who.to_owned(), self.trace.clone());
-        let chain: Arc<dyn Chain> =
-            Arc::new(Network { who: who.clone(), trace: trace.clone(), ..self.chain.clone() });
+        let chain: Arc<dyn Chain> = Arc::new(Network { who: who.clone(), trace: trace.clone(), ..self.chain.clone() });
         View {
             store: Arc::new(self.rows.held_by(&who, &trace)),
             keys: Arc::new(Signatures { who: who.clone(), trace: trace.clone(), ..self.keys.clone() }),

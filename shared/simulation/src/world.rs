@@ -252,11 +252,8 @@ impl World {
             (tenant, LaneId { network: network.id.clone(), address: keys.create(key) })
         };
         let lanes = TENANTS.map(lane).into_iter().collect();
-        let chain = ModelChain::new(ModelConfig {
-            providers: setup.providers,
-            rotate: setup.rotate,
-            ..ModelConfig::default()
-        });
+        let chain =
+            ModelChain::new(ModelConfig { providers: setup.providers, rotate: setup.rotate, ..ModelConfig::default() });
         let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
         let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
         let seen = Network {

@@ -84,11 +84,8 @@ impl ModelChain {
     /// Turns to another branch. Answers the hashes of those that were to be on it and could not be.
     pub fn reorg(&self, reorg: &Reorg) -> Vec<B256> {
         self.with(|world| {
-            let again: Vec<(Arc<Tx>, u64)> = reorg
-                .again
-                .iter()
-                .filter_map(|(raw, index)| Some((world.read(raw).ok()?, *index)))
-                .collect();
+            let again: Vec<(Arc<Tx>, u64)> =
+                reorg.again.iter().filter_map(|(raw, index)| Some((world.read(raw).ok()?, *index))).collect();
             world.reorg(reorg.depth, reorg.blocks, &again, reorg.orphans)
         })
     }

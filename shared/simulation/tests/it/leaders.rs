@@ -9,7 +9,6 @@ use causeway_queue::memory::Fault;
 use causeway_simulation::{Setup, World, api::recipient, drive::track, world::TUSD};
 use causeway_state::message::queues;
 
-
 #[test]
 fn a_transaction_mined_before_the_first_tracker_began_is_found() {
     let mut world = World::new(Setup::default());

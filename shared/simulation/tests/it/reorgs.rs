@@ -8,7 +8,6 @@ use causeway_state::{
     tables::LEDGER,
 };
 
-
 /// A world whose withdrawal lies in a block this deep, as the tracker has seen it.
 fn included(setup: Setup, depth: u64) -> (World, String) {
     let mut world = World::new(setup);

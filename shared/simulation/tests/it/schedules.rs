@@ -2,12 +2,7 @@
 
 use causeway_domain::parcel::ParcelState;
 use causeway_simulation::{
-    Setup, World,
-    api::recipient,
-    drive::STEP_MS,
-    inbox::READ,
-    skew::SKEW_MAX_MS,
-    ticks::SILENT_STEP_MS,
+    Setup, World, api::recipient, drive::STEP_MS, inbox::READ, skew::SKEW_MAX_MS, ticks::SILENT_STEP_MS,
 };
 use causeway_state::message::queues;
 
