@@ -20,6 +20,18 @@ pub(crate) fn sign(key: &SigningKey, signer: Address, digest: B256) -> Result<Si
     finish(&raw, signer, digest)
 }
 
+/// Signs like [`sign`] and takes the parity from the signing itself: nothing is recovered, which is most of the time that
+/// [`sign`] takes. For keys of tests.
+pub(crate) fn sign_unrecovered(key: &SigningKey, signer: Address, digest: B256) -> Result<Signature, KeyError> {
+    let wrong = KeyError::WrongKey { expected: signer };
+    if address_of(key.verifying_key()) != signer {
+        return Err(wrong);
+    }
+    let (low, parity) = key.sign_prehash_recoverable(digest.as_slice()).map_err(|_| wrong)?;
+    let (r, s) = low.split_bytes();
+    Ok(Signature { r: U256::from_be_slice(&r), s: U256::from_be_slice(&s), y_odd: parity.is_y_odd() })
+}
+
 /// Brings a raw signature to low s and finds the parity under which it recovers to `signer`.
 ///
 /// Source: EIP-2 (s at most half the order). Parities 2 and 3 (r beyond the order) have no place
@@ -68,6 +80,20 @@ mod tests {
         for (secret, address) in known {
             assert_eq!(address_of(key(secret).verifying_key()), address);
         }
+    }
+
+    #[test]
+    fn a_signature_is_the_same_with_its_parity_recovered_or_taken_from_the_signing() {
+        let key = key(B256::repeat_byte(0x46));
+        let signer = address_of(key.verifying_key());
+        for byte in 1..=64 {
+            let digest = B256::repeat_byte(byte);
+            assert_eq!(sign_unrecovered(&key, signer, digest).ok(), sign(&key, signer, digest).ok(), "{byte}");
+            assert!(sign(&key, signer, digest).is_ok());
+        }
+        let other = Address::repeat_byte(1);
+        let refused = sign_unrecovered(&key, other, B256::repeat_byte(1));
+        assert!(matches!(refused, Err(KeyError::WrongKey { expected }) if expected == other));
     }
 
     /// The worked example of EIP-155: key, digest, r and s; v = 37 = 1 * 2 + 35 + parity 0.

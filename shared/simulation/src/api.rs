@@ -4,6 +4,7 @@ use std::future::Future;
 
 use alloy_primitives::{Address, keccak256};
 use axum::{
+    Router,
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode},
 };
@@ -42,6 +43,34 @@ pub fn recipient(name: &str) -> Address {
     Address::from_slice(&keccak256(name)[..20])
 }
 
+/// A request of somebody with these claims, as the gateway hands it on.
+pub(crate) fn send(
+    router: Router,
+    claims: &Value,
+    method: Method,
+    path: &str,
+    key: Option<&str>,
+    body: Option<Value>,
+) -> impl Future<Output = Answer> + use<> {
+    let context: ApiGatewayV2httpRequestContext = serde_json::from_value(json!({
+        "http": {"method": method.as_str(), "path": path},
+        "authorizer": {"jwt": {"claims": claims}},
+    }))
+    .expect("a request context");
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", key);
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let request = request.extension(RequestContext::ApiGatewayV2(context)).body(body).expect("a request");
+    async move {
+        let response = router.oneshot(request).await.expect("the router always answers");
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body in memory");
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+}
+
 impl World {
     /// A request of a tenant's client.
     pub fn call(
@@ -52,26 +81,10 @@ impl World {
         key: Option<&str>,
         body: Option<Value>,
     ) -> impl Future<Output = Answer> + use<> {
-        let context: ApiGatewayV2httpRequestContext = serde_json::from_value(json!({
-            "http": {"method": method.as_str(), "path": path},
-            "authorizer": {"jwt": {"claims": {
-                "custom:tenant": tenant, "sub": format!("{tenant}-user"), "cognito:groups": "[client]",
-            }}},
-        }))
-        .expect("a request context");
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", key);
-        }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let request = request.extension(RequestContext::ApiGatewayV2(context)).body(body).expect("a request");
-        let router = self.router.clone();
-        async move {
-            let response = router.oneshot(request).await.expect("the router always answers");
-            let status = response.status();
-            let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body in memory");
-            Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
-        }
+        let claims = json!({
+            "custom:tenant": tenant, "sub": format!("{tenant}-user"), "cognito:groups": "[client]",
+        });
+        send(self.router.clone(), &claims, method, path, key, body)
     }
 
     /// Asks for a withdrawal.

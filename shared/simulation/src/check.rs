@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::PoisonError};
 use alloy_primitives::{Address, U256};
 use causeway_domain::parcel::ParcelState;
 use causeway_queue::QueueName;
-use causeway_state::dead_letter::DeadLetter;
+use causeway_state::dead_letter::{DeadLetter, Status};
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Signed, Transaction},
     ledger::{AccountId, Balances, Owner, check_accounts},
@@ -18,7 +18,8 @@ use futures::FutureExt;
 
 use crate::{
     inbox::READ,
-    rules::Violation,
+    people::Promise,
+    rules::{Rules, Violation},
     world::{ASSETS, TENANTS, World},
 };
 
@@ -117,24 +118,47 @@ impl World {
             rules.commit(&after)?;
         }
         rules.accounts(&self.credited)?;
+        self.promises_hold(&mut rules)?;
         rules.depths(self.chain.height(), self.depths)?;
         if let Some(lost) = self.told.iter().find(|told| !rules.parcels().contains_key(*told)) {
             return Err(Violation { rule: "rule 8", what: format!("a client was told of {lost}, which is not there") });
         }
         let newest = self.chain.header(self.chain.height()).map(|header| header.hash);
         if rules.owes_less() || self.newest.replace(newest) != newest {
-            self.nobody_has_too_much(rules.owed())?;
+            self.nobody_has_too_much(&rules)?;
         }
         Ok(())
     }
 
+    /// What operators heard is so (rule 8 at their door).
+    fn promises_hold(&self, rules: &mut Rules) -> Result<(), Violation> {
+        for promise in self.people.promised.take() {
+            let kept = match &promise {
+                Promise::Nothing => true,
+                Promise::Moved(operation) => rules.office().has_moved(operation),
+                Promise::Refunded(letter) => {
+                    rules.letters().get(letter).is_some_and(|letter| letter.status == Status::Refunded)
+                }
+            };
+            if !kept {
+                return Err(Violation {
+                    rule: "rule 8",
+                    what: format!("an operator was told of {promise:?}, which is not so"),
+                });
+            }
+        }
+        let moved = rules.office().fresh();
+        self.move_outside(moved);
+        Ok(())
+    }
+
     /// Nobody is paid twice, and nobody is paid of whom the client was told that he was not.
-    fn nobody_has_too_much(&self, owed: &BTreeMap<(Address, Address), U256>) -> Result<(), Violation> {
+    fn nobody_has_too_much(&self, rules: &Rules) -> Result<(), Violation> {
         let of = |asset: Address| self.chain.holders((asset != Address::ZERO).then_some(asset));
         let held: BTreeMap<Address, _> = ASSETS.into_iter().map(|(asset, ..)| (asset, of(asset))).collect();
-        for ((to, asset), most) in owed {
+        for ((to, asset), most) in rules.owed() {
             let paid = held.get(asset).and_then(|holders| holders.get(to)).copied().unwrap_or_default();
-            if paid > *most {
+            if paid > *most + rules.excess(&(*to, *asset)) {
                 return Err(Violation { rule: "paid", what: format!("{to} was paid {paid} of at most {most}") });
             }
         }
@@ -169,8 +193,14 @@ impl World {
         let parcels = rules.parcels().values();
         quiet && parcels.clone().all(|parcel| !parcel.state.holds_money()) && {
             let highest = parcels.filter_map(|parcel| Some(parcel.settled.as_ref()?.height)).max();
-            highest.is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest))
+            highest
+                .is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest && self.is_seen(&head)))
         }
+    }
+
+    /// Whether the tracker stands on the chain as it is.
+    fn is_seen(&self, head: &Head) -> bool {
+        self.chain.header(head.height).is_some_and(|header| header.hash == head.hash)
     }
 
     /// Holds what is true once every transfer has ended: who was told to be paid is paid, and books and chain agree.
@@ -188,7 +218,8 @@ impl World {
             let Owner::Treasury(lane) = &account.owner else { continue };
             let books = -self.balances(account).available;
             let chain = self.on_chain(lane.address, account.asset.address);
-            assert_eq!(U256::try_from(books).ok(), Some(chain), "books and chain of {account}\n{}", self.picture());
+            let expected = books + self.deep_difference(lane, account.asset.address);
+            assert_eq!(U256::try_from(expected).ok(), Some(chain), "books and chain of {account}\n{}", self.picture());
         }
     }
 

@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::trace::Trace;
+
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 60] = [
+pub const REQUIRED: [&str; 84] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -42,9 +44,33 @@ pub const REQUIRED: [&str; 60] = [
     "branch: depth 6",
     "fees: jump",
     "fees: above the cap",
+    "fault: message given up",
+    "fault: clocks disagree",
+    "fault: clocks jump",
+    "fault: node stays on the old branch",
+    "fault: node begins again behind",
+    "ticks: none for a while",
+    "ticks: none for long",
+    "ticks: doubled",
+    "batch: beyond ten",
+    "branch: below final",
+    "deep: what was settled leaves",
+    "deep: what was released leaves",
+    "deep: what was released pays",
     "funds: paid in",
     "people: block",
     "people: unblock",
+    "people: credit",
+    "people: debit",
+    "people: debit, refused",
+    "people: refund",
+    "people: refund, refused",
+    "people: replay",
+    "people: discard",
+    "people: discard, refused",
+    "people: release",
+    "people: ask again",
+    "people: no answer",
     "parcel: accepted -> assigned",
     "parcel: accepted -> waiting",
     "parcel: accepted -> rejected",
@@ -71,12 +97,27 @@ pub const REQUIRED: [&str; 60] = [
 
 /// Counts by name. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Coverage(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct Coverage {
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    trace: Trace,
+}
 
 impl Coverage {
+    /// Counts nothing yet, and tells in a trace what it counts.
+    pub fn traced(trace: Trace) -> Self {
+        Self { trace, ..Self::default() }
+    }
+
+    /// Where it tells what it counts.
+    pub fn trace(&self) -> Trace {
+        self.trace.clone()
+    }
+
     /// Counts one.
     pub fn count(&self, what: impl Into<String>) {
-        *self.counts().entry(what.into()).or_default() += 1;
+        let what = what.into();
+        self.trace.tell("*", || what.clone());
+        *self.counts().entry(what).or_default() += 1;
     }
 
     /// Adds another run's counts.
@@ -98,6 +139,6 @@ impl Coverage {
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

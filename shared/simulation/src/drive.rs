@@ -169,7 +169,7 @@ impl World {
 
     /// Lets a moment pass: blocks, the tracker, every queue; and holds the rules.
     pub fn step(&mut self) {
-        self.clock.advance(STEP_MS);
+        self.clock.advance(self.step_ms);
         self.make_blocks();
         self.track();
         for queue in READ {

@@ -11,7 +11,7 @@ use crate::{clock::SimClock, coverage::Coverage};
 pub const HIDDEN_MS: u64 = 12_000;
 /// Receives after which a queue gives a message up.
 pub const RECEIVES_MAX: u32 = 20;
-/// Messages of one batch.
+/// Messages of one batch, and the most that a FIFO queue gives at once (SQS).
 const BATCH: usize = 10;
 
 /// Queues somebody reads, the dead letters' last.
@@ -44,7 +44,7 @@ pub struct Letter {
 }
 
 /// All of them, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
     letters: Vec<Letter>,
     count: u64,
@@ -52,6 +52,10 @@ pub struct Inbox {
     pub shuffled: u64,
     /// Per mille of messages that come again although they were worked off.
     pub repeated: u64,
+    /// Receives after which a queue gives a message up.
+    pub receives_max: u32,
+    /// Messages of one batch of a standard queue.
+    pub batch: usize,
     /// Where repeats and other orders are counted.
     pub coverage: Coverage,
 }
@@ -59,7 +63,15 @@ pub struct Inbox {
 impl Inbox {
     /// Counts what it repeats and reorders.
     pub fn counting(coverage: &Coverage) -> Self {
-        Self { coverage: coverage.clone(), ..Self::default() }
+        Self {
+            letters: Vec::new(),
+            count: 0,
+            shuffled: 0,
+            repeated: 0,
+            receives_max: RECEIVES_MAX,
+            batch: BATCH,
+            coverage: coverage.clone(),
+        }
     }
 
     /// Takes messages in.
@@ -100,7 +112,10 @@ impl Inbox {
                 chosen.swap(last, usize::try_from(clock.below(last as u64 + 1)).unwrap_or(0));
             }
         }
-        chosen.truncate(BATCH);
+        chosen.truncate(if fifo { BATCH } else { self.batch });
+        if chosen.len() > BATCH {
+            self.coverage.count("batch: beyond ten");
+        }
         let take = |position: &usize| {
             let letter = &mut self.letters[*position];
             letter.receives += 1;
@@ -126,10 +141,14 @@ impl Inbox {
                 !of_batch(letter) || again
             });
         }
-        let given_up = |letter: &mut Letter| of_batch(letter) && letter.receives >= RECEIVES_MAX;
+        // What lies with the dead letters stays there until it is worked off.
+        let given_up = |letter: &mut Letter| {
+            of_batch(letter) && letter.receives >= self.receives_max && dead_letter_queue(letter.queue).is_some()
+        };
         let dead: Vec<Letter> = self.letters.extract_if(.., given_up).collect();
         for letter in dead {
             if let Some(queue) = dead_letter_queue(letter.queue) {
+                self.coverage.count("fault: message given up");
                 self.letters.push(Letter { queue, visible_at: 0, receives: 0, ..letter });
             }
         }

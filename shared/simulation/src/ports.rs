@@ -26,6 +26,7 @@ use futures::FutureExt;
 use crate::{
     clock::{SimClock, give_way},
     sabotage::Sabotage,
+    trace::{Trace, of_writes},
 };
 
 /// Where handlers give way to each other: around every call of a port, while it is switched on.
@@ -82,12 +83,20 @@ pub struct Rows {
     interruptions: Arc<Mutex<Vec<Interruption>>>,
     sabotage: Sabotage,
     chain: Arc<OnceLock<Arc<dyn Chain>>>,
+    who: String,
+    trace: Trace,
 }
 
 impl Rows {
     /// Wraps rows.
     pub fn new(faulty: MemoryStore, plain: MemoryStore, crossing: Crossing, sabotage: Sabotage) -> Self {
-        Self { faulty, plain, crossing, interruptions: Arc::default(), sabotage, chain: Arc::default() }
+        let (who, trace) = (String::new(), Trace::default());
+        Self { faulty, plain, crossing, interruptions: Arc::default(), sabotage, chain: Arc::default(), who, trace }
+    }
+
+    /// The same rows in the hands of a process that has a name.
+    pub fn held_by(&self, who: &str, trace: &Trace) -> Self {
+        Self { who: who.to_owned(), trace: trace.clone(), ..self.clone() }
     }
 
     /// Where sabotaged bytes go.
@@ -134,11 +143,14 @@ impl fmt::Debug for Rows {
 #[async_trait]
 impl Store for Rows {
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
-        self.crossing.around(self.faulty.get(key)).await
+        let row = self.crossing.around(self.faulty.get(key)).await?;
+        Ok(row.and_then(|row| self.sabotage.read(&self.who, key, row)))
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
-        self.crossing.around(self.faulty.get_many(keys)).await
+        let rows = self.crossing.around(self.faulty.get_many(keys)).await?;
+        let read = |(key, row): (&Key, Option<Item>)| row.and_then(|row| self.sabotage.read(&self.who, key, row));
+        Ok(keys.iter().zip(rows).map(read).collect())
     }
 
     async fn query(&self, query: &Query) -> Result<Page, StoreError> {
@@ -150,6 +162,16 @@ impl Store for Rows {
         self.interrupt(writes);
         self.broadcast_first(writes).await;
         let answer = self.faulty.commit(token, &self.sabotage.commit(writes)).await;
+        self.trace.tell(&self.who, || {
+            let how = match &answer {
+                Ok(Commit::Committed) => "commits",
+                Ok(Commit::Conflict(_)) => "is too late for",
+                Ok(Commit::Contended) => "is held up at",
+                Ok(Commit::Unknown) => "hears nothing of",
+                Err(_) => "is refused",
+            };
+            format!("{how} {}", of_writes(writes))
+        });
         self.crossing.pass().await;
         answer
     }
@@ -162,12 +184,22 @@ pub struct Queues {
     pub inner: MemoryQueue,
     /// Where handlers give way.
     pub crossing: Crossing,
+    /// Whose hands they are in.
+    pub who: String,
+    /// Where what they do is told.
+    pub trace: Trace,
 }
 
 #[async_trait]
 impl Queue for Queues {
     async fn publish(&self, queue: QueueName, messages: &[Message]) -> Result<(), QueueError> {
-        self.crossing.around(self.inner.publish(queue, messages)).await
+        let answer = self.crossing.around(self.inner.publish(queue, messages)).await;
+        self.trace.tell(&self.who, || {
+            let how = if answer.is_ok() { "publishes" } else { "is not heard to publish" };
+            let bodies: Vec<&str> = messages.iter().map(|message| message.body.as_str()).collect();
+            format!("{how} to {}: {}", queue.0, bodies.join(" "))
+        });
+        answer
     }
 
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
@@ -186,6 +218,10 @@ pub struct Signatures {
     pub inner: MemoryKeys,
     /// Where handlers give way.
     pub crossing: Crossing,
+    /// Whose hands they are in.
+    pub who: String,
+    /// Where what they do is told.
+    pub trace: Trace,
 }
 
 #[async_trait]
@@ -195,7 +231,12 @@ impl Keys for Signatures {
     }
 
     async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError> {
-        self.crossing.around(self.inner.sign(key, signer, digest)).await
+        let answer = self.crossing.around(self.inner.sign(key, signer, digest)).await;
+        self.trace.tell(&self.who, || match &answer {
+            Ok(_) => format!("signs {digest}"),
+            Err(error) => format!("cannot sign: {error}"),
+        });
+        answer
     }
 }
 
@@ -216,6 +257,10 @@ pub struct Network {
     pub refused: Arc<Mutex<BTreeSet<u64>>>,
     /// What is broken on purpose.
     pub sabotage: Sabotage,
+    /// Whose hands it is in.
+    pub who: String,
+    /// Where what they do is told.
+    pub trace: Trace,
 }
 
 impl Network {
@@ -229,6 +274,11 @@ impl Network {
         if stored.is_none_or(|attempt| attempt.raw != *raw) {
             self.unstored.lock().unwrap_or_else(PoisonError::into_inner).push(hash);
         }
+    }
+
+    fn refuses(&self, raw: &Bytes) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        !refused.is_empty() && open(raw).is_ok_and(|opened| refused.contains(&opened.payment.number))
     }
 }
 
@@ -268,12 +318,12 @@ impl Chain for Network {
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {
         self.must_be_stored(raw);
-        let number = open(raw).map(|opened| opened.payment.number);
-        if number.is_ok_and(|number| self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)) {
+        if self.refuses(raw) {
             let outcome = BroadcastOutcome::Refused { reason: "the test refuses it".to_owned() };
             return Broadcast { outcome, provider: "0".to_owned() };
         }
         let answer = self.crossing.around(self.inner.broadcast(raw)).await;
+        self.trace.tell(&self.who, || format!("sends {}: {:?}", keccak256(raw), answer.outcome));
         match (&answer.outcome, self.sabotage) {
             (BroadcastOutcome::Unknown { detail }, Sabotage::TimeoutFails) => {
                 Broadcast { outcome: BroadcastOutcome::Refused { reason: detail.clone() }, ..answer }

@@ -1,15 +1,16 @@
 //! What the rows say, kept up with every commit, and the rules that hold for each commit and at every moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use causeway_domain::{
-    id::{ParcelId, TenantId},
+    id::{DeadLetterId, ParcelId, TenantId},
     lane::{LaneGate, LaneId},
     network::AssetId,
     parcel::ParcelState,
 };
 use causeway_state::{
+    dead_letter::DeadLetter,
     lane::{Attempt, AttemptKind, Gate, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
@@ -18,6 +19,9 @@ use causeway_state::{
 use causeway_store::{Item, Key, memory::After};
 
 use crate::coverage::Coverage;
+use crate::deep::{Deep, leaves};
+pub use crate::office::Ordered;
+use crate::office::{Office, Turn};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +33,10 @@ pub struct Violation {
     pub what: String,
 }
 
-type Held = Result<(), Violation>;
+/// Whether a rule holds.
+pub type Held = Result<(), Violation>;
 
-fn hold(holds: bool, rule: &'static str, what: impl FnOnce() -> String) -> Held {
+pub(crate) fn hold(holds: bool, rule: &'static str, what: impl FnOnce() -> String) -> Held {
     if holds { Ok(()) } else { Err(Violation { rule, what: what() }) }
 }
 
@@ -41,6 +46,14 @@ pub struct Line {
     next: Option<u64>,
     transactions: BTreeMap<u64, Transaction>,
     attempts: BTreeMap<(u64, u32), Attempt>,
+    halted: bool,
+}
+
+impl Line {
+    /// A transaction by its number.
+    pub fn transaction(&self, number: u64) -> Option<&Transaction> {
+        self.transactions.get(&number)
+    }
 }
 
 /// One shard of an account: its balances, and what its entries sum to.
@@ -72,6 +85,11 @@ pub struct Rules {
     settled: Vec<ParcelId>,
     owes_less: bool,
     coverage: Coverage,
+    office: Office,
+    names: Names,
+    deep: Deep,
+    /// What recipients may have beyond what they are owed, since a release left the chain.
+    excess: BTreeMap<(Address, Address), U256>,
 }
 
 impl Rules {
@@ -84,7 +102,8 @@ impl Rules {
     pub fn commit(&mut self, after: &After) -> Held {
         let mut commit = Commit::default();
         for (key, item) in after {
-            match (key.table, item) {
+            self.office.row(key, item.as_deref(), &mut commit.turn)?;
+            match (key.table, item.as_deref()) {
                 (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
                 (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
                 (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),
@@ -92,7 +111,18 @@ impl Rules {
                 _ => {}
             }
         }
+        self.may_sign(&commit)?;
+        self.office.must_hold(&commit.turn, &self.parcels, &self.lines)?;
         commit.must_hold()
+    }
+
+    fn may_sign(&self, commit: &Commit) -> Held {
+        for ((lane, _), parcels) in &commit.created {
+            for parcel in parcels.iter().filter_map(|id| self.parcels.get(id)) {
+                self.office.may_sign(&parcel.tenant, lane)?;
+            }
+        }
+        Ok(())
     }
 
     fn transfers_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
@@ -101,7 +131,7 @@ impl Rules {
             return item.parse().map_or(Ok(()), |parcel| self.parcel(parcel, commit));
         }
         let Some(lane) = key.pk.strip_prefix("LANE#").and_then(|rest| rest.split('#').next()) else { return Ok(()) };
-        let Ok(lane) = LaneId::try_from(lane.to_owned()) else { return Ok(()) };
+        let Some(lane) = self.names.lane(lane) else { return Ok(()) };
         let line = self.lines.entry(lane.clone()).or_default();
         if key.sk == "NEXT" {
             let next = item.number("next").and_then(|next| u64::try_from(next).ok());
@@ -109,11 +139,17 @@ impl Rules {
             hold(next >= before, "rule 1", || format!("the counter of {lane} went from {before:?} to {next:?}"))?;
             commit.taken = before.zip(next).map(|(from, to)| (lane, from, to));
         } else if key.sk == "GATE" {
-            match item.parse::<Gate>().map(|gate| gate.gate) {
+            let gate = item.parse::<Gate>().map(|gate| gate.gate);
+            match gate {
                 Ok(LaneGate::Waiting { .. }) => self.coverage.count("lane: waiting"),
                 Ok(LaneGate::Halted { .. }) => self.coverage.count("lane: halted"),
+                Ok(LaneGate::Open) if line.halted => {
+                    self.coverage.count("lane: released");
+                    commit.turn.opened.push(lane);
+                }
                 Ok(LaneGate::Open) | Err(_) => {}
             }
+            line.halted = matches!(gate, Ok(LaneGate::Halted { .. }));
         } else if key.sk.contains("#A") {
             return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
         } else if key.sk.starts_with("TX#") {
@@ -146,6 +182,10 @@ impl Rules {
             let entry = self.claims.entry(account).or_default();
             *entry = Claims { held: entry.held - change.held, posted: entry.posted - change.posted };
             self.owe(before, false);
+            let refunded = parcel.failure.as_ref().is_some_and(|failure| failure.code == "REFUNDED");
+            if refunded && before.state != parcel.state {
+                commit.turn.refunded.insert(id);
+            }
         } else {
             hold(parcel.state == ParcelState::Accepted, "states", || format!("{id} begins as {:?}", parcel.state))?;
         }
@@ -263,7 +303,7 @@ impl Rules {
     }
 
     fn ledger_row(&mut self, key: &Key, item: &Item, commit: &mut Commit) -> Held {
-        let Some((account, shard)) = account_of(&key.pk) else { return Ok(()) };
+        let Some((account, shard)) = self.names.account(&key.pk) else { return Ok(()) };
         let row = self.shards.entry((account.clone(), shard)).or_default();
         let said = Balances::of(Some(item));
         if key.sk == "BAL" {
@@ -271,6 +311,7 @@ impl Rules {
         } else {
             hold(item.version() == 1, "rule 7", || format!("entry {} of {account} is written again", key.sk))?;
             row.entries = plus(row.entries, said);
+            commit.turn.entry(&key.sk, &account, said.available);
             *commit.sums.entry(account.asset.clone()).or_default() += said.available + said.held;
         }
         commit.shards.insert((account.clone(), shard));
@@ -291,6 +332,7 @@ impl Rules {
             if let (Owner::Tenant(tenant), Some(credited)) = (&account.owner, credited.get(&account)) {
                 let claims = self.claims.get(&(tenant.clone(), account.asset.clone())).copied().unwrap_or_default();
                 let Claims { held, posted } = claims;
+                let credited = credited + self.office.added(&account);
                 let expected = Balances { available: credited - held - posted, held, posted };
                 hold(sum == expected, "rule 7", || format!("{account} has {sum:?}, its parcels {expected:?}"))?;
             }
@@ -308,6 +350,56 @@ impl Rules {
             hold(depth >= least, "rule 5", || format!("{id} is {:?} {depth} deep, not {least}", parcel.state))?;
         }
         Ok(())
+    }
+
+    /// These blocks leave the chain although they were final.
+    pub fn leave(&mut self, left: &BTreeSet<B256>) {
+        for (lane, line) in &self.lines {
+            for (number, transaction) in &line.transactions {
+                let (released, settled) = leaves(transaction, left);
+                if settled {
+                    self.coverage.count("deep: what was settled leaves");
+                }
+                let Some(released) = released else { continue };
+                self.coverage.count("deep: what was released leaves");
+                for parcel in released.parcels.iter().filter_map(|id| self.parcels.get(id)) {
+                    for line in &parcel.transfers {
+                        *self.excess.entry((line.to, parcel.asset.address)).or_default() += line.amount.to_u256();
+                    }
+                }
+                self.deep.insert((lane.clone(), *number), released);
+            }
+        }
+    }
+
+    /// Releases whose blocks left the chain.
+    pub const fn deep(&self) -> &Deep {
+        &self.deep
+    }
+
+    /// What somebody may have beyond what he is owed.
+    pub fn excess(&self, of: &(Address, Address)) -> U256 {
+        self.excess.get(of).copied().unwrap_or_default()
+    }
+
+    /// An operator will ask for this.
+    pub fn order(&mut self, operation: String, ordered: Ordered) {
+        self.office.order(operation, ordered);
+    }
+
+    /// What operators did.
+    pub const fn office(&mut self) -> &mut Office {
+        &mut self.office
+    }
+
+    /// Lanes that are halted.
+    pub fn halted(&self) -> impl Iterator<Item = &LaneId> {
+        self.lines.iter().filter(|(_, line)| line.halted).map(|(lane, _)| lane)
+    }
+
+    /// All dead letters.
+    pub const fn letters(&self) -> &BTreeMap<DeadLetterId, DeadLetter> {
+        self.office.letters()
     }
 
     /// Whether somebody has just been told that he is not paid.
@@ -343,6 +435,7 @@ struct Commit {
     displaced: BTreeSet<(LaneId, u64)>,
     sums: BTreeMap<AssetId, i128>,
     shards: BTreeSet<(AccountId, u8)>,
+    turn: Turn,
 }
 
 impl Commit {
@@ -404,6 +497,33 @@ fn claims(parcel: &Parcel) -> Claims {
 
 fn plus(a: Balances, b: Balances) -> Balances {
     Balances { available: a.available + b.available, held: a.held + b.held, posted: a.posted + b.posted }
+}
+
+/// What keys name, read once each: addresses carry checksums, and the same few come again and again.
+#[derive(Debug, Default)]
+struct Names {
+    lanes: HashMap<String, Option<LaneId>>,
+    accounts: HashMap<String, Option<(AccountId, u8)>>,
+}
+
+impl Names {
+    fn lane(&mut self, text: &str) -> Option<LaneId> {
+        if let Some(known) = self.lanes.get(text) {
+            return known.clone();
+        }
+        let read = LaneId::try_from(text.to_owned()).ok();
+        self.lanes.insert(text.to_owned(), read.clone());
+        read
+    }
+
+    fn account(&mut self, pk: &str) -> Option<(AccountId, u8)> {
+        if let Some(known) = self.accounts.get(pk) {
+            return known.clone();
+        }
+        let read = account_of(pk);
+        self.accounts.insert(pk.to_owned(), read.clone());
+        read
+    }
 }
 
 /// The account and shard of a ledger row.

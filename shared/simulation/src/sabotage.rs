@@ -1,6 +1,15 @@
 //! What a simulation breaks on purpose, to see that the rules notice: each is a fault that some transaction manager has had.
 
-use causeway_store::{Expect, Key, Update, Value, Write};
+use std::borrow::Cow;
+
+use causeway_domain::parcel::ParcelState;
+use causeway_state::{
+    parcel::Parcel,
+    tables::{AUDIT, LEDGER},
+};
+use causeway_store::{Expect, Item, Key, Update, Value, Write};
+
+use crate::views::OPERATORS;
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,11 +35,19 @@ pub enum Sabotage {
     ForgetRelease,
     /// A wait is written without the time at which it ends (rule 9).
     WaitForever,
+    /// Operators release the money of what is signed already (rule 5).
+    RefundSigned,
+    /// Operators' acts leave no record.
+    ForgetAudit,
+    /// A repeated credit is another credit (rule 7).
+    CreditTwice,
+    /// Blocked payments are signed (rule 12).
+    IgnoreSwitches,
 }
 
 impl Sabotage {
     /// All that break something.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::BroadcastFirst,
         Self::IgnoreExpectations,
         Self::BurnNumbers,
@@ -40,13 +57,35 @@ impl Sabotage {
         Self::PostTwice,
         Self::ForgetRelease,
         Self::WaitForever,
+        Self::RefundSigned,
+        Self::ForgetAudit,
+        Self::CreditTwice,
+        Self::IgnoreSwitches,
     ];
 
+    /// What a process reads instead of a row.
+    pub(crate) fn read(self, who: &str, key: &Key, row: Item) -> Option<Item> {
+        match self {
+            Self::IgnoreSwitches if of_switch(key) => None,
+            Self::RefundSigned if who == OPERATORS && of_parcel(key) => Some(as_if_unsigned(row)),
+            _ => Some(row),
+        }
+    }
+
     /// What a commit becomes.
-    pub(crate) fn commit(self, writes: &[Write]) -> Vec<Write> {
+    pub(crate) fn commit(self, writes: &[Write]) -> Cow<'_, [Write]> {
+        if self == Self::None {
+            return Cow::Borrowed(writes);
+        }
         let mut writes = writes.to_vec();
         match self {
             Self::None | Self::BroadcastFirst | Self::TimeoutFails | Self::ConfirmEarly | Self::ReleaseEarly => {}
+            Self::RefundSigned => writes.iter_mut().for_each(refund_anyway),
+            Self::ForgetAudit => writes.retain(|write| write.key().table != AUDIT),
+            Self::CreditTwice => credit_twice(&mut writes),
+            Self::IgnoreSwitches => {
+                writes.retain(|write| !(matches!(write, Write::Check { .. }) && of_switch(write.key())));
+            }
             Self::IgnoreExpectations => writes.iter_mut().for_each(ignore_expectations),
             Self::BurnNumbers => {
                 if writes.iter().any(|write| write.key().sk == "NEXT") {
@@ -61,12 +100,50 @@ impl Sabotage {
             }
             Self::WaitForever => writes.iter_mut().for_each(wait_forever),
         }
-        writes
+        Cow::Owned(writes)
     }
 }
 
 fn of_parcel(key: &Key) -> bool {
     key.sk == "PCL"
+}
+
+fn of_switch(key: &Key) -> bool {
+    key.sk == "SWITCH"
+}
+
+/// A parcel that has its number, told as one that waits for it.
+fn as_if_unsigned(row: Item) -> Item {
+    match row.parse::<Parcel>() {
+        Ok(parcel) if parcel.state == ParcelState::Assigned => {
+            let unsigned = Parcel { state: ParcelState::Accepted, number: None, ..parcel };
+            unsigned.item().map(|item| item.with("version", i128::from(row.version()))).unwrap_or(row)
+        }
+        Ok(_) | Err(_) => row,
+    }
+}
+
+/// A refund asks nothing of the state that its parcel is in.
+fn refund_anyway(write: &mut Write) {
+    if let Write::Put { key, item, expect } = write
+        && of_parcel(key)
+        && item.parse::<Parcel>().is_ok_and(|parcel| parcel.failure.is_some_and(|failure| failure.code == "REFUNDED"))
+    {
+        expect.retain(|expect| matches!(expect, Expect::Version(_)));
+    }
+}
+
+/// Nothing remembers that an operation was carried out.
+fn credit_twice(writes: &mut Vec<Write>) {
+    writes.retain(|write| write.key().sk != "OP");
+    for write in writes {
+        if let Write::Put { key, expect, .. } = write
+            && key.table == LEDGER
+            && key.sk.ends_with("#credit")
+        {
+            expect.clear();
+        }
+    }
 }
 
 fn ignore_expectations(write: &mut Write) {

@@ -9,19 +9,18 @@ use causeway_domain::{Clock, lane::LaneGate};
 use causeway_keys::memory::Fault as KeyFault;
 use causeway_queue::memory::Fault as QueueFault;
 use causeway_runtime::{Received, batch::Failed};
-use causeway_state::{
-    lane::Gate,
-    wallet::{Scope, Switch},
-};
-use causeway_status_check::lead::Lead;
-use causeway_store::{Item, Write};
+use causeway_state::lane::Gate;
+use causeway_status_check::{Tracker, lead::Lead};
 use futures::future::join_all;
 
 use crate::{
+    api::Answer,
     clock::killed_after,
     drive::{STEP_MS, track},
     faults::ChainScript,
     inbox::READ,
+    people::Act,
+    ticks::{SILENT_STEP_MS, Ticks},
     world::{TENANTS, World},
 };
 
@@ -39,8 +38,10 @@ pub struct Weather {
     pub reorgs: u64,
     /// Blocks of the deepest branch.
     pub depth_max: u64,
+    /// Whether a branch goes below what is final, once all have ended.
+    pub deep: bool,
     /// Classes of faults that do not strike, by [`Class::bit`]. Chance is asked all the same, so the rest stays as it is.
-    pub without: u16,
+    pub without: u32,
 }
 
 /// A class of faults, to leave out of a story that breaks a rule: what is left explains it.
@@ -72,11 +73,21 @@ pub enum Class {
     Funds,
     /// People block tenants, lanes and networks, and unblock them.
     Switches,
+    /// Operators credit and debit, refund, replay and discard, and open lanes.
+    People,
+    /// Every function's clock is off.
+    Skew,
+    /// Nobody tracks for a while, or one more than usual does.
+    Ticks,
+    /// Nodes stay on branches that the others left, or begin again with an older head.
+    Views,
+    /// A branch goes below what is final.
+    Deep,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Kills,
         Self::Rows,
         Self::Publishes,
@@ -90,10 +101,32 @@ impl Class {
         Self::Fees,
         Self::Funds,
         Self::Switches,
+        Self::People,
+        Self::Skew,
+        Self::Ticks,
+        Self::Views,
+        Self::Deep,
     ];
 
+    /// Its name, as `WITHOUT` takes it.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    /// The names of those whose bits these are.
+    pub fn names(bits: u32) -> String {
+        let among = Self::ALL.into_iter().filter(|class| bits & class.bit() != 0);
+        among.map(Self::name).collect::<Vec<_>>().join(",")
+    }
+
+    /// The bits of those that are named; `None` where a name is not known.
+    pub fn parse_all(names: &str) -> Option<u32> {
+        let bit = |name: &str| Self::ALL.into_iter().find(|class| class.name() == name).map(Self::bit);
+        names.split(',').filter(|name| !name.is_empty()).try_fold(0, |bits, name| Some(bits | bit(name)?))
+    }
+
     /// Its bit in [`Weather::without`].
-    pub const fn bit(self) -> u16 {
+    pub const fn bit(self) -> u32 {
         1 << self as u16
     }
 }
@@ -110,12 +143,14 @@ impl Weather {
 struct Process {
     name: String,
     lead: Option<Lead>,
+    tracker: Arc<Tracker>,
 }
 
 /// What one future of a step ended with; `None` where it was killed.
 enum Ended {
     Batch(Vec<Received>, Option<Failed>),
     Tracker(usize, Option<Option<Lead>>),
+    Operator(Act, Option<Answer>),
 }
 
 type Step = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -123,16 +158,25 @@ type Step = Pin<Box<dyn Future<Output = Ended> + Send>>;
 impl World {
     /// Lets a storm pass over the world; `act` is what clients do meanwhile, at each step.
     pub fn storm(&mut self, weather: Weather, steps: u64, mut act: impl FnMut(&mut Self, u64)) {
-        let mut trackers: Vec<Process> = (0..2).map(|n| Process { name: format!("storm-{n}"), lead: None }).collect();
+        let process = |n| {
+            let tracker = self.another_tracker(&format!("status-check-{n}"));
+            Process { name: format!("storm-{n}"), lead: None, tracker }
+        };
+        let mut trackers: Vec<Process> = (0..3).map(process).collect();
+        let mut ticks = Ticks::default();
         self.begin(weather);
         for step in 0..steps {
-            self.clock.advance(STEP_MS);
+            self.coverage.trace().step();
+            ticks.next(self, weather);
+            self.clock.advance(if ticks.is_silent() { SILENT_STEP_MS } else { STEP_MS });
             self.make_blocks();
             self.turn_the_chain(weather);
             self.surprise(weather);
             act(self, step);
             self.crossing.set(true);
-            let work = self.start(weather, &mut trackers);
+            let mut work = self.start(weather);
+            work.extend(self.operators_work(weather));
+            work.extend(self.trackers_work(weather, &mut trackers, &ticks));
             let ended = self.clock.run(join_all(work));
             self.crossing.set(false);
             for one in ended {
@@ -148,6 +192,7 @@ impl World {
                         self.coverage.count("fault: tracker killed");
                         trackers[index].name = format!("storm-{}", self.clock.random());
                     }
+                    Ended::Operator(act, answer) => self.heard(act, answer.as_ref()),
                 }
             }
             if self.clock.chance(100) {
@@ -160,6 +205,10 @@ impl World {
     }
 
     fn begin(&mut self, weather: Weather) {
+        if weather.has(Class::Skew) {
+            self.views.skews.draw(&self.clock);
+            self.coverage.count("fault: clocks disagree");
+        }
         if weather.has(Class::Messages) {
             self.inbox.shuffled = 500;
             self.inbox.repeated = 50;
@@ -205,7 +254,7 @@ impl World {
         })));
     }
 
-    fn start(&mut self, weather: Weather, trackers: &mut [Process]) -> Vec<Step> {
+    fn start(&mut self, weather: Weather) -> Vec<Step> {
         let mut work: Vec<Step> = Vec::new();
         for queue in READ.into_iter().chain(READ) {
             let Some(batch) = self.receive(queue) else { continue };
@@ -219,15 +268,37 @@ impl World {
             let handler = killed_after(self.lifetime(weather), self.work(queue, batch.clone()));
             work.push(Box::pin(async move { Ended::Batch(batch, handler.await) }));
         }
-        for (index, process) in trackers.iter_mut().enumerate() {
-            let (tracker, chain, network) = (Arc::clone(&self.tracker), self.chain_port(), self.network.clone());
-            let (me, lead, lifetime) = (process.name.clone(), process.lead.take(), self.lifetime(weather));
-            work.push(Box::pin(async move {
+        work
+    }
+
+    /// What operators ask for meanwhile.
+    fn operators_work(&mut self, weather: Weather) -> Option<Step> {
+        let throws = self.clock.chance(weather.faults / 2) && weather.has(Class::Switches);
+        let acts = self.clock.chance(weather.faults * 2) && weather.has(Class::People);
+        let act = match (throws, acts) {
+            (true, _) => {
+                let scope = &self.scopes()[usize::try_from(self.clock.below(3)).unwrap_or(0)];
+                self.switch(scope, self.row(&scope.copy(0)).is_none())
+            }
+            (false, true) => self.next_act()?,
+            (false, false) => return None,
+        };
+        let asked = killed_after(self.lifetime(weather), self.operate(&act.path, act.body.clone()));
+        Some(Box::pin(async move { Ended::Operator(act, asked.await) }))
+    }
+
+    /// The trackers' looks of this step. The last of them runs only while a tick comes doubled.
+    fn trackers_work(&self, weather: Weather, trackers: &mut [Process], ticks: &Ticks) -> Vec<Step> {
+        let look = |(index, process): (usize, &mut Process)| -> Step {
+            let (chain, network) = (self.chain_port(), self.network.clone());
+            let (me, lead, tracker) = (process.name.clone(), process.lead.take(), Arc::clone(&process.tracker));
+            let lifetime = self.lifetime(weather);
+            Box::pin(async move {
                 let tick = async { track(&tracker, &network, &*chain, &me, lead).await };
                 Ended::Tracker(index, killed_after(lifetime, tick).await)
-            }));
-        }
-        work
+            })
+        };
+        trackers.iter_mut().take(ticks.trackers()).enumerate().map(look).collect()
     }
 
     /// Polls until a process is killed.
@@ -244,7 +315,19 @@ impl World {
             if depth <= self.chain.height() {
                 self.coverage.count(format!("branch: depth {depth}"));
             }
+            let old = self.chain.header(self.chain.height()).map(|header| header.hash);
             self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
+            let (stays, provider) = (self.clock.chance(400), self.some_provider());
+            if stays && weather.has(Class::Views) {
+                self.chain.set_provider(provider, Provider { stuck_at: old, ..Provider::default() });
+                self.coverage.count("fault: node stays on the old branch");
+            }
+        }
+        let (restarts, provider, lag) =
+            (self.clock.chance(weather.faults / 2), self.some_provider(), 3 + self.clock.below(8));
+        if restarts && weather.has(Class::Views) {
+            self.chain.set_provider(provider, Provider { lag, blind: true, ..Provider::default() });
+            self.coverage.count("fault: node begins again behind");
         }
         for provider in 0..self.providers {
             if self.clock.chance(weather.faults) && weather.has(Class::Nodes) {
@@ -269,6 +352,10 @@ impl World {
         }
     }
 
+    fn some_provider(&self) -> usize {
+        usize::try_from(self.clock.below(self.providers as u64)).unwrap_or(0)
+    }
+
     /// What markets and people do at bad moments.
     fn surprise(&self, weather: Weather) {
         if self.clock.chance(weather.faults) && weather.has(Class::Fees) {
@@ -282,26 +369,10 @@ impl World {
         if self.clock.chance(weather.faults / 2) && weather.has(Class::Funds) {
             self.pay_in();
         }
-        if self.clock.chance(weather.faults / 2) && weather.has(Class::Switches) {
-            let lane = self.lane("acme");
-            let scopes =
-                [Scope::Tenant(self.tenant("globex")), Scope::Network(lane.network.clone()), Scope::Lane(lane)];
-            let scope = &scopes[usize::try_from(self.clock.below(3)).unwrap_or(0)];
-            self.set_switch(scope, self.row(&scope.copy(0)).is_none());
+        if self.clock.chance(weather.faults / 4) && weather.has(Class::Skew) {
+            self.views.skews.draw(&self.clock);
+            self.coverage.count("fault: clocks jump");
         }
-    }
-
-    /// Throws or opens a switch, all copies of it, as operators do.
-    pub fn set_switch(&self, scope: &Scope, thrown: bool) {
-        self.coverage.count(if thrown { "people: block" } else { "people: unblock" });
-        let (reason, by) = ("simulated".to_owned(), "olga".to_owned());
-        let switch = Switch { scope: scope.text(), reason, by, at: self.clock.now_ms() };
-        let item = Item::from_fields(&switch).expect("a row");
-        let write = |key| match thrown {
-            true => Write::Put { key, item: item.clone(), expect: vec![] },
-            false => Write::Delete { key, expect: vec![] },
-        };
-        self.must_commit(&scope.copies().map(write).collect::<Vec<_>>());
     }
 
     /// How a node may see the chain for a while.
@@ -333,14 +404,6 @@ impl World {
 
     fn calm(&mut self) {
         self.chain.set_base_fee(USUAL_BASE_FEE_WEI);
-        self.pay_in();
-        let lane = self.lane("acme");
-        let network = Scope::Network(lane.network.clone());
-        for scope in [Scope::Tenant(self.tenant("globex")), network, Scope::Lane(lane)] {
-            if self.row(&scope.copy(0)).is_some() {
-                self.set_switch(&scope, false);
-            }
-        }
         self.script.clear();
         self.queue.clear_fault();
         self.keys.clear_fault();
@@ -349,30 +412,37 @@ impl World {
         self.rows.set_index_lag(0);
         self.rows.land();
         self.chain.land();
+        self.check();
+        self.square_up();
+        for scope in self.scopes() {
+            if scope.copies().any(|copy| self.row(&copy).is_some()) {
+                let open = self.switch(&scope, false);
+                self.act(&open);
+            }
+        }
         self.inbox.shuffled = 0;
         self.inbox.repeated = 0;
+        // Nothing is at odds any more: a look for each block is enough.
+        self.step_ms = self.network.block_time_ms;
         self.replace_tracker();
     }
 
     /// Whether a lane waits for people.
     pub fn has_halted(&self) -> bool {
-        TENANTS.iter().any(|tenant| {
-            let gate = self.row(&Gate::key(&self.lane(tenant))).and_then(|row| row.parse::<Gate>().ok());
-            gate.is_some_and(|gate| !gate.takes_more())
-        })
+        self.check();
+        self.rules.borrow().halted().next().is_some()
     }
 
     /// Opens every halted lane, as operators do once they have looked; answers the halts' reasons.
-    pub fn release_lanes(&self) -> Vec<String> {
+    pub fn release_lanes(&mut self) -> Vec<String> {
         let mut reasons = Vec::new();
         for lane in TENANTS.map(|tenant| self.lane(tenant)) {
             let Some(row) = self.row(&Gate::key(&lane)) else { continue };
             let gate: Gate = row.parse().expect("a gate");
-            if let LaneGate::Halted { reason, .. } = &gate.gate {
-                reasons.push(reason.clone());
-                let open = Gate { gate: LaneGate::Open, tries: 0, ..gate.clone() };
-                self.must_commit(&[open.put(&lane, row.version()).expect("a row")]);
-                self.coverage.count("lane: released");
+            if let LaneGate::Halted { reason, .. } = gate.gate {
+                reasons.push(reason);
+                let release = self.release(&lane);
+                self.act(&release);
             }
         }
         reasons

@@ -12,8 +12,10 @@ use crate::{
     SimClock,
     api::recipient,
     coverage::Coverage,
+    inbox::RECEIVES_MAX,
     sabotage::Sabotage,
     storm::{Class, Weather},
+    trace::Trace,
     world::{Setup, World},
 };
 
@@ -79,18 +81,41 @@ impl Story {
             _ => (20 + chance.below(40), 3 + chance.below(6)),
         };
         let (kills, faults) = (20 + chance.below(80), 20 + chance.below(40));
+        let deep = chance.chance(200);
         Self {
             seed,
-            weather: Weather { kills, faults, reorgs, depth_max, without: 0 },
+            weather: Weather { kills, faults, reorgs, depth_max, deep, without: 0 },
             requests: REQUESTS,
             sabotage: Sabotage::None,
         }
     }
 
+    /// The same story without these classes of faults, by their bits.
+    pub fn without(self, classes: u32) -> Self {
+        Self { weather: Weather { without: classes, ..self.weather }, ..self }
+    }
+
+    /// The command line that tells it again.
+    pub fn command(&self) -> String {
+        let mut words = vec![format!("SEED={}", self.seed)];
+        if self.weather.without != 0 {
+            words.push(format!("WITHOUT={}", Class::names(self.weather.without)));
+        }
+        if self.requests != REQUESTS {
+            words.push(format!("REQUESTS={}", self.requests));
+        }
+        format!("{} make simulate", words.join(" "))
+    }
+
     /// Lives through it.
     pub fn tell(&self) -> Told {
+        self.tell_to(Trace::default())
+    }
+
+    /// Lives through it, and tells each step.
+    pub fn tell_to(&self, trace: Trace) -> Told {
         listen();
-        let coverage = Coverage::default();
+        let coverage = Coverage::traced(trace);
         LISTENING.with(|listening| *listening.borrow_mut() = true);
         let ended = catch_unwind(AssertUnwindSafe(|| self.live(&coverage)));
         LISTENING.with(|listening| *listening.borrow_mut() = false);
@@ -106,7 +131,8 @@ impl Story {
             final_at: 5 + self.weather.depth_max,
             in_flight_max: 2 + chance.below(14),
             tokens: if chance.chance(300) { 3 } else { 1_000 },
-            providers: 1 + usize::try_from(chance.below(2)).unwrap_or(0),
+            providers: 1 + usize::try_from(chance.below(3)).unwrap_or(0),
+            rotate: chance.chance(500),
             coverage: coverage.clone(),
             sabotage: self.sabotage,
             ..Setup::default()
@@ -118,6 +144,10 @@ impl Story {
         // What a trial lets through reverts in its block; what it does not is rejected.
         world.chain.set_lenient(token, chance.chance(700));
         world.chain.set_blacklisted(token, recipient("reverting"), true);
+        // Queues that give up soon make people's work; they do not in production, but their messages look the same.
+        let soon = 1 + u32::try_from(chance.below(2)).unwrap_or(0);
+        world.inbox.receives_max = if chance.chance(500) { soon } else { RECEIVES_MAX };
+        world.inbox.batch = [10, 10, 3, 300][usize::try_from(chance.below(4)).unwrap_or(0)];
         let mut left = self.requests;
         world.storm(self.weather, STEPS, |world, step| {
             if left > 0 && world.clock.chance(500) {
@@ -125,19 +155,34 @@ impl Story {
                 ask(world, step);
             }
         });
+        self.end(&mut world);
+        if self.weather.deep && self.weather.has(Class::Deep) {
+            world.chain.set_blacklisted(token, recipient("reverting"), chance.chance(200));
+            world.inbox.receives_max = 3;
+            if world.turn_below_final() {
+                self.end(&mut world);
+            }
+        }
+        world.finish();
+    }
+
+    /// People open lanes and look at dead letters until every transfer has ended.
+    fn end(&self, world: &mut World) {
         for _ in 0..RELEASES_MAX {
-            world.until("every transfer's end", |world| world.has_ended() || world.has_halted());
+            world.until("every transfer's end", |world| world.asks_people() || world.has_halted() || world.has_ended());
+            let asked = world.asks_people();
+            world.look_at_letters();
             let reasons = world.release_lanes();
             // Nothing else gives a lane a reason to halt here.
             let foreign = reasons.iter().find(|reason| !reason.contains("left the chain"));
             assert_eq!(foreign, None, "rule 3: a lane halts");
-            let shallow = self.weather.reorgs == 0 || self.weather.depth_max < world.depths.0;
+            let deep = self.weather.deep && self.weather.has(Class::Deep);
+            let shallow = !deep && (self.weather.reorgs == 0 || self.weather.depth_max < world.depths.0);
             assert!(!shallow || reasons.is_empty(), "rule 5: a lane halts though no branch was deep enough");
-            if reasons.is_empty() {
-                break;
+            if reasons.is_empty() && !asked {
+                return;
             }
         }
-        world.finish();
     }
 
     /// The smallest story that still breaks a rule: without each class of faults, and with fewer requests, where that

@@ -28,18 +28,23 @@ use causeway_state::{
     ledger::AccountId,
 };
 use causeway_status_check::{Tracker, lead::Lead, reconcile::EVERY_MS};
-use causeway_store::{MemoryStore, Store, Write};
+use causeway_store::{MemoryStore, Write};
 use causeway_validate_sign::{Memory, Signer};
 
 use crate::{
     clock::SimClock,
     coverage::Coverage,
+    drive::STEP_MS,
     faults::Script,
     inbox::Inbox,
     measured::Measured,
+    people::{People, operators},
     ports::{Crossing, Network, Queues, Rows, Signatures},
     rules::Rules,
     sabotage::Sabotage,
+    skew::Skews,
+    trace::Trace,
+    views::Views,
 };
 
 /// A token of six decimals that returns what the standard says.
@@ -77,6 +82,8 @@ pub struct Setup {
     pub reconcile_ms: u64,
     /// Providers of the chain.
     pub providers: usize,
+    /// Whether providers are asked by turns, not one after another fails.
+    pub rotate: bool,
     /// Blocks after which an urgent transaction is stuck.
     pub stuck_after: u64,
     /// Wei per gas above which nothing is signed.
@@ -102,6 +109,7 @@ impl Default for Setup {
             second_opinion: false,
             reconcile_ms: EVERY_MS,
             providers: 1,
+            rotate: false,
             stuck_after: 5,
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
@@ -125,7 +133,11 @@ impl Setup {
             | Sabotage::TimeoutFails
             | Sabotage::PostTwice
             | Sabotage::ForgetRelease
-            | Sabotage::WaitForever => (self.confirmed_at, self.final_at),
+            | Sabotage::WaitForever
+            | Sabotage::RefundSigned
+            | Sabotage::ForgetAudit
+            | Sabotage::CreditTwice
+            | Sabotage::IgnoreSwitches => (self.confirmed_at, self.final_at),
         };
         Self { confirmed_at, final_at, ..self.clone() }.networks()
     }
@@ -181,6 +193,10 @@ pub struct World {
     pub network: causeway_domain::Network,
     /// The clients' door.
     pub router: Router,
+    /// The operators' door.
+    pub operators: Router,
+    /// What operators asked for.
+    pub people: People,
     /// The signer.
     pub signer: Arc<Signer>,
     /// The sender.
@@ -215,10 +231,14 @@ pub struct World {
     pub rules: RefCell<Rules>,
     /// The newest block at the last check.
     pub newest: Cell<Option<B256>>,
+    /// Time between two looks of the platform.
+    pub step_ms: u64,
     /// Providers of the chain.
     pub providers: usize,
     /// Blocks until success may be told, and until money may be released.
     pub depths: (u64, u64),
+    /// What each process sees.
+    pub views: Views,
     lanes: BTreeMap<&'static str, LaneId>,
     networks: Networks,
     chain_port: Arc<dyn Chain>,
@@ -244,10 +264,11 @@ impl World {
             (tenant, LaneId { network: network.id.clone(), address: keys.create(key) })
         };
         let lanes = TENANTS.map(lane).into_iter().collect();
-        let chain = ModelChain::new(ModelConfig { providers: setup.providers, ..ModelConfig::default() });
+        let chain =
+            ModelChain::new(ModelConfig { providers: setup.providers, rotate: setup.rotate, ..ModelConfig::default() });
         let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
         let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
-        let port: Arc<dyn Chain> = Arc::new(Network {
+        let seen = Network {
             inner: chain.clone(),
             id: network.id.clone(),
             rows: rows.clone(),
@@ -255,58 +276,67 @@ impl World {
             unstored: Arc::clone(&unstored),
             refused: Arc::clone(&refused),
             sabotage: setup.sabotage,
-        });
+            who: String::new(),
+            trace: Trace::default(),
+        };
+        let port: Arc<dyn Chain> = Arc::new(seen.clone());
         store.send_with(Arc::clone(&port));
-        let chains = BTreeMap::from([(network.id.clone(), Arc::clone(&port))]);
-        let rows_port: Arc<dyn Store> = Arc::new(store.clone());
-        let queues = Arc::new(Queues { inner: queue.clone(), crossing: crossing.clone() });
-        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        coverage.trace().follow(&clock);
+        let views = Views {
+            rows: store.clone(),
+            queues: Queues {
+                inner: queue.clone(),
+                crossing: crossing.clone(),
+                who: String::new(),
+                trace: Trace::default(),
+            },
+            keys: Signatures {
+                inner: keys.clone(),
+                crossing: crossing.clone(),
+                who: String::new(),
+                trace: Trace::default(),
+            },
+            chain: seen,
+            clock: clock.clone(),
+            skews: Skews::default(),
+            trace: coverage.trace(),
+        };
         let claims = Claims { tenant: "custom:tenant".into(), user: "sub".into(), roles: "cognito:groups".into() };
+        let view = views.of("intake");
         let intake = Arc::new(Intake {
-            store: Arc::clone(&rows_port),
-            queue: queues.clone(),
-            clock: Arc::clone(&time),
+            store: view.store,
+            queue: view.queue,
+            clock: view.clock,
             networks: networks.clone(),
             claims,
             directory: Directory::default(),
         });
         let measured = Measured::default();
         let metrics = Metrics::to("causeway-simulated", Arc::new(measured.clone()));
+        let signer = signer(&views, &networks, &metrics);
+        let tracker = tracker(&views, "status-check", &networks, &metrics, setup.reconcile_ms);
+        let (sender, settler, recorder) = (views.of("send"), views.of("settle"), views.of("dead-letters"));
         let mut world = Self {
             router: causeway_intake::handler::router(intake),
-            signer: Arc::new(Signer {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                keys: Arc::new(Signatures { inner: keys.clone(), crossing: crossing.clone() }),
-                chains: chains.clone(),
-                clock: Arc::clone(&time),
-                metrics: metrics.clone(),
-                networks: networks.clone(),
-                memory: Memory::default(),
-            }),
+            operators: operators(&views, &keys, &networks),
+            signer,
             sender: Arc::new(Sender {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                chains: chains.clone(),
-                clock: Arc::clone(&time),
+                store: sender.store,
+                queue: sender.queue,
+                chains: sender.chains,
+                clock: sender.clock,
                 metrics: metrics.clone(),
             }),
-            tracker: Arc::new(Tracker {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                chains,
-                clock: Arc::clone(&time),
-                metrics: metrics.clone(),
-                networks: networks.clone(),
-                reconcile_ms: setup.reconcile_ms,
-            }),
+            tracker,
             settler: Arc::new(Settler {
-                store: Arc::clone(&rows_port),
-                queue: queues.clone(),
-                clock: Arc::clone(&time),
+                store: settler.store,
+                queue: settler.queue,
+                clock: settler.clock,
                 metrics: metrics.clone(),
             }),
-            recorder: Arc::new(Recorder { store: rows_port, clock: time, metrics }),
+            recorder: Arc::new(Recorder { store: recorder.store, clock: recorder.clock, metrics }),
+            people: People::default(),
+            views,
             lead: None,
             leader: "leader-0".to_owned(),
             inbox: Inbox::counting(&coverage),
@@ -330,6 +360,7 @@ impl World {
             unstored,
             refused,
             network,
+            step_ms: STEP_MS,
             providers: setup.providers,
             depths: (setup.confirmed_at, setup.final_at),
             lanes,
@@ -370,15 +401,38 @@ impl World {
 
     /// Another process of the signer: the same ports, a memory of its own.
     pub fn another_signer(&self) -> Arc<Signer> {
-        Arc::new(Signer {
-            store: Arc::clone(&self.signer.store),
-            queue: Arc::clone(&self.signer.queue),
-            keys: Arc::clone(&self.signer.keys),
-            chains: self.signer.chains.clone(),
-            clock: Arc::clone(&self.signer.clock),
-            metrics: self.signer.metrics.clone(),
-            networks: self.networks.clone(),
-            memory: Memory::default(),
-        })
+        signer(&self.views, &self.networks, &self.signer.metrics)
     }
+
+    /// Another process of the tracker: the same ports, a clock of its own.
+    pub fn another_tracker(&self, who: &str) -> Arc<Tracker> {
+        tracker(&self.views, who, &self.networks, &self.tracker.metrics, self.tracker.reconcile_ms)
+    }
+}
+
+fn signer(views: &Views, networks: &Networks, metrics: &Metrics) -> Arc<Signer> {
+    let view = views.of("validate-sign");
+    Arc::new(Signer {
+        store: view.store,
+        queue: view.queue,
+        keys: view.keys,
+        chains: view.chains,
+        clock: view.clock,
+        metrics: metrics.clone(),
+        networks: networks.clone(),
+        memory: Memory::default(),
+    })
+}
+
+fn tracker(views: &Views, who: &str, networks: &Networks, metrics: &Metrics, reconcile_ms: u64) -> Arc<Tracker> {
+    let view = views.of(who);
+    Arc::new(Tracker {
+        store: view.store,
+        queue: view.queue,
+        chains: view.chains,
+        clock: view.clock,
+        metrics: metrics.clone(),
+        networks: networks.clone(),
+        reconcile_ms,
+    })
 }

@@ -7,7 +7,6 @@ use causeway_domain::fees::Fees;
 
 use super::{
     ChainFaults, Finality, ModelChain, Provider, Reorg, TokenKind,
-    pool::read,
     state::{COINBASE, Token, Tx},
     world::World,
 };
@@ -85,12 +84,8 @@ impl ModelChain {
     /// Turns to another branch. Answers the hashes of those that were to be on it and could not be.
     pub fn reorg(&self, reorg: &Reorg) -> Vec<B256> {
         self.with(|world| {
-            let chain_id = world.config.chain_id;
-            let again: Vec<(Arc<Tx>, u64)> = reorg
-                .again
-                .iter()
-                .filter_map(|(raw, index)| Some((Arc::new(read(chain_id, raw).ok()?), *index)))
-                .collect();
+            let again: Vec<(Arc<Tx>, u64)> =
+                reorg.again.iter().filter_map(|(raw, index)| Some((world.read(raw).ok()?, *index))).collect();
             world.reorg(reorg.depth, reorg.blocks, &again, reorg.orphans)
         })
     }
@@ -166,6 +161,11 @@ impl ModelChain {
     /// Gives wei (`token` is `None`) or smallest units of a token, on every branch.
     pub fn credit(&self, holder: Address, token: Option<Address>, units: U256) {
         self.with(|world| world.credit(holder, token, units));
+    }
+
+    /// Takes wei (`token` is `None`) or smallest units of a token away, on every branch; at most what is there.
+    pub fn debit(&self, holder: Address, token: Option<Address>, units: U256) {
+        self.with(|world| world.debit(holder, token, units));
     }
 
     /// Makes an address a token's contract.

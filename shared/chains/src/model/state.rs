@@ -158,6 +158,14 @@ impl State {
         self.tokens.get(&(token, holder)).copied().unwrap_or_default()
     }
 
+    /// A balance of the coin (`token` is `None`) or of a token, to change.
+    pub(super) fn balance(&mut self, holder: Address, token: Option<Address>) -> &mut U256 {
+        match token {
+            None => self.coins.entry(holder).or_default(),
+            Some(token) => self.tokens.entry((token, holder)).or_default(),
+        }
+    }
+
     /// What a call would do here. Whether the sender can pay is the caller's to check.
     pub(super) fn run(&self, rules: &Rules, message: Message<'_>) -> Run {
         let base = intrinsic_gas(message.data);

@@ -7,7 +7,7 @@ use causeway_domain::fees::FeeHistory;
 
 use super::{
     Finality,
-    pool::{Pool, read},
+    pool::Pool,
     state::{Message, State, Tx},
     world::{Stored, World},
 };
@@ -191,7 +191,7 @@ impl World {
 
     /// Hands bytes to a provider, and the network what the provider takes.
     pub(super) fn admit(&mut self, provider: usize, raw: &Bytes) -> Result<(), String> {
-        let tx = Arc::new(read(self.config.chain_id, raw)?);
+        let tx = self.read(raw)?;
         let state = self.state_of(provider).ok_or("missing trie node (the model keeps the newest states)")?;
         self.pool_of(provider).check(&self.config, &state, &tx)?;
         if !self.providers.get(provider).is_some_and(|view| view.loses) {

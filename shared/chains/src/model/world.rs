@@ -12,7 +12,7 @@ use super::{
     Finality, ModelConfig, Provider,
     faults::{ChainFaults, NoFaults},
     inspect::Handed,
-    pool::Pool,
+    pool::{Pool, read},
     state::{Rules, State, Tx},
 };
 use crate::port::{Header, Receipt};
@@ -72,6 +72,8 @@ pub(super) struct World {
     /// Blocks that hold a transaction, on whatever branch, the latest last.
     pub(super) places: BTreeMap<B256, Vec<B256>>,
     pub(super) pool: Pool,
+    /// Bytes that were read before: a signer is recovered once.
+    known: BTreeMap<Bytes, Arc<Tx>>,
     pub(super) base_fee_wei: u128,
     pub(super) finality: Finality,
     pub(super) providers: Vec<Provider>,
@@ -102,6 +104,7 @@ impl World {
             sealed: Vec::new(),
             places: BTreeMap::new(),
             pool: Pool::default(),
+            known: BTreeMap::new(),
             base_fee_wei: config.base_fee_wei,
             finality: config.finality,
             providers: vec![Provider::default(); config.providers.max(1)],
@@ -146,6 +149,16 @@ impl World {
 
     pub(super) fn set_next_timestamp(&mut self, timestamp_s: u64) {
         self.next_timestamp_s = Some(timestamp_s);
+    }
+
+    /// Reads bytes as a node of this chain does.
+    pub(super) fn read(&mut self, raw: &Bytes) -> Result<Arc<Tx>, String> {
+        if let Some(tx) = self.known.get(raw) {
+            return Ok(Arc::clone(tx));
+        }
+        let tx = Arc::new(read(self.config.chain_id, raw)?);
+        self.known.insert(raw.clone(), Arc::clone(&tx));
+        Ok(tx)
     }
 
     /// A hash nothing else has.
@@ -279,11 +292,16 @@ impl World {
     /// Adds to a balance of the coin (`token` is `None`) or of a token, on every branch.
     pub(super) fn credit(&mut self, holder: Address, token: Option<Address>, units: U256) {
         self.everywhere(|state| {
-            let balance = match token {
-                None => state.coins.entry(holder).or_default(),
-                Some(token) => state.tokens.entry((token, holder)).or_default(),
-            };
+            let balance = state.balance(holder, token);
             *balance = balance.saturating_add(units);
+        });
+    }
+
+    /// Takes away from a balance what is there of so much, on every branch.
+    pub(super) fn debit(&mut self, holder: Address, token: Option<Address>, units: U256) {
+        self.everywhere(|state| {
+            let balance = state.balance(holder, token);
+            *balance = balance.saturating_sub(units);
         });
     }
 }

@@ -1,6 +1,7 @@
 //! `make simulate SEEDS=n`: tells the stories of so many seeds on all cores, and what they covered.
 //!
-//! `SEED=s` tells one, with everything that its handlers log. `FROM=s` begins elsewhere.
+//! `SEED=s` tells one, line by line; `WITHOUT=pool,fees` leaves classes of faults out and `REQUESTS=n` asks for fewer
+//! transfers, as a failing run says; `LOG=1` adds what its handlers log. `FROM=s` begins elsewhere.
 
 use std::{
     env,
@@ -13,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use causeway_simulation::{coverage::Coverage, story::Story};
+use causeway_simulation::{coverage::Coverage, storm::Class, story::Story, trace::Trace};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Stories that end badly are told in full up to so many.
@@ -34,15 +35,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// One story, with its log.
+/// One story, line by line.
 fn one(seed: u64) -> ExitCode {
-    let story = Story { ..Story::of(seed) };
-    tracing_subscriber::fmt()
-        .without_time()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
-        .init();
-    let told = story.tell();
+    let without = env::var("WITHOUT").unwrap_or_default();
+    let Some(without) = Class::parse_all(&without) else {
+        eprintln!("WITHOUT knows {}", Class::names(u32::MAX));
+        return ExitCode::FAILURE;
+    };
+    let story = Story::of(seed).without(without);
+    let requests = env::var("REQUESTS").ok().and_then(|text| text.parse().ok()).unwrap_or(story.requests);
+    let story = Story { requests, ..story };
+    if env::var("LOG").is_ok() {
+        tracing_subscriber::fmt()
+            .without_time()
+            .with_writer(std::io::stdout)
+            .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+            .init();
+    }
+    println!("{}: {:?}", story.command(), story.weather);
+    let told = story.tell_to(Trace::to(|line| println!("{line}")));
+    println!();
     for (what, times) in told.coverage.all() {
         println!("{times:>8}  {what}");
     }
@@ -108,7 +120,7 @@ fn tell(count: u64, cores: usize, begun: Instant, coverage: &Coverage, mut found
     );
     for (seed, violation) in found.violations.iter().take(TOLD_MAX) {
         let small = Story::of(*seed).smallest();
-        println!("\nSEED={seed}: {violation}\n  smallest: {:?}, {} requests", small.weather, small.requests);
+        println!("\nSEED={seed}: {violation}\n  smallest story: {}", small.command());
     }
     let missing = coverage.missing();
     if !missing.is_empty() {

@@ -9,8 +9,6 @@ use causeway_queue::memory::Fault;
 use causeway_simulation::{Setup, World, api::recipient, drive::track, world::TUSD};
 use causeway_state::message::queues;
 
-use crate::sending::release;
-
 #[test]
 fn a_transaction_mined_before_the_first_tracker_began_is_found() {
     let mut world = World::new(Setup::default());
@@ -265,5 +263,5 @@ fn a_foreign_number_before_the_lane_began_is_simply_where_it_begins() {
     let gate = world.lane_view("acme").expect("begun").gate;
     // Number 3 lies below the lane's first: no attempt of ours is missing.
     assert!(matches!(gate.gate, LaneGate::Open), "{gate:?}");
-    release(&world);
+    world.release_lanes();
 }

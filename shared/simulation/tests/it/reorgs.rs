@@ -8,8 +8,6 @@ use causeway_state::{
     tables::LEDGER,
 };
 
-use crate::sending::release;
-
 /// A world whose withdrawal lies in a block this deep, as the tracker has seen it.
 fn included(setup: Setup, depth: u64) -> (World, String) {
     let mut world = World::new(setup);
@@ -104,7 +102,7 @@ fn a_settled_transaction_that_leaves_is_reopened_and_its_lane_halts_until_releas
     assert!(matches!(&view.gate.gate, LaneGate::Halted { limit: 1, .. }), "{:?}", view.gate);
     world.pass(60_000);
     assert!(world.parcel(&later).state.may_be_assigned());
-    release(&world);
+    world.release_lanes();
     world.finish();
     assert_eq!(world.parcel(&later).state, ParcelState::Confirmed);
 }

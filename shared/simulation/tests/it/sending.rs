@@ -162,18 +162,9 @@ fn a_number_refused_for_good_halts_its_lane_and_nothing_later_is_sent() {
     assert_eq!(world.parcels().iter().filter(|parcel| parcel.state == ParcelState::Confirmed).count(), 2);
     // An operator finds the cause and releases the lane.
     world.refused.lock().expect("free").clear();
-    release(&world);
+    world.release_lanes();
     world.finish();
     handed_once(&world);
-}
-
-/// Opens a lane, as an operator's release does.
-pub(crate) fn release(world: &World) {
-    let lane = world.lane("acme");
-    let row = world.row(&Gate::key(&lane)).expect("begun");
-    let gate: Gate = row.parse().expect("a gate");
-    let open = Gate { gate: LaneGate::Open, tries: 0, ..gate };
-    world.must_commit(&[open.put(&lane, row.version()).expect("a row")]);
 }
 
 /// Right before the sender's next write somebody else changes the gate.
@@ -241,7 +232,7 @@ fn a_halt_is_not_lost_to_somebody_who_writes_the_gate_at_the_same_moment() {
             .all(|handed| handed.raw != world.lane_view("acme").expect("begun").transactions[2].1.raw)
     );
     world.refused.lock().expect("free").clear();
-    release(&world);
+    world.release_lanes();
     world.finish();
 }
 

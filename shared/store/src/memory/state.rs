@@ -1,18 +1,20 @@
 //! The rows themselves and what a commit does to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::check::{self, Fault, LAST_COMMIT, PK, Refusal, SK, VERSION, limits, size};
 use crate::cursor::{self, Position};
 use crate::port::{Commit, CommitToken, Conflict, Expect, Page, Query, Range, Update, Write};
 use crate::row::{Item, Key, Table, Value};
 
-type Rows = BTreeMap<Key, Item>;
+/// Rows are shared, never changed in place: the indexes and the journal hold the same ones.
+type Rows = BTreeMap<Key, Arc<Item>>;
 
 type Partitions = BTreeMap<String, BTreeSet<Key>>;
 
 /// What a commit left behind: each row it touched, as it is now.
-pub type After = Vec<(Key, Option<Item>)>;
+pub type After = Vec<(Key, Option<Arc<Item>>)>;
 
 /// All tables of a store. An index is computed from the rows as they were `lag` commits ago.
 #[derive(Debug, Default)]
@@ -37,11 +39,11 @@ struct Seen {
 
 impl State {
     pub(super) fn get(&self, key: &Key) -> Option<Item> {
-        self.rows.get(key).cloned()
+        self.rows.get(key).map(|item| Item::clone(item))
     }
 
     pub(super) fn table(&self, table: Table) -> Vec<Item> {
-        self.rows.iter().filter(|(key, _)| key.table == table).map(|(_, item)| item.clone()).collect()
+        self.rows.iter().filter(|(key, _)| key.table == table).map(|(_, item)| Item::clone(item)).collect()
     }
 
     pub(super) fn set_lag(&mut self, commits: usize) {
@@ -53,7 +55,7 @@ impl State {
     fn index(&mut self) {
         while self.unindexed.len() > self.lag {
             for (key, item) in self.unindexed.pop_front().into_iter().flatten() {
-                self.file(&key, item.as_ref());
+                self.file(&key, item.as_deref());
                 replace(&mut self.indexed, key, item);
             }
         }
@@ -165,14 +167,19 @@ impl State {
             .enumerate()
             .filter_map(|(index, write)| {
                 let current = self.rows.get(write.key());
-                let holds = write.expect().iter().all(|expect| holds(expect, current));
-                (!holds).then(|| Conflict { index, current: current.cloned() })
+                let holds = write.expect().iter().all(|expect| holds(expect, current.map(AsRef::as_ref)));
+                (!holds).then(|| Conflict { index, current: current.map(|item| Item::clone(item)) })
             })
             .collect()
     }
 
     /// The row after this write; nothing for a check, which leaves it as it is.
-    fn after(&self, index: usize, token: &CommitToken, write: &Write) -> Result<Option<(Key, Option<Item>)>, Refusal> {
+    fn after(
+        &self,
+        index: usize,
+        token: &CommitToken,
+        write: &Write,
+    ) -> Result<Option<(Key, Option<Arc<Item>>)>, Refusal> {
         let key = write.key().clone();
         let (mut item, version) = match write {
             Write::Check { .. } => return Ok(None),
@@ -188,7 +195,7 @@ impl State {
         item = item.with(PK, key.pk.as_str()).with(SK, key.sk.as_str());
         item = item.with(VERSION, version).with(LAST_COMMIT, token.as_str());
         check::item_bytes(size::of_item(&item)).map_err(|fault| check::refusal_of(index, write, fault))?;
-        Ok(Some((key, Some(item))))
+        Ok(Some((key, Some(Arc::new(item)))))
     }
 
     /// One page, cut as DynamoDB cuts it: at the limit or at 1 MB, whichever comes first.
@@ -222,7 +229,7 @@ impl State {
             return Box::new(
                 partition
                     .take_while(|(key, _)| key.table == query.table && key.pk == query.pk)
-                    .filter_map(|(_, item)| Some((cursor::position(query, item)?, item.clone()))),
+                    .filter_map(|(_, item)| Some((cursor::position(query, item)?, Item::clone(item)))),
             );
         };
         let keys = self.partitions.get(&(query.table, index.pk)).and_then(|partitions| partitions.get(&query.pk));
@@ -233,7 +240,7 @@ impl State {
     }
 }
 
-fn replace(rows: &mut Rows, key: Key, item: Option<Item>) {
+fn replace(rows: &mut Rows, key: Key, item: Option<Arc<Item>>) {
     match item {
         Some(item) => rows.insert(key, item),
         None => rows.remove(&key),

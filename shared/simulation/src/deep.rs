@@ -1,0 +1,89 @@
+//! Branches below what is final: what books and chain may differ by then, and by nothing else.
+//!
+//! What was posted and leaves is taken back by reversing entries, at any depth. What was released and leaves stays
+//! released (rule 5: people are asked): its transaction may pay on the other branch, or cost other gas, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::{Address, B256, U256};
+use causeway_chains::model::{Inclusion, Orphans, Reorg};
+use causeway_domain::{id::ParcelId, lane::LaneId};
+use causeway_state::lane::{Outcome, Transaction};
+
+use crate::world::World;
+
+/// Blocks below what is final that a branch begins at most.
+const BELOW_MAX: u64 = 60;
+
+/// A transaction whose money was released when it was final, and whose block left the chain.
+#[derive(Debug, Clone)]
+pub struct Released {
+    /// Wei that the books say it cost.
+    pub gas_cost_wei: U256,
+    /// What it was to pay.
+    pub parcels: Vec<ParcelId>,
+}
+
+/// All of them, by lane and number.
+pub type Deep = BTreeMap<(LaneId, u64), Released>;
+
+/// Whether one of these blocks ended the transaction by a release; whether by a payment.
+pub fn leaves(transaction: &Transaction, left: &BTreeSet<B256>) -> (Option<Released>, bool) {
+    match &transaction.outcome {
+        Some(Outcome::Reverted { block_hash, gas_cost_wei, .. }) if left.contains(block_hash) => {
+            (Some(Released { gas_cost_wei: *gas_cost_wei, parcels: transaction.parcels.clone() }), false)
+        }
+        Some(Outcome::Paid { block_hash, .. }) => (None, left.contains(block_hash)),
+        Some(_) | None => (None, false),
+    }
+}
+
+impl World {
+    /// The chain turns to a branch that begins below what is final; whether it was long enough for that.
+    pub fn turn_below_final(&self) -> bool {
+        let (height, depth) = (self.chain.height(), self.depths.1 + 1 + self.clock.below(BELOW_MAX));
+        if depth >= height {
+            return false;
+        }
+        let hash = |height| self.chain.header(height).map(|header| header.hash);
+        let left: BTreeSet<B256> = (height + 1 - depth..=height).filter_map(hash).collect();
+        self.check();
+        self.rules.borrow_mut().leave(&left);
+        let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(500)).collect();
+        let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
+        self.coverage.count("branch: below final");
+        self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
+        true
+    }
+
+    /// By how much the chain may have more (or less) of an asset at a treasury than the books say.
+    pub fn deep_difference(&self, lane: &LaneId, asset: Address) -> i128 {
+        let rules = self.rules.borrow();
+        let inclusions = self.chain.inclusions(lane.address);
+        let mut difference = 0_i128;
+        for ((_, number), released) in rules.deep().iter().filter(|((of, _), _)| of == lane) {
+            let now = inclusions.get(number).and_then(|all| all.iter().find(|inclusion| inclusion.canonical));
+            if asset == Address::ZERO {
+                let costs = now.map_or(U256::ZERO, |now| cost(now));
+                difference += signed(released.gas_cost_wei) - signed(costs);
+            }
+            let pays =
+                now.is_some_and(|now| now.receipt.success && !(asset != Address::ZERO && now.receipt.logs.is_empty()));
+            for parcel in released.parcels.iter().filter_map(|id| rules.parcels().get(id)) {
+                if pays && parcel.asset.address == asset {
+                    self.coverage.count("deep: what was released pays");
+                    difference -= parcel.total().signed();
+                }
+            }
+        }
+        difference
+    }
+}
+
+fn cost(inclusion: &Inclusion) -> U256 {
+    U256::from(inclusion.receipt.gas_used) * U256::from(inclusion.receipt.effective_gas_price_wei)
+}
+
+fn signed(wei: U256) -> i128 {
+    i128::try_from(wei).expect("what gas costs")
+}

@@ -1,0 +1,262 @@
+//! Operators: what they ask of the real routes, at bad moments too, and what the rules must know of it.
+
+use std::{cell::RefCell, sync::Arc};
+
+use alloy_primitives::{Address, U256};
+use axum::{Router, http::Method};
+use causeway_admin::{Admin, handler, queues::Looks};
+use causeway_domain::{
+    Networks,
+    id::{DeadLetterId, OperationId},
+    lane::{LaneGate, LaneId},
+};
+use causeway_http::Claims;
+use causeway_keys::MemoryKeys;
+use causeway_state::{
+    dead_letter::{DeadLetter, Status},
+    lane::Gate,
+    ledger::{AccountId, Owner},
+    wallet::Scope,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Answer, send},
+    funds::units,
+    rules::Ordered,
+    views::{OPERATORS, Views},
+    world::{ASSETS, TENANTS, World},
+};
+
+/// Requests of operators that got no clear answer, before the oldest is given up.
+const PENDING_MAX: usize = 8;
+
+/// The operators' door over these ports.
+pub(crate) fn operators(views: &Views, keys: &MemoryKeys, networks: &Networks) -> Router {
+    let view = views.of(OPERATORS);
+    handler::router(Arc::new(Admin {
+        store: view.store,
+        queue: view.queue,
+        keys: Arc::new(keys.clone()),
+        clock: view.clock,
+        networks: networks.clone(),
+        claims: Claims { tenant: "custom:tenant".into(), user: "sub".into(), roles: "cognito:groups".into() },
+        looks: Looks::default(),
+    }))
+}
+
+/// What an operator asks for.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// For the coverage.
+    pub what: &'static str,
+    /// The route.
+    pub path: String,
+    /// Its body.
+    pub body: Value,
+    /// What must be so once the answer was good.
+    pub promise: Promise,
+}
+
+/// What a good answer promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Promise {
+    /// Nothing that stays so.
+    Nothing,
+    /// The operation is in the ledger.
+    Moved(String),
+    /// The dead letter was refunded.
+    Refunded(DeadLetterId),
+}
+
+/// What operators are about.
+#[derive(Debug, Default)]
+pub struct People {
+    count: u64,
+    /// Asked, and without a clear answer: they ask again.
+    pending: Vec<Act>,
+    /// What good answers promised since the last check.
+    pub promised: RefCell<Vec<Promise>>,
+    /// Money that operators took out of the books and nobody took out of the treasury yet.
+    owed_out: RefCell<Vec<(Address, Option<Address>, U256)>>,
+}
+
+impl World {
+    /// A request of an operator.
+    pub fn operate(&self, path: &str, body: Value) -> impl Future<Output = Answer> + use<> {
+        let claims = json!({"custom:tenant": "causeway", "sub": "olga", "cognito:groups": "[operator]"});
+        send(self.operators.clone(), &claims, Method::POST, &format!("/admin/v1/{path}"), None, Some(body))
+    }
+
+    /// Asks until there is a clear answer, as operators do.
+    pub fn act(&mut self, act: &Act) -> Answer {
+        loop {
+            let answer = self.clock.run(self.operate(&act.path, act.body.clone()));
+            if !answer.status.is_server_error() {
+                self.heard(act.clone(), Some(&answer));
+                return answer;
+            }
+            self.clock.advance(1_000);
+        }
+    }
+
+    /// A credit or debit of a tenant's account in whole units, whose key nobody used before.
+    pub fn movement(&mut self, verb: &'static str, tenant: &str, symbol: &str, whole: u64) -> Act {
+        self.people.count += 1;
+        let key = format!("olga-{}", self.people.count);
+        let account = AccountId { owner: Owner::Tenant(self.tenant(tenant)), asset: self.asset(symbol) };
+        let amount = units(symbol, whole).signed();
+        let operation = OperationId::derived(&[tenant, &key]).bare();
+        let (what, amount) = match verb {
+            "debit" => ("people: debit", -amount),
+            _ => ("people: credit", amount),
+        };
+        let treasury = self.lane(tenant).address;
+        self.rules.borrow_mut().order(operation.clone(), Ordered { account, units: amount, treasury });
+        let body = json!({
+            "tenant": tenant, "network": "local", "token": symbol, "amount": whole.to_string(), "reason": "simulated",
+            "idempotencyKey": key,
+        });
+        Act { what, path: format!("accounts/{verb}"), body, promise: Promise::Moved(operation) }
+    }
+
+    /// Something done with a dead letter.
+    pub fn of_letter(&self, verb: &'static str, letter: DeadLetterId) -> Act {
+        let (what, promise) = match verb {
+            "refund" => ("people: refund", Promise::Refunded(letter)),
+            "replay" => ("people: replay", Promise::Nothing),
+            _ => ("people: discard", Promise::Nothing),
+        };
+        Act { what, path: format!("dead-letters/{letter}/{verb}"), body: json!({"reason": "simulated"}), promise }
+    }
+
+    /// A switch thrown either way.
+    pub fn switch(&self, scope: &Scope, blocked: bool) -> Act {
+        let what = if blocked { "people: block" } else { "people: unblock" };
+        let body = json!({"scope": scope.text(), "blocked": blocked, "reason": "simulated"});
+        Act { what, path: "switches".to_owned(), body, promise: Promise::Nothing }
+    }
+
+    /// A lane opened again.
+    pub fn release(&self, lane: &LaneId) -> Act {
+        let body = json!({"reason": "simulated"});
+        Act { what: "people: release", path: format!("lanes/{lane}/release"), body, promise: Promise::Nothing }
+    }
+
+    /// All that may be blocked in a story.
+    pub fn scopes(&self) -> [Scope; 3] {
+        let lane = self.lane("acme");
+        [Scope::Tenant(self.tenant("globex")), Scope::Network(lane.network.clone()), Scope::Lane(lane)]
+    }
+
+    /// What an operator asks for next: by chance something new, or once more what was asked before.
+    pub fn next_act(&mut self) -> Option<Act> {
+        if self.clock.chance(300) && !self.people.pending.is_empty() {
+            let chosen = self.clock.below(self.people.pending.len() as u64);
+            self.coverage.count("people: ask again");
+            return Some(self.people.pending.remove(usize::try_from(chosen).unwrap_or(0)));
+        }
+        let tenant = TENANTS[usize::try_from(self.clock.below(2)).unwrap_or(0)];
+        let symbol = ASSETS[usize::try_from(self.clock.below(5)).unwrap_or(0)].1;
+        match self.clock.below(8) {
+            0 => Some(self.movement("credit", tenant, symbol, 1)),
+            1 => Some(self.movement("debit", tenant, symbol, 1)),
+            2 => {
+                let halted = TENANTS.map(|tenant| self.lane(tenant)).into_iter().find(|lane| self.is_halted(lane));
+                halted.map(|lane| self.release(&lane))
+            }
+            one => {
+                let verb = ["refund", "replay", "discard", "refund", "replay"][usize::try_from(one - 3).unwrap_or(0)];
+                let letters = self.dead_letters();
+                let chosen = usize::try_from(self.clock.below(letters.len() as u64)).unwrap_or(0);
+                letters.get(chosen).map(|letter| self.of_letter(verb, letter.id))
+            }
+        }
+    }
+
+    /// What an operator heard; nothing where the function died.
+    pub fn heard(&mut self, act: Act, answer: Option<&Answer>) {
+        self.coverage.trace().tell("olga", || {
+            let heard = answer.map_or_else(
+                || "nothing".to_owned(),
+                |answer| match answer.body.get("message") {
+                    Some(message) => format!("{} {message}", answer.status),
+                    None => answer.status.to_string(),
+                },
+            );
+            format!("asks {} {} and hears {heard}", act.path, act.body)
+        });
+        match answer {
+            Some(answer) if answer.status.is_success() => {
+                self.coverage.count(act.what);
+                self.people.promised.borrow_mut().push(act.promise.clone());
+                // Somebody else may have clicked too.
+                if self.clock.chance(100) {
+                    self.pend(act);
+                }
+            }
+            Some(answer) if answer.status.is_client_error() => self.coverage.count(format!("{}, refused", act.what)),
+            Some(_) | None => {
+                self.coverage.count("people: no answer");
+                self.pend(act);
+            }
+        }
+    }
+
+    fn pend(&mut self, act: Act) {
+        self.people.pending.push(act);
+        if self.people.pending.len() > PENDING_MAX {
+            self.people.pending.remove(0);
+        }
+    }
+
+    /// Books on the outside what operators told the books: credits are paid in later, debits taken out later.
+    pub fn move_outside(&self, moved: Vec<Ordered>) {
+        for Ordered { account, units, treasury } in moved {
+            let token = (account.asset.address != Address::ZERO).then_some(account.asset.address);
+            let amount = U256::from(units.unsigned_abs());
+            if units > 0 {
+                self.owed_in.borrow_mut().push((treasury, token, amount));
+            } else {
+                self.people.owed_out.borrow_mut().push((treasury, token, amount));
+            }
+        }
+    }
+
+    /// Pays in what is owed, and takes out what operators debited.
+    pub fn square_up(&self) {
+        self.pay_in();
+        for (holder, token, amount) in self.people.owed_out.take() {
+            self.chain.debit(holder, token, amount);
+        }
+    }
+
+    /// Whether a dead letter waits for people.
+    pub fn asks_people(&self) -> bool {
+        self.check();
+        self.rules.borrow().letters().values().any(|letter| letter.status == Status::Open)
+    }
+
+    /// People look at every open dead letter: its message is worked off once more, and where that did not help and nobody's
+    /// money is held, it is set aside.
+    pub fn look_at_letters(&mut self) {
+        let letters: Vec<DeadLetter> =
+            self.dead_letters().into_iter().filter(|letter| letter.status == Status::Open).collect();
+        for letter in letters {
+            let set_aside = letter.by.is_some() && {
+                let discard = self.of_letter("discard", letter.id);
+                self.act(&discard).status.is_success()
+            };
+            if !set_aside {
+                let replay = self.of_letter("replay", letter.id);
+                self.act(&replay);
+            }
+        }
+    }
+
+    /// Whether a lane is halted.
+    pub fn is_halted(&self, lane: &LaneId) -> bool {
+        let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok());
+        gate.is_some_and(|gate| matches!(gate.gate, LaneGate::Halted { .. }))
+    }
+}
