@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 84] = [
+pub const REQUIRED: [&str; 94] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -69,8 +69,16 @@ pub const REQUIRED: [&str; 84] = [
     "people: discard",
     "people: discard, refused",
     "people: release",
+    "people: cancel",
     "people: ask again",
     "people: no answer",
+    "strangers: use a number",
+    "attempt: raised",
+    "attempt: cancels",
+    "parcel: accepted -> cancelled",
+    "parcel: waiting -> cancelled",
+    "parcel: assigned -> cancelled",
+    "parcel: assigned -> accepted",
     "parcel: accepted -> assigned",
     "parcel: accepted -> waiting",
     "parcel: accepted -> rejected",
@@ -90,6 +98,8 @@ pub const REQUIRED: [&str; 84] = [
     "number: paid",
     "number: reverted",
     "number: taken back",
+    "number: cancelled",
+    "number: displaced",
     "lane: waiting",
     "lane: halted",
     "lane: released",

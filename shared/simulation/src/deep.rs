@@ -30,7 +30,9 @@ pub type Deep = BTreeMap<(LaneId, u64), Released>;
 /// Whether one of these blocks ended the transaction by a release; whether by a payment.
 pub fn leaves(transaction: &Transaction, left: &BTreeSet<B256>) -> (Option<Released>, bool) {
     match &transaction.outcome {
-        Some(Outcome::Reverted { block_hash, gas_cost_wei, .. }) if left.contains(block_hash) => {
+        Some(
+            Outcome::Reverted { block_hash, gas_cost_wei, .. } | Outcome::Cancelled { block_hash, gas_cost_wei, .. },
+        ) if left.contains(block_hash) => {
             (Some(Released { gas_cost_wei: *gas_cost_wei, parcels: transaction.parcels.clone() }), false)
         }
         Some(Outcome::Paid { block_hash, .. }) => (None, left.contains(block_hash)),
@@ -80,7 +82,8 @@ impl World {
     }
 }
 
-fn cost(inclusion: &Inclusion) -> U256 {
+/// What an inclusion cost, in wei.
+pub fn cost(inclusion: &Inclusion) -> U256 {
     U256::from(inclusion.receipt.gas_used) * U256::from(inclusion.receipt.effective_gas_price_wei)
 }
 

@@ -26,6 +26,7 @@ pub mod sabotage;
 pub mod skew;
 pub mod storm;
 pub mod story;
+pub mod strangers;
 pub mod ticks;
 pub mod trace;
 pub mod views;

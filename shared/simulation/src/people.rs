@@ -7,7 +7,7 @@ use axum::{Router, http::Method};
 use causeway_admin::{Admin, handler, queues::Looks};
 use causeway_domain::{
     Networks,
-    id::{DeadLetterId, OperationId},
+    id::{DeadLetterId, OperationId, ParcelId},
     lane::{LaneGate, LaneId},
 };
 use causeway_http::Claims;
@@ -143,6 +143,27 @@ impl World {
         Act { what: "people: release", path: format!("lanes/{lane}/release"), body, promise: Promise::Nothing }
     }
 
+    /// A transfer cancelled.
+    pub fn cancel(&self, parcel: ParcelId) -> Act {
+        let path = format!("transfers/tr_{}-0/cancel", parcel.bare());
+        Act { what: "people: cancel", path, body: json!({"reason": "simulated"}), promise: Promise::Nothing }
+    }
+
+    /// The number given up at which a lane halted, if an operator can see that a stranger's transaction has it for good.
+    pub fn displace(&self, lane: &LaneId) -> Option<Act> {
+        let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok())?;
+        let LaneGate::Halted { limit: number, .. } = gate.gate else { return None };
+        let inclusions = self.chain.inclusions(lane.address);
+        let taken = inclusions.get(&number)?.iter().find(|inclusion| inclusion.canonical)?;
+        let is_final = taken.receipt.block_number + self.depths.1 <= self.chain.height();
+        (taken.raw.is_none() && is_final).then(|| Act {
+            what: "people: displace",
+            path: format!("lanes/{lane}/displace"),
+            body: json!({"number": number, "reason": "simulated"}),
+            promise: Promise::Nothing,
+        })
+    }
+
     /// All that may be blocked in a story.
     pub fn scopes(&self) -> [Scope; 3] {
         let lane = self.lane("acme");
@@ -158,12 +179,19 @@ impl World {
         }
         let tenant = TENANTS[usize::try_from(self.clock.below(2)).unwrap_or(0)];
         let symbol = ASSETS[usize::try_from(self.clock.below(5)).unwrap_or(0)].1;
-        match self.clock.below(8) {
+        match self.clock.below(10) {
             0 => Some(self.movement("credit", tenant, symbol, 1)),
             1 => Some(self.movement("debit", tenant, symbol, 1)),
             2 => {
                 let halted = TENANTS.map(|tenant| self.lane(tenant)).into_iter().find(|lane| self.is_halted(lane));
-                halted.map(|lane| self.release(&lane))
+                halted.map(|lane| self.displace(&lane).unwrap_or_else(|| self.release(&lane)))
+            }
+            8 | 9 => {
+                let rules = self.rules.borrow();
+                let open = rules.parcels().values().filter(|parcel| parcel.state.holds_money());
+                let open: Vec<ParcelId> = open.map(|parcel| parcel.id).collect();
+                let chosen = usize::try_from(self.clock.below(open.len() as u64)).unwrap_or(0);
+                open.get(chosen).map(|parcel| self.cancel(*parcel))
             }
             one => {
                 let verb = ["refund", "replay", "discard", "refund", "replay"][usize::try_from(one - 3).unwrap_or(0)];

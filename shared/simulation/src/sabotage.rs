@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use causeway_domain::parcel::ParcelState;
 use causeway_state::{
     parcel::Parcel,
-    tables::{AUDIT, LEDGER},
+    tables::{AUDIT, LEDGER, TRACKER},
 };
 use causeway_store::{Expect, Item, Key, Update, Value, Write};
 
@@ -43,11 +43,15 @@ pub enum Sabotage {
     CreditTwice,
     /// Blocked payments are signed (rule 12).
     IgnoreSwitches,
+    /// A raised attempt is sent without being kept (rule 2).
+    DropHash,
+    /// What is to be cancelled goes on as if it were a payment (rule 6).
+    ForgetCancel,
 }
 
 impl Sabotage {
     /// All that break something.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BroadcastFirst,
         Self::IgnoreExpectations,
         Self::BurnNumbers,
@@ -61,6 +65,8 @@ impl Sabotage {
         Self::ForgetAudit,
         Self::CreditTwice,
         Self::IgnoreSwitches,
+        Self::DropHash,
+        Self::ForgetCancel,
     ];
 
     /// What a process reads instead of a row.
@@ -87,6 +93,9 @@ impl Sabotage {
                 writes.retain(|write| !(matches!(write, Write::Check { .. }) && of_switch(write.key())));
             }
             Self::IgnoreExpectations => writes.iter_mut().for_each(ignore_expectations),
+            // The first attempt of a number stays.
+            Self::DropHash => writes.retain(|write| !is_replacement(write.key())),
+            Self::ForgetCancel => writes.iter_mut().for_each(forget_cancel),
             Self::BurnNumbers => {
                 if writes.iter().any(|write| write.key().sk == "NEXT") {
                     writes.retain(|write| !write.key().sk.starts_with("TX#"));
@@ -143,6 +152,20 @@ fn credit_twice(writes: &mut Vec<Write>) {
         {
             expect.clear();
         }
+    }
+}
+
+fn is_replacement(key: &Key) -> bool {
+    key.sk.contains("#A") && !key.sk.ends_with("#A000000")
+}
+
+/// What a block holds of a no-op is taken for the payment.
+fn forget_cancel(write: &mut Write) {
+    if let Write::Put { key, item, .. } = write
+        && key.table == TRACKER
+        && key.sk == "TX"
+    {
+        item.0.remove("cancel");
     }
 }
 

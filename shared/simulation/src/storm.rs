@@ -83,11 +83,13 @@ pub enum Class {
     Views,
     /// A branch goes below what is final.
     Deep,
+    /// Somebody else who has a lane's key uses its numbers.
+    Strangers,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Kills,
         Self::Rows,
         Self::Publishes,
@@ -106,6 +108,7 @@ impl Class {
         Self::Ticks,
         Self::Views,
         Self::Deep,
+        Self::Strangers,
     ];
 
     /// Its name, as `WITHOUT` takes it.
@@ -369,6 +372,12 @@ impl World {
         if self.clock.chance(weather.faults / 2) && weather.has(Class::Funds) {
             self.pay_in();
         }
+        // A number that was given up is another's for good only as long as no branch goes below what is final.
+        if self.clock.chance(weather.faults / 8) && weather.has(Class::Strangers) && !weather.deep {
+            let tenant = TENANTS[usize::try_from(self.clock.below(2)).unwrap_or(0)];
+            let ahead = self.clock.below(3);
+            self.strangers_spend(&self.lane(tenant), ahead);
+        }
         if self.clock.chance(weather.faults / 4) && weather.has(Class::Skew) {
             self.views.skews.draw(&self.clock);
             self.coverage.count("fault: clocks jump");
@@ -433,7 +442,7 @@ impl World {
         self.rules.borrow().halted().next().is_some()
     }
 
-    /// Opens every halted lane, as operators do once they have looked; answers the halts' reasons.
+    /// Opens every halted lane, or gives up the number at which it halted, as operators do once they have looked; answers the halts' reasons.
     pub fn release_lanes(&mut self) -> Vec<String> {
         let mut reasons = Vec::new();
         for lane in TENANTS.map(|tenant| self.lane(tenant)) {
@@ -441,8 +450,8 @@ impl World {
             let gate: Gate = row.parse().expect("a gate");
             if let LaneGate::Halted { reason, .. } = gate.gate {
                 reasons.push(reason);
-                let release = self.release(&lane);
-                self.act(&release);
+                let act = self.displace(&lane).unwrap_or_else(|| self.release(&lane));
+                self.act(&act);
             }
         }
         reasons

@@ -174,11 +174,14 @@ impl Story {
             world.look_at_letters();
             let reasons = world.release_lanes();
             // Nothing else gives a lane a reason to halt here.
-            let foreign = reasons.iter().find(|reason| !reason.contains("left the chain"));
-            assert_eq!(foreign, None, "rule 3: a lane halts");
+            let (strangers, branches): (Vec<_>, Vec<_>) =
+                reasons.iter().partition(|reason| reason.contains("not Causeway's"));
+            let unasked = branches.iter().find(|reason| !reason.contains("left the chain"));
+            assert_eq!(unasked, None, "rule 3: a lane halts");
+            assert!(strangers.is_empty() || world.strangers.get() > 0, "a lane halts for a stranger that there is not");
             let deep = self.weather.deep && self.weather.has(Class::Deep);
             let shallow = !deep && (self.weather.reorgs == 0 || self.weather.depth_max < world.depths.0);
-            assert!(!shallow || reasons.is_empty(), "rule 5: a lane halts though no branch was deep enough");
+            assert!(!shallow || branches.is_empty(), "rule 5: a lane halts though no branch was deep enough");
             if reasons.is_empty() && !asked {
                 return;
             }

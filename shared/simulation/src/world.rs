@@ -221,6 +221,8 @@ pub struct World {
     pub credited: BTreeMap<AccountId, i128>,
     /// What the books have and the chain does not yet: whose, of what, how much.
     pub owed_in: RefCell<Vec<(Address, Option<Address>, U256)>>,
+    /// How often somebody else used a lane's number.
+    pub strangers: Cell<u64>,
     /// Parcels that clients were told of.
     pub told: BTreeSet<ParcelId>,
     /// What the handlers measured.
@@ -344,6 +346,7 @@ impl World {
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
             credited: BTreeMap::new(),
             owed_in: RefCell::default(),
+            strangers: Cell::default(),
             told: BTreeSet::new(),
             measured,
             rules: RefCell::new(Rules::counting(&coverage)),

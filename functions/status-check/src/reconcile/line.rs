@@ -160,7 +160,7 @@ impl Tracker {
             if outcome.is_none() {
                 walk.open_from.get_or_insert(number);
             }
-            let done = outcome.is_some_and(|outcome| decided(outcome).1 <= finalized) && found.is_empty();
+            let done = outcome.is_some_and(|outcome| decided_at(outcome) <= finalized) && found.is_empty();
             if done && walk.settled_to == number {
                 walk.settled_to = number + 1;
             }
@@ -253,33 +253,38 @@ impl Numbered {
     }
 }
 
-/// The attempt that decided, and at which height.
-const fn decided(outcome: &Outcome) -> (B256, u64) {
+/// At which height it was decided.
+const fn decided_at(outcome: &Outcome) -> u64 {
     match outcome {
-        Outcome::Paid { hash, height, .. } | Outcome::Reverted { hash, height, .. } => (*hash, *height),
+        Outcome::Paid { height, .. }
+        | Outcome::Reverted { height, .. }
+        | Outcome::Cancelled { height, .. }
+        | Outcome::Displaced { height, .. } => *height,
     }
 }
 
-/// The state that a transaction demands of its parcels.
-const fn demanded(outcome: Option<&Outcome>) -> &'static [ParcelState] {
+/// The state that a transaction demands of its parcels; none where it gave them up to another number.
+const fn demanded(outcome: Option<&Outcome>) -> Option<&'static [ParcelState]> {
     match outcome {
-        None => &[ParcelState::Assigned, ParcelState::Reopened],
-        Some(Outcome::Paid { .. }) => &[ParcelState::Confirmed],
-        Some(Outcome::Reverted { .. }) => &[ParcelState::Failed],
+        None => Some(&[ParcelState::Assigned, ParcelState::Reopened]),
+        Some(Outcome::Paid { .. }) => Some(&[ParcelState::Confirmed]),
+        Some(Outcome::Reverted { .. }) => Some(&[ParcelState::Failed]),
+        Some(Outcome::Cancelled { .. }) => Some(&[ParcelState::Cancelled]),
+        Some(Outcome::Displaced { .. }) => None,
     }
 }
 
 fn parcel_fault(lane: &LaneId, transaction: &Transaction, parcel: &Parcel) -> Option<String> {
     let number = transaction.number;
+    let demanded = demanded(transaction.outcome.as_ref())?;
     if (parcel.number, &parcel.wallet) != (Some(number), lane) {
         return Some(format!("number {number} settles it, but it has {:?} on {}", parcel.number, parcel.wallet));
     }
-    let demanded = demanded(transaction.outcome.as_ref());
     if !demanded.contains(&parcel.state) {
         let wanted: Vec<&str> = demanded.iter().map(|state| state.as_str()).collect();
         return Some(format!("is {}, number {number} demands {}", parcel.state.as_str(), wanted.join(" or ")));
     }
-    let by = transaction.outcome.as_ref().map(|outcome| decided(outcome).0);
+    let by = transaction.outcome.as_ref().and_then(Outcome::hash);
     let settled = parcel.settled.as_ref().map(|settled| settled.hash);
     (by.is_some() && by != settled).then(|| format!("was settled by {settled:?}, number {number} by {by:?}"))
 }
@@ -310,8 +315,8 @@ fn wanted_entries(
     (faults, wanted)
 }
 
-/// The entries that a part of a settled parcel's hold must have.
-fn entries(parcel: &Parcel, outcome: &Outcome, part: &HoldPart) -> [(ParcelId, Key, Balances); 2] {
+/// The entries that a part of a settled parcel's hold must have; what was given up to another number has its end there.
+fn entries(parcel: &Parcel, outcome: &Outcome, part: &HoldPart) -> Wanted {
     let account = AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() };
     let (bare, units) = (parcel.id.bare(), part.amount.signed());
     let entry = |name: String, balances| (parcel.id, account.entry(part.shard, &name), balances);
@@ -319,9 +324,12 @@ fn entries(parcel: &Parcel, outcome: &Outcome, part: &HoldPart) -> [(ParcelId, K
         Outcome::Paid { .. } => {
             entry(post_entry(&bare, parcel.reopened), Balances { available: 0, held: -units, posted: units })
         }
-        Outcome::Reverted { .. } => entry(release_entry(&bare), Balances { available: units, held: -units, posted: 0 }),
+        Outcome::Reverted { .. } | Outcome::Cancelled { .. } => {
+            entry(release_entry(&bare), Balances { available: units, held: -units, posted: 0 })
+        }
+        Outcome::Displaced { .. } => return Wanted::new(),
     };
-    [entry(hold_entry(&bare), Balances { available: -units, held: units, posted: 0 }), ended]
+    vec![entry(hold_entry(&bare), Balances { available: -units, held: units, posted: 0 }), ended]
 }
 
 /// A row as a struct; one that is none is a difference.
