@@ -137,7 +137,9 @@ impl Setup {
             | Sabotage::RefundSigned
             | Sabotage::ForgetAudit
             | Sabotage::CreditTwice
-            | Sabotage::IgnoreSwitches => (self.confirmed_at, self.final_at),
+            | Sabotage::IgnoreSwitches
+            | Sabotage::DropHash
+            | Sabotage::ForgetCancel => (self.confirmed_at, self.final_at),
         };
         Self { confirmed_at, final_at, ..self.clone() }.networks()
     }
