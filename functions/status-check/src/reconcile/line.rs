@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use causeway_chains::transaction::open;
 use causeway_domain::{
-    B256, Network,
+    Network,
     clock::Millis,
     id::{ParcelId, TenantId},
     lane::LaneId,

@@ -125,9 +125,9 @@ fn branches_are_no_difference() {
 /// A storm in which every leader looks at what is due, with what `at_each_step` makes of it.
 fn stormy(seed: u64, reconcile_ms: u64, at_each_step: impl Fn(&mut World)) -> World {
     let mut world = World::new(Setup { seed, reconcile_ms, final_at: 12, providers: 2, ..Setup::default() });
-    // Without money that is owed: that the treasury lacks it would be told by right.
-    let without = Class::Funds.bit();
-    let weather = Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 4, without };
+    // Without money that is owed, and without strangers: that the treasury lacks it would be told by right.
+    let without = Class::Funds.bit() | Class::People.bit() | Class::Strangers.bit();
+    let weather = Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 4, deep: false, without };
     world.storm(weather, 150, |world, step| {
         at_each_step(world);
         if step % 8 == 0 {

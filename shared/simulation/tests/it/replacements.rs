@@ -29,6 +29,11 @@ fn attempts(world: &World, number: u64) -> Vec<Attempt> {
     rows.expect("memory does not fail").items.iter().map(|row| row.parse().expect("an attempt")).collect()
 }
 
+fn throw(world: &mut World, scope: &Scope, blocked: bool) {
+    let act = world.switch(scope, blocked);
+    assert!(world.act(&act).status.is_success());
+}
+
 /// The number of a withdrawal: side by side they get theirs in no order.
 fn number(world: &World, id: &str) -> u64 {
     world.parcel(id).number.expect("signed")
@@ -148,10 +153,10 @@ fn a_signer_killed_anywhere_in_a_raise_leaves_one_payment() {
 fn what_people_hold_back_is_not_raised() {
     let (mut world, ids) = stuck(Setup::default(), 10 * GWEI);
     let lane = Scope::Lane(world.lane("acme"));
-    world.set_switch(&lane, true);
+    throw(&mut world, &lane, true);
     world.pass(60_000);
     assert!((0..3).all(|number| attempts(&world, number).len() == 1));
-    world.set_switch(&lane, false);
+    throw(&mut world, &lane, false);
     world.finish();
     ids.iter().for_each(|id| is_paid(&world, id));
     assert!((0..3).all(|number| attempts(&world, number).iter().all(|attempt| attempt.kind == AttemptKind::Payment)));
@@ -164,11 +169,11 @@ fn a_pause_holds_back_what_no_node_has_and_lets_it_go_afterwards() {
     let id = world.withdraw("ETH", "1", recipient("rosa"));
     world.pass(1_000);
     let lane = Scope::Lane(world.lane("acme"));
-    world.set_switch(&lane, true);
+    throw(&mut world, &lane, true);
     world.held.clear();
     world.pass(60_000);
     assert_eq!(world.chain.handed().len(), 0, "signed, and not sent");
-    world.set_switch(&lane, false);
+    throw(&mut world, &lane, false);
     world.finish();
     is_paid(&world, &id);
 }
