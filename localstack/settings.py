@@ -36,7 +36,7 @@ class Settings:
     zips: Path
     auth: bool
     rpc_urls: tuple[str, ...]
-    # Given when functions run in containers, as with compose.yaml.
+    # Given when functions run in containers, as with compose.yaml, or behind a proxy, as in tests/chaos.
     given_function_endpoint: str | None = None
 
     @property
