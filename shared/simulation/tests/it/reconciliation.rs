@@ -470,6 +470,36 @@ fn a_look_that_gets_no_answer_or_another_branchs_says_nothing() {
 }
 
 #[test]
+fn a_deposit_that_the_tracker_has_not_come_to_yet_is_not_missing() {
+    let (mut world, _) = settled();
+    world.pass(70_000);
+    let treasury = world.lane("acme").address;
+    let had = world.on_chain(treasury, Address::ZERO);
+    let paid = world.clock.run(world.request("globex", Some("deposit"), "ETH", "3", treasury));
+    world.take_note("globex", &paid);
+    world.until("the deposit", |world| world.on_chain(treasury, Address::ZERO) > had);
+    // The block of the deposit leaves the tracker's sight: it has to follow a chain that grows as fast as it does.
+    let height = world.chain.height();
+    world.chain.reorg(&Reorg { depth: 1, blocks: 1, again: vec![], orphans: Orphans::Waiting });
+    world.chain.mine_empty(399);
+    world.chain.mine();
+    assert_eq!(world.chain.height(), height + 400);
+    world.owe("acme", "ETH", 3);
+    let before = report(&world, "acme").at;
+    let next_block_at = world.next_block_at.take();
+    for _ in 0..600 {
+        world.chain.mine_empty(20);
+        world.step();
+    }
+    assert!(world.chain.height() > world.head().expect("followed").height + 100, "it is behind");
+    assert_eq!(report(&world, "acme").at, before, "nothing can be said");
+    world.next_block_at = next_block_at;
+    world.pass(TOLD_WITHIN_MS + 60_000);
+    nothing_was_told(&world);
+    assert!(report(&world, "acme").at > before);
+}
+
+#[test]
 fn a_leader_killed_anywhere_in_a_look_tells_nothing_wrong_and_its_successor_looks() {
     let mut kills = 0;
     for polls in 1.. {
