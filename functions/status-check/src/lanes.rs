@@ -119,11 +119,14 @@ impl Tracker {
             // What lies below the lane's beginning is no attempt of ours that is missing.
             return self.set_consumed(lane, gate.consumed, latest.value.max(gate.first).min(gate.consumed)).await;
         }
-        // Blocks the tracker has not worked off explain nothing yet.
-        if latest.value <= gate.consumed || height > lead.head.height {
+        if latest.value <= gate.consumed {
             return Ok(gate.consumed);
         }
-        let explained = self.explained(chain, lead.head.height, lane, gate.consumed..latest.value).await?;
+        let used = self.used_at_head(chain, lead, lane, (latest.value, height)).await?;
+        if used <= gate.consumed {
+            return Ok(gate.consumed);
+        }
+        let explained = self.explained(chain, lead.head.height, lane, gate.consumed..used).await?;
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
             self.set_consumed(lane, gate.consumed, explained).await?;
@@ -135,6 +138,23 @@ impl Tracker {
             lead.lanes.unexplained.insert(lane.clone(), explained);
         }
         Ok(explained)
+    }
+
+    /// The first number that the chain had not used at the tracker's head, given what a provider says of its own, which
+    /// may be newer: blocks the tracker has not worked off explain nothing yet, and where they come faster than it looks
+    /// there are always some.
+    async fn used_at_head(
+        &self,
+        chain: &dyn Chain,
+        lead: &Lead,
+        lane: &LaneId,
+        (latest, height): (u64, u64),
+    ) -> Result<u64, TrackError> {
+        if height <= lead.head.height {
+            return Ok(latest);
+        }
+        let then = chain.holdings(lead.head.height, lane.address, &[]).await?.value;
+        Ok(then.filter(|then| then.header.hash == lead.head.hash).map_or(0, |then| then.number))
     }
 
     /// How far these numbers, which the chain has used, were used by attempts of ours.

@@ -125,7 +125,7 @@ impl Story {
 
     fn live(&self, coverage: &Coverage) {
         let chance = SimClock::new(!self.seed);
-        let mut world = World::new(Setup {
+        let setup = Setup {
             seed: self.seed,
             confirmed_at: 2 + chance.below(3),
             final_at: 5 + self.weather.depth_max,
@@ -136,7 +136,10 @@ impl Story {
             coverage: coverage.clone(),
             sabotage: self.sabotage,
             ..Setup::default()
-        });
+        };
+        // No chance is asked: the other stories stay as they are.
+        let second_opinion = setup.providers > 1 && self.seed.is_multiple_of(2);
+        let mut world = World::new(Setup { second_opinion, ..setup });
         for symbol in ["TUSD", "TUSDT", "TBLK", "TFALSE"] {
             world.owe("acme", symbol, REQUESTS);
         }

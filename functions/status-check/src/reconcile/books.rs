@@ -18,6 +18,9 @@ use crate::{TrackError, Tracker, lead::Lead};
 /// Reads of the accounts before a look gives up on finding them at rest.
 const READS_MAX: usize = 5;
 
+/// Blocks that the tracker may be behind the newest: it looks at the head several times for each.
+const BEHIND_MAX: u64 = 3;
+
 /// What blocks hold of a lane and the books do not yet, by token; the zero address is the coin.
 #[derive(Debug, Default)]
 struct Unsettled {
@@ -73,9 +76,15 @@ impl Tracker {
         walk: &Walk,
     ) -> Result<Option<Vec<Difference>>, TrackError> {
         let tokens: Vec<Address> = network.assets().map(|asset| asset.address).filter(|at| !at.is_zero()).collect();
-        let asked = chain.holdings(lead.head.height, walk.lane.address, &tokens).await?.value;
+        let reply = chain.holdings(lead.head.height, walk.lane.address, &tokens).await?;
+        // Books know of a deposit as soon as somebody saw it: a head that is far behind may not have it yet.
+        if reply.height.is_some_and(|newest| newest > lead.head.height + BEHIND_MAX) {
+            return Ok(None);
+        }
         // Another block of this height, or none: a provider that lags, or a branch that is not followed yet.
-        let Some(holdings) = asked.filter(|holdings| holdings.header.hash == lead.head.hash) else { return Ok(None) };
+        let Some(holdings) = reply.value.filter(|holdings| holdings.header.hash == lead.head.hash) else {
+            return Ok(None);
+        };
         let accounts = accounts(network, lead, walk);
         let keys: Vec<Key> = accounts.iter().flat_map(AccountId::shards).collect();
         for _ in 0..READS_MAX {

@@ -14,6 +14,7 @@ use causeway_simulation::{
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Outcome, Transaction},
     ledger::{AccountId, Owner, hold_entry},
+    message::queues,
     parcel::Parcel,
     reconciliation::{Difference, Kind, Report},
 };
@@ -467,6 +468,45 @@ fn a_look_that_gets_no_answer_or_another_branchs_says_nothing() {
         world.pass(15_000);
     }
     nothing_was_told(&world);
+}
+
+#[test]
+fn a_deposit_that_the_tracker_has_not_come_to_yet_is_not_missing() {
+    let (mut world, _) = settled();
+    world.pass(70_000);
+    let treasury = world.lane("acme").address;
+    let had = world.on_chain(treasury, Address::ZERO);
+    let paid = world.clock.run(world.request("globex", Some("deposit"), "ETH", "3", treasury));
+    assert!(paid.status.is_success());
+    // The simulation's rules know no treasury that is paid: these steps go without them.
+    let step = |world: &mut World| {
+        world.quiet_step();
+        [queues::TRANSFERS_NORMAL, queues::TRANSACTIONS, queues::CHAIN_EVENTS]
+            .iter()
+            .for_each(|it| world.deliver_all(it));
+    };
+    while world.on_chain(treasury, Address::ZERO) == had {
+        step(&mut world);
+    }
+    // The tracker has to follow a chain that grows as fast as it does, and the deposit is far ahead of it.
+    let height = world.chain.height();
+    world.chain.reorg(&Reorg { depth: 1, blocks: 1, again: vec![], orphans: Orphans::Waiting });
+    world.chain.mine_empty(399);
+    world.chain.mine();
+    assert_eq!(world.chain.height(), height + 400);
+    world.owe("acme", "ETH", 3);
+    let before = report(&world, "acme").at;
+    let next_block_at = world.next_block_at.take();
+    for _ in 0..600 {
+        world.chain.mine_empty(20);
+        step(&mut world);
+    }
+    assert!(world.chain.height() > world.head().expect("followed").height + 100, "it is behind");
+    assert_eq!(report(&world, "acme").at, before, "nothing can be said");
+    world.next_block_at = next_block_at;
+    (0..1_000).for_each(|_| step(&mut world));
+    nothing_was_told(&world);
+    assert!(report(&world, "acme").at > before);
 }
 
 #[test]
