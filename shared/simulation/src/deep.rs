@@ -69,8 +69,10 @@ impl World {
                 let costs = now.map_or(U256::ZERO, |now| cost(now));
                 difference += signed(released.gas_cost_wei) - signed(costs);
             }
-            let pays =
-                now.is_some_and(|now| now.receipt.success && !(asset != Address::ZERO && now.receipt.logs.is_empty()));
+            let moves = |now: &Inclusion| {
+                now.receipt.success && !(asset != Address::ZERO && now.receipt.logs.is_empty())
+            };
+            let pays = now.is_some_and(|now| moves(now) && rules.is_payment(lane, now.receipt.hash));
             for parcel in released.parcels.iter().filter_map(|id| rules.parcels().get(id)) {
                 if pays && parcel.asset.address == asset {
                     self.coverage.count("deep: what was released pays");

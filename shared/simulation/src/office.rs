@@ -56,6 +56,8 @@ pub struct Turn {
     pub refunded: BTreeSet<ParcelId>,
     /// Lanes that were halted and are open.
     pub opened: Vec<LaneId>,
+    /// Lanes of which a number was given up, or got a no-op.
+    pub cleared: BTreeSet<LaneId>,
     moved: BTreeMap<(String, AccountId), i128>,
     acted: Vec<(Option<Status>, DeadLetter)>,
     records: Vec<(String, String)>,
@@ -165,7 +167,9 @@ impl Office {
             let name = lane.to_string();
             let recorded = turn.has("lanes.release", &name) || turn.has("lanes.displace", &name);
             // What it halted at is out of the way: given up, or replaced by a no-op.
-            hold(recorded || turn.cleared.contains(lane), "audit", || format!("{lane} is open again and nobody did it"))?;
+            hold(recorded || turn.cleared.contains(lane), "audit", || {
+                format!("{lane} is open again and nobody did it")
+            })?;
         }
         for (before, letter) in &turn.acted {
             let id = letter.id.to_string();

@@ -257,6 +257,7 @@ impl Rules {
                     (None, Some(Outcome::Displaced { .. })) => {
                         self.coverage.count("number: displaced");
                         commit.displaced.insert((lane.clone(), number));
+                        commit.turn.cleared.insert(lane.clone());
                     }
                     (Some(_), None) => self.coverage.count("number: taken back"),
                     (None, None) | (Some(_), Some(_)) => {}
@@ -279,7 +280,10 @@ impl Rules {
             (0, AttemptKind::Payment) => {}
             (0, AttemptKind::Cancel) => hold(false, "rule 6", || format!("{} begins as a no-op", name()))?,
             (_, AttemptKind::Payment) => self.coverage.count("attempt: raised"),
-            (_, AttemptKind::Cancel) => self.coverage.count("attempt: cancels"),
+            (_, AttemptKind::Cancel) => {
+                commit.turn.cleared.insert(lane.clone());
+                self.coverage.count("attempt: cancels");
+            }
         }
         self.replaces(lane, &attempt)?;
         let line = self.lines.entry(lane.clone()).or_default();
@@ -370,6 +374,12 @@ impl Rules {
                 self.deep.insert((lane.clone(), *number), released);
             }
         }
+    }
+
+    /// Whether these are the bytes of a payment, not of a no-op.
+    pub fn is_payment(&self, lane: &LaneId, hash: B256) -> bool {
+        let attempts = self.lines.get(lane).into_iter().flat_map(|line| line.attempts.values());
+        attempts.into_iter().any(|attempt| attempt.hash == hash && attempt.kind == AttemptKind::Payment)
     }
 
     /// Releases whose blocks left the chain.
