@@ -41,9 +41,14 @@ pub fn leaves(transaction: &Transaction, left: &BTreeSet<B256>) -> (Option<Relea
 }
 
 impl World {
-    /// The chain turns to a branch that begins below what is final; whether it was long enough for that.
+    /// The chain turns to a branch that begins somewhere below what is final; whether it was long enough for that.
     pub fn turn_below_final(&self) -> bool {
-        let (height, depth) = (self.chain.height(), self.depths.1 + 1 + self.clock.below(BELOW_MAX));
+        self.turn_below(self.depths.1 + 1 + self.clock.below(BELOW_MAX))
+    }
+
+    /// The chain turns to a branch that begins so deep, below what is final; whether it was long enough for that.
+    pub fn turn_below(&self, depth: u64) -> bool {
+        let height = self.chain.height();
         if depth >= height {
             return false;
         }
@@ -66,7 +71,7 @@ impl World {
         for ((_, number), released) in rules.deep().iter().filter(|((of, _), _)| of == lane) {
             let now = inclusions.get(number).and_then(|all| all.iter().find(|inclusion| inclusion.canonical));
             if asset == Address::ZERO {
-                let costs = now.map_or(U256::ZERO, |now| cost(now));
+                let costs = now.map_or(U256::ZERO, cost);
                 difference += signed(released.gas_cost_wei) - signed(costs);
             }
             let moves = |now: &Inclusion| {

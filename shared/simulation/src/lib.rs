@@ -1,10 +1,11 @@
 //! The whole way of a transfer over the ports in memory.
 //!
 //! The handlers are the real ones; rows, queues, keys and chain are the ports' memory sides; time and chance come from
-//! [`clock`]. [`world`] wires them, [`api`] is the client, [`drive`] is what the platform does (deliveries, schedules,
-//! blocks), [`measured`] what
-//! handlers measure, [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once, [`rules`]
-//! what every commit must keep to, and [`check`] holds it all at every moment.
+//! [`clock`]. [`world`] wires them, each through its own of the [`views`] ([`skew`]: its own clock); [`api`] is the client,
+//! [`people`] are the operators, [`drive`] is what the platform does (deliveries, schedules, blocks), [`measured`] what
+//! handlers measure, [`ports`] and [`faults`] are what can go wrong in between, [`storm`] is all of that at once ([`ticks`]:
+//! the tracker's schedule, [`deep`]: branches below what is final). [`rules`] and [`office`] are what every commit must keep
+//! to, and [`check`] holds it all at every moment. [`story`] is one seed, and [`trace`] tells it.
 //!
 //! Nothing here waits for real time, and a seed decides every choice, so a failing run repeats exactly.
 

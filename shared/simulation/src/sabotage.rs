@@ -71,11 +71,10 @@ impl Sabotage {
 
     /// What a process reads instead of a row.
     pub(crate) fn read(self, who: &str, key: &Key, row: Item) -> Option<Item> {
-        match self {
-            Self::IgnoreSwitches if of_switch(key) => None,
-            Self::RefundSigned if who == OPERATORS && of_parcel(key) => Some(as_if_unsigned(row)),
-            _ => Some(row),
+        if self == Self::IgnoreSwitches && of_switch(key) {
+            return None;
         }
+        Some(if self == Self::RefundSigned && who == OPERATORS && of_parcel(key) { as_if_unsigned(row) } else { row })
     }
 
     /// What a commit becomes.

@@ -169,3 +169,18 @@ fn a_message_that_dies_of_its_first_failure_is_replayed_from_the_operators_list(
     assert!(world.clock.now_ms() > now);
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
 }
+
+/// A repeat of its message finds it rejected, and validate-sign tells people of that as of its own rejections: the new
+/// dead letter carries the operator's own note as its reason, and nothing hangs on it.
+#[test]
+#[ignore = "validate-sign tells people of a refund as of a rejection of its own; the repair belongs there"]
+fn a_refunded_transfer_whose_message_comes_again_is_no_new_case() {
+    let (mut world, id) = given_up(Setup::default());
+    let letter = world.dead_letters()[0].clone();
+    let refund = world.of_letter("refund", letter.id);
+    assert!(world.act(&refund).status.is_success());
+    world.hand(queues::TRANSFERS_NORMAL, &[letter.body]);
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Rejected);
+    assert!(!world.asks_people(), "{:?}", world.dead_letters());
+}

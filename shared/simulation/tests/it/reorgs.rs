@@ -150,6 +150,34 @@ fn a_release_that_leaves_the_chain_undoes_nothing_and_asks_people() {
     assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { .. }));
 }
 
+#[test]
+fn a_release_that_leaves_and_pays_on_the_other_branch_lies_in_front_of_people() {
+    let mut world = World::new(Setup::default());
+    let token = world.asset("TBLK").address;
+    world.chain.set_blacklisted(token, recipient("rosa"), true);
+    world.chain.set_lenient(token, true);
+    world.inbox.receives_max = 2;
+    world.pass(5_000);
+    let id = world.withdraw("TBLK", "1", recipient("rosa"));
+    world.until("its end", |world| world.parcels()[0].state == ParcelState::Failed);
+    world.chain.set_blacklisted(token, recipient("rosa"), false);
+    assert!(world.turn_below(8));
+    world.until("the halt", World::has_halted);
+    world.release_lanes();
+    world.until("a dead letter", World::asks_people);
+    assert_eq!(world.on_chain(recipient("rosa"), token), alloy_primitives::U256::from(1_000_000));
+    assert_eq!(world.parcel(&id).state, ParcelState::Failed, "nothing is undone");
+    assert_eq!(entries(&world, &id), ["#hold", "#release"]);
+    // A replay changes nothing; people put it right in the books outside of this, and set it aside.
+    world.look_at_letters();
+    world.until("the dead letter again", World::asks_people);
+    world.look_at_letters();
+    assert!(!world.asks_people());
+    let after = world.withdraw("TBLK", "1", recipient("otto"));
+    world.finish();
+    assert_eq!(world.parcel(&after).state, ParcelState::Confirmed, "the lane goes on");
+}
+
 /// The stage messages of a deep reorganisation, withheld: `confirmed` of the old block settled, the rest in hand.
 fn withheld() -> (World, String, Vec<(StageMessage, String)>) {
     let (mut world, id) = included(Setup { final_at: 30, ..Setup::default() }, 4);

@@ -48,7 +48,7 @@ fn two_hundred_withdrawals_at_once_leave_no_gap_and_no_repeat() {
     assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
 }
 
-/// Rejects a parcel behind everybody's back, as an operator's refund does.
+/// Rejects a parcel behind everybody's back.
 fn reject(rows: &MemoryStore, id: causeway_domain::id::ParcelId, now: u64) {
     let row = rows.get(&Parcel::key(id)).now_or_never().expect("at once").expect("readable").expect("there");
     let parcel: Parcel = row.parse().expect("a parcel");
@@ -56,7 +56,7 @@ fn reject(rows: &MemoryStore, id: causeway_domain::id::ParcelId, now: u64) {
     let mut postings = Postings::new();
     postings.release(&account, &parcel.hold, &id.bare()).expect("balanced");
     let mut writes = postings.writes(now).expect("balanced");
-    let failure = Failure { code: "INVALID".to_owned(), reason: "the test says so".to_owned() };
+    let failure = Failure { code: "GONE".to_owned(), reason: "the test says so".to_owned() };
     writes.push(parcel.moved(row.version(), parcel.rejected(failure, now)).expect("a move"));
     let token = CommitToken::new(format!("reject-{}", id.bare()));
     let done = rows.commit(&token, &writes).now_or_never().expect("at once").expect("valid");

@@ -13,8 +13,11 @@ type Rows = BTreeMap<Key, Arc<Item>>;
 
 type Partitions = BTreeMap<String, BTreeSet<Key>>;
 
-/// What a commit left behind: each row it touched, as it is now.
-pub type After = Vec<(Key, Option<Arc<Item>>)>;
+/// A row that a commit touched, as it is now; none where it was deleted.
+pub(super) type Touched = (Key, Option<Arc<Item>>);
+
+/// What a commit left behind.
+pub type After = Vec<Touched>;
 
 /// All tables of a store. An index is computed from the rows as they were `lag` commits ago.
 #[derive(Debug, Default)]
@@ -174,12 +177,7 @@ impl State {
     }
 
     /// The row after this write; nothing for a check, which leaves it as it is.
-    fn after(
-        &self,
-        index: usize,
-        token: &CommitToken,
-        write: &Write,
-    ) -> Result<Option<(Key, Option<Arc<Item>>)>, Refusal> {
+    fn after(&self, index: usize, token: &CommitToken, write: &Write) -> Result<Option<Touched>, Refusal> {
         let key = write.key().clone();
         let (mut item, version) = match write {
             Write::Check { .. } => return Ok(None),
