@@ -8,7 +8,7 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    displace::{Case, DisplaceError},
+    displace::{Case, DisplaceError, Word},
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
@@ -203,7 +203,7 @@ impl Admin {
             parcels: &parcels,
             gate: (&gate, gate_row.version()),
         };
-        let (writes, again) = match case.writes(0, vec![by.user.to_string()], self.clock.now_ms()) {
+        let (writes, again) = match case.writes(Word::Operator(by.user.to_string()), self.clock.now_ms()) {
             Ok(written) => written,
             Err(DisplaceError::NotThis(why)) => return Err(ApiError::of_field(Code::Conflict, "number", why)),
             Err(error @ (DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_))) => {

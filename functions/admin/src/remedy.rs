@@ -10,7 +10,7 @@ use causeway_state::{
     lane::Transaction,
     ledger::{AccountId, Owner, Postings},
     message::{LaneMessage, SignRequest, Stage, StageMessage, queues, request_queue},
-    parcel::{Failure, Parcel},
+    parcel::{Failure, Parcel, REFUNDED},
 };
 use causeway_store::{Expect, Item, Key, Write};
 use serde_json::json;
@@ -22,8 +22,6 @@ use crate::{
     list::parse,
 };
 
-/// The code of a transfer whose money an operator released.
-const REFUNDED: &str = "REFUNDED";
 const CHANGED: &str = "it changed meanwhile: look again";
 
 impl Admin {

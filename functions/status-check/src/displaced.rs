@@ -7,7 +7,7 @@ use causeway_chains::{Chain, Reply, Testimony};
 use causeway_domain::{B256, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
-    displace::{Case, DisplaceError},
+    displace::{Case, DisplaceError, Word},
     lane::{Gate, Signed, Transaction},
     message::{ParcelMessage, request_queue},
     parcel::Parcel,
@@ -77,7 +77,8 @@ impl Tracker {
             gate: (&gate, gate_row.version()),
         };
         let (number, trace) = (signed.transaction.number, signed.transaction.trace);
-        let (writes, again) = match case.writes(height, witnesses.iter().cloned().collect(), self.clock.now_ms()) {
+        let word = Word::Providers { height, names: witnesses.iter().cloned().collect() };
+        let (writes, again) = match case.writes(word, self.clock.now_ms()) {
             Ok(written) => written,
             Err(DisplaceError::NotThis(why)) => {
                 tracing::warn!(lane = %lane, number, why, "a number is not given up");

@@ -6,7 +6,7 @@ use causeway_domain::{id::ParcelId, lane::LaneId, parcel::ParcelState};
 use causeway_runtime::batch::{Failed, Received};
 use causeway_state::{
     message::{ParcelMessage, queues},
-    parcel::Parcel,
+    parcel::{Parcel, REFUNDED},
 };
 
 use crate::Signer;
@@ -91,6 +91,10 @@ impl Signer {
     async fn sort(&self, member: Member) -> (Option<Member>, Failed) {
         match member.parcel.state {
             ParcelState::Accepted | ParcelState::Waiting => (Some(member), Failed::new()),
+            // People have looked at it already.
+            ParcelState::Rejected if member.parcel.failure.as_ref().is_some_and(|failure| failure.code == REFUNDED) => {
+                (None, Failed::new())
+            }
             // Its dead letter may have been lost between commit and publish.
             ParcelState::Rejected => (None, self.tell_rejected(&member).await),
             ParcelState::Assigned

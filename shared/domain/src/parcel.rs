@@ -52,7 +52,7 @@ impl ParcelState {
             // Accepted again only where its number was proven to be another's (rule 4).
             Self::Assigned => matches!(next, Self::Confirmed | Self::Failed | Self::Cancelled | Self::Accepted),
             Self::Confirmed => matches!(next, Self::Reopened),
-            Self::Reopened => matches!(next, Self::Confirmed | Self::Failed | Self::Cancelled),
+            Self::Reopened => matches!(next, Self::Confirmed | Self::Failed | Self::Cancelled | Self::Accepted),
             Self::Rejected | Self::Failed | Self::Cancelled => false,
         }
     }

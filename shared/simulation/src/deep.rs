@@ -74,9 +74,8 @@ impl World {
                 let costs = now.map_or(U256::ZERO, cost);
                 difference += signed(released.gas_cost_wei) - signed(costs);
             }
-            let moves = |now: &Inclusion| {
-                now.receipt.success && !(asset != Address::ZERO && now.receipt.logs.is_empty())
-            };
+            let moves =
+                |now: &Inclusion| now.receipt.success && !(asset != Address::ZERO && now.receipt.logs.is_empty());
             let pays = now.is_some_and(|now| moves(now) && rules.is_payment(lane, now.receipt.hash));
             for parcel in released.parcels.iter().filter_map(|id| rules.parcels().get(id)) {
                 if pays && parcel.asset.address == asset {

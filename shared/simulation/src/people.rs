@@ -152,7 +152,10 @@ impl World {
     /// The number given up at which a lane halted, if an operator can see that a stranger's transaction has it for good.
     pub fn displace(&self, lane: &LaneId) -> Option<Act> {
         let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok())?;
-        let LaneGate::Halted { limit: number, .. } = gate.gate else { return None };
+        let LaneGate::Halted { limit: number, reason } = gate.gate else { return None };
+        if !reason.contains("not Causeway's") {
+            return None;
+        }
         let inclusions = self.chain.inclusions(lane.address);
         let taken = inclusions.get(&number)?.iter().find(|inclusion| inclusion.canonical)?;
         let is_final = taken.receipt.block_number + self.depths.1 <= self.chain.height();

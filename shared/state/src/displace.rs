@@ -14,6 +14,36 @@ use crate::{
     parcel::{MoveError, Parcel},
 };
 
+/// Whose word it is that no attempt of a number was or will be carried out.
+#[derive(Debug, Clone)]
+pub enum Word {
+    /// Providers that proved it at this final height. What was told as paid once is not theirs to give up (rule 5).
+    Providers {
+        /// The height.
+        height: u64,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// An operator, who has looked.
+    Operator(String),
+}
+
+impl Word {
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Providers { height, names } => Outcome::Displaced { height, by: names },
+            Self::Operator(name) => Outcome::Displaced { height: 0, by: vec![name] },
+        }
+    }
+
+    const fn may_reopen(&self) -> bool {
+        match self {
+            Self::Providers { .. } => false,
+            Self::Operator(_) => true,
+        }
+    }
+}
+
 /// What is to be displaced, as it was read.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -47,15 +77,10 @@ pub enum DisplaceError {
 impl Case<'_> {
     /// The one commit that gives the number up: its outcome, its parcels accepted again (cancelled, where somebody
     /// wanted that), and the lane open again if it had halted there. Answers the parcels to be published.
-    pub fn writes(
-        &self,
-        height: u64,
-        by: Vec<String>,
-        now: Millis,
-    ) -> Result<(Vec<Write>, Vec<Parcel>), DisplaceError> {
+    pub fn writes(&self, word: Word, now: Millis) -> Result<(Vec<Write>, Vec<Parcel>), DisplaceError> {
         let (transaction, version) = self.transaction;
-        self.must_be_displaced(transaction)?;
-        let outcome = Some(Outcome::Displaced { height, by });
+        self.must_be_displaced(transaction, word.may_reopen())?;
+        let outcome = Some(word.outcome());
         let mut writes = vec![Transaction { outcome, ..transaction.clone() }.put(self.lane, version)?];
         let mut again = Vec::new();
         for (parcel, version) in self.parcels {
@@ -72,7 +97,7 @@ impl Case<'_> {
         Ok((writes, again))
     }
 
-    fn must_be_displaced(&self, transaction: &Transaction) -> Result<(), DisplaceError> {
+    fn must_be_displaced(&self, transaction: &Transaction, reopened_too: bool) -> Result<(), DisplaceError> {
         let number = transaction.number;
         let not_this = |what: String| Err(DisplaceError::NotThis(what));
         if self.gate.0.consumed != number {
@@ -81,10 +106,19 @@ impl Case<'_> {
         if transaction.outcome.is_some() {
             return not_this(format!("number {number} has ended"));
         }
-        if transaction.reopened > 0 {
+        if transaction.reopened > 0 && !reopened_too {
             return not_this(format!("number {number} was settled once: its parcels were told as paid"));
         }
-        let open = |(parcel, _): &(Parcel, u64)| parcel.state == ParcelState::Assigned && parcel.number == Some(number);
+        let signed = |state| match state {
+            ParcelState::Assigned | ParcelState::Reopened => true,
+            ParcelState::Accepted
+            | ParcelState::Waiting
+            | ParcelState::Confirmed
+            | ParcelState::Rejected
+            | ParcelState::Failed
+            | ParcelState::Cancelled => false,
+        };
+        let open = |(parcel, _): &(Parcel, u64)| signed(parcel.state) && parcel.number == Some(number);
         if !self.parcels.iter().all(open) {
             return not_this(format!("number {number} no longer has its parcels"));
         }

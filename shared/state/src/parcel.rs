@@ -24,6 +24,9 @@ pub const REPUBLISH_AFTER_MS: u64 = 60_000;
 /// Milliseconds after which a cancellation that was asked for, and for which no no-op is signed, is asked for again.
 pub const CANCEL_AGAIN_MS: u64 = 30_000;
 
+/// The code of a transfer whose money an operator released.
+pub const REFUNDED: &str = "REFUNDED";
+
 /// Through which surface a transfer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

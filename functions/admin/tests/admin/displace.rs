@@ -81,13 +81,20 @@ async fn what_was_to_be_cancelled_is() {
 }
 
 #[tokio::test]
+async fn what_was_told_as_paid_once_is_an_operators_to_give_up() {
+    let (world, lane, parcel) =
+        halted(|parcel| Parcel { state: ParcelState::Reopened, reopened: 1, ..parcel }, 1).await;
+    displace(&world, &lane, 4).await.ok();
+    let again = stored(&world, &parcel).await;
+    assert_eq!((again.state, again.number, again.reopened), (ParcelState::Accepted, None, 1));
+}
+
+#[tokio::test]
 async fn nothing_else_is_given_up() {
     let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
     let conflict = (409, "CONFLICT".to_owned(), "number".to_owned());
     assert_eq!(displace(&world, &lane, 3).await.refusal(), (404, "NOT_FOUND".to_owned(), "number".to_owned()));
     assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned);
-    let (world, lane, _) = halted(|parcel| parcel, 1).await;
-    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "it was told as paid once");
     let (world, lane, _) = halted(|parcel| Parcel { number: Some(5), ..parcel }, 0).await;
     assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "its parcel has another number");
     let row = world.row(&Gate::key(&lane)).await.expect("there");

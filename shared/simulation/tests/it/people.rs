@@ -173,7 +173,6 @@ fn a_message_that_dies_of_its_first_failure_is_replayed_from_the_operators_list(
 /// A repeat of its message finds it rejected, and validate-sign tells people of that as of its own rejections: the new
 /// dead letter carries the operator's own note as its reason, and nothing hangs on it.
 #[test]
-#[ignore = "validate-sign tells people of a refund as of a rejection of its own; the repair belongs there"]
 fn a_refunded_transfer_whose_message_comes_again_is_no_new_case() {
     let (mut world, id) = given_up(Setup::default());
     let letter = world.dead_letters()[0].clone();
