@@ -2,8 +2,8 @@
 //!
 //! Each treasury has a report of its own, with the time at which it is looked at again. A leader that took over from one
 //! that fell looks at all of them at once; one that was handed the lease goes on where the other stood. A look goes in
-//! slices: a partition of the lane's numbers ([`line`]), a page of the tenant's parcels, and at last the balances
-//! ([`books`]), between two looks at the chain.
+//! slices: a partition of the lane's numbers (`line`), a page of the tenant's parcels, and at last the balances
+//! (`books`), between two looks at the chain.
 //!
 //! Invariants: it changes nothing but its reports; what cannot be asked, or moved meanwhile, is asked again and never
 //! told; only what two looks in a row found is told.

@@ -65,13 +65,19 @@ enum ReplaceError {
     Unknown,
 }
 
-/// A number that gets another attempt.
+/// A number that gets another attempt, and what that says.
 #[derive(Debug)]
-struct Resigned {
+struct Wanted {
     signed: Signed,
     parcels: Vec<(Parcel, u64)>,
     kind: AttemptKind,
     payment: Payment,
+}
+
+/// It, signed.
+#[derive(Debug)]
+struct Resigned {
+    wanted: Wanted,
     sealed: Sealed,
 }
 
@@ -90,7 +96,7 @@ enum Written {
 struct Look {
     /// The lowest number whose bytes are to go out (again).
     lowest: Option<u64>,
-    sign: Vec<(Signed, Vec<(Parcel, u64)>, AttemptKind, Payment)>,
+    sign: Vec<Wanted>,
 }
 
 impl Signer {
@@ -132,9 +138,9 @@ impl Signer {
             let look = self.look(lane, network, asked, &gate, history.as_ref().map(|priced| &priced.history)).await?;
             let Some(lowest) = look.lowest else { return Ok(()) };
             let treasury = &treasury;
-            let signs = look.sign.into_iter().map(|(signed, parcels, kind, payment)| async move {
-                let sealed = self.seal(treasury, &payment).await?;
-                Ok::<_, ReplaceError>(Resigned { signed, parcels, kind, payment, sealed })
+            let signs = look.sign.into_iter().map(|wanted| async move {
+                let sealed = self.seal(treasury, &wanted.payment).await?;
+                Ok::<_, ReplaceError>(Resigned { wanted, sealed })
             });
             let signs: Vec<_> = signs.collect();
             let all: Vec<Resigned> = stream::iter(signs).buffered(SIGNATURES_AT_ONCE).try_collect().await?;
@@ -170,7 +176,7 @@ impl Signer {
                 Plan::Again => {}
                 Plan::Sign { kind, fees } => {
                     let payment = payment(lane, network, &signed.transaction, kind, fees);
-                    look.sign.push((signed, parcels, kind, payment));
+                    look.sign.push(Wanted { signed, parcels, kind, payment });
                 }
             }
             look.lowest = Some(look.lowest.map_or(number, |lowest: u64| lowest.min(number)));
@@ -228,7 +234,7 @@ impl Signer {
             let now = self.clock.now_ms();
             let back = set_back(&gate, lowest, all, now);
             let mut writes = vec![back.put(lane, version)?];
-            if all.iter().any(|one| one.kind == AttemptKind::Payment) {
+            if all.iter().any(|one| one.wanted.kind == AttemptKind::Payment) {
                 // Rule 12; what cancels may be signed under any block, since it stops money.
                 let scopes = Scope::of_payment(&treasury.tenant, lane);
                 writes.extend(scopes.iter().map(|scope| scope.open(self.clock.random())));
@@ -274,38 +280,40 @@ impl Signer {
 impl Resigned {
     /// Rule 2's writes of one number: counted, stored, watched, and told to its parcels.
     fn writes(&self, lane: &LaneId, now: u64) -> Result<Vec<Write>, ReplaceError> {
-        let transaction = &self.signed.transaction;
+        let Wanted { signed, parcels, kind, payment } = &self.wanted;
+        let (transaction, kind) = (&signed.transaction, *kind);
         let (number, index, hash) = (transaction.number, transaction.attempts, self.sealed.hash);
         let next = Transaction { attempts: index + 1, ..transaction.clone() };
-        let (raw, fees) = (self.sealed.raw.clone(), self.payment.fees);
-        let attempt = Attempt { number, index, kind: self.kind, hash, raw, fees, signed_at: now };
+        let (raw, fees) = (self.sealed.raw.clone(), payment.fees);
+        let attempt = Attempt { number, index, kind, hash, raw, fees, signed_at: now };
         let watch = Watch {
             hash,
             lane: lane.clone(),
             number,
             attempt: index,
-            cancel: self.kind == AttemptKind::Cancel,
+            cancel: kind == AttemptKind::Cancel,
             trace: transaction.trace,
             height: None,
             block_hash: None,
         };
         let mut writes = vec![
-            next.put(lane, self.signed.version)?,
+            next.put(lane, signed.version)?,
             Write::create(Attempt::key(lane, number, index), Item::from_fields(&attempt)?),
             Write::create(Watch::key(&lane.network, hash), Item::from_fields(&watch)?),
         ];
-        for (parcel, version) in &self.parcels {
+        for (parcel, version) in parcels {
             let told = parcel.resigned(hash, now);
             // The wish is carried out: the sweep need not look after it any more.
-            let due_at = if self.kind == AttemptKind::Cancel { None } else { told.due_at };
+            let due_at = if kind == AttemptKind::Cancel { None } else { told.due_at };
             writes.push(parcel.noted(*version, &Parcel { due_at, ..told })?);
         }
         Ok(writes)
     }
 
     fn tell(&self, lane: &LaneId) {
-        let (number, attempt, hash) = (self.payment.number, self.signed.transaction.attempts, self.sealed.hash);
-        let (kind, fees, trace) = (self.kind, self.payment.fees, self.signed.transaction.trace);
+        let Wanted { signed, kind, payment, .. } = &self.wanted;
+        let (number, attempt, hash) = (payment.number, signed.transaction.attempts, self.sealed.hash);
+        let (fees, trace) = (payment.fees, signed.transaction.trace);
         tracing::info!(lane = %lane, number, attempt, %hash, ?kind, ?fees, %trace, "another attempt");
     }
 }
@@ -344,7 +352,7 @@ fn payment(
 /// The gate with the numbers from `lowest` on to be sent (again). What the lane waited for was about other bytes, and so
 /// was a halt at a number that now has a no-op.
 fn set_back(gate: &Gate, lowest: u64, signed: &[Resigned], now: u64) -> Gate {
-    let taken_back = |number: u64| signed.iter().any(|one| one.payment.number == number);
+    let taken_back = |number: u64| signed.iter().any(|one| one.wanted.payment.number == number);
     let open = match &gate.gate {
         LaneGate::Open | LaneGate::Waiting { .. } => LaneGate::Open,
         LaneGate::Halted { limit, .. } if taken_back(*limit) => LaneGate::Open,

@@ -152,7 +152,7 @@ struct Process {
 /// What one future of a step ended with; `None` where it was killed.
 enum Ended {
     Batch(Vec<Received>, Option<Failed>),
-    Tracker(usize, Option<Option<Lead>>),
+    Tracker(usize, Box<Option<Option<Lead>>>),
     Operator(Act, Option<Answer>),
 }
 
@@ -190,11 +190,13 @@ impl World {
                         }
                         self.worked_off(&batch, failed.as_deref());
                     }
-                    Ended::Tracker(index, Some(lead)) => trackers[index].lead = lead,
-                    Ended::Tracker(index, None) => {
-                        self.coverage.count("fault: tracker killed");
-                        trackers[index].name = format!("storm-{}", self.clock.random());
-                    }
+                    Ended::Tracker(index, lead) => match *lead {
+                        Some(lead) => trackers[index].lead = lead,
+                        None => {
+                            self.coverage.count("fault: tracker killed");
+                            trackers[index].name = format!("storm-{}", self.clock.random());
+                        }
+                    },
                     Ended::Operator(act, answer) => self.heard(act, answer.as_ref()),
                 }
             }
@@ -298,7 +300,7 @@ impl World {
             let lifetime = self.lifetime(weather);
             Box::pin(async move {
                 let tick = async { track(&tracker, &network, &*chain, &me, lead).await };
-                Ended::Tracker(index, killed_after(lifetime, tick).await)
+                Ended::Tracker(index, Box::new(killed_after(lifetime, tick).await))
             })
         };
         trackers.iter_mut().take(ticks.trackers()).enumerate().map(look).collect()
