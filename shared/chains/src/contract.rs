@@ -348,7 +348,10 @@ pub async fn a_revert_is_a_receipt_with_a_reason(lab: &dyn Lab) {
 /// The next base fee is positive, and what pays twice as much is taken.
 pub async fn fees_cover_what_is_asked_for(lab: &dyn Lab) {
     paid(lab).await;
-    let history = lab.chain().fee_history().await.expect("answered").value;
+    let reply = lab.chain().fee_history().await.expect("answered");
+    let newest = lab.chain().head().await.expect("answered").value.number;
+    assert_eq!(reply.height, Some(newest), "the block up to which it tells");
+    let history = reply.value;
     assert!(history.next_base_fee_wei > 0);
     let newest = history.tips_wei.last().expect("a block");
     assert!(newest.iter().all(|tip| *tip > 0), "the block's only transaction tips: {newest:?}");

@@ -189,7 +189,14 @@ impl Chain for RpcChain {
 
     async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError> {
         let params = json!([U64::from(FEE_BLOCKS), "latest", Priority::PERCENTILES]);
-        self.ask(Op::FEE_HISTORY, params, |result| read::<FeeHistoryWire>(result)?.try_into()).await
+        let read = |result: &RawValue| {
+            let wire = read::<FeeHistoryWire>(result)?;
+            let newest = wire.newest();
+            Ok((FeeHistory::try_from(wire)?, newest))
+        };
+        let Reply { value: (value, newest), provider, height } = self.ask(Op::FEE_HISTORY, params, read).await?;
+        // It names its blocks itself: who prices by it knows the height without another call.
+        Ok(Reply { value, provider, height: newest.or(height) })
     }
 
     async fn next_number(&self, address: Address, at: NumberAt) -> Result<Reply<u64>, ChainError> {

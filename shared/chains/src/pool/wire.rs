@@ -110,9 +110,19 @@ pub(super) fn read_known(result: &RawValue, hash: B256) -> Result<bool, String> 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FeeHistoryWire {
+    #[serde(default)]
+    oldest_block: Option<U64>,
     base_fee_per_gas: Vec<U128>,
     #[serde(default)]
     reward: Option<Vec<Vec<U128>>>,
+}
+
+impl FeeHistoryWire {
+    /// Height of the newest block it tells of, where it says so: the last base fee is of the block after that.
+    pub(super) fn newest(&self) -> Option<u64> {
+        let blocks = u64::try_from(self.base_fee_per_gas.len()).ok()?.checked_sub(1)?;
+        (self.oldest_block?.to::<u64>() + blocks).checked_sub(1)
+    }
 }
 
 impl TryFrom<FeeHistoryWire> for FeeHistory {

@@ -1,20 +1,30 @@
 //! Stories by seed: whatever befalls a world, every rule holds; and whatever is broken on purpose is noticed.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
 use causeway_simulation::{coverage::Coverage, sabotage::Sabotage, story::Story};
 
 /// Seeds of a usual run of the tests; `make simulate` tells more.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 2_000;
 /// Seeds within which anything broken on purpose must be noticed.
 const NOTICED_WITHIN: u64 = 40;
 
 #[test]
 fn every_rule_holds_in_every_story_and_together_they_cover_what_they_should() {
-    let coverage = Coverage::default();
-    for seed in 0..SEEDS {
-        let told = Story::of(seed).tell();
-        assert_eq!(told.violation, None, "seed {seed}");
-        coverage.add(&told.coverage);
-    }
+    let (coverage, next) = (Coverage::default(), AtomicU64::new(0));
+    let tell = || {
+        while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < SEEDS) {
+            let told = Story::of(seed).tell();
+            assert_eq!(told.violation, None, "seed {seed}");
+            coverage.add(&told.coverage);
+        }
+    };
+    // A thread that finds a violation ends, and with it the test.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(tell))));
     assert_eq!(coverage.missing(), Vec::<&str>::new());
 }
 
