@@ -36,6 +36,8 @@ pub const KEYS_WAIT_MS: u64 = 15_000;
 pub const BLOCKED_WAIT_MS: u64 = 60_000;
 /// First look after a provider failed.
 const CHAIN_WAIT_MS: u64 = 5_000;
+/// Blocks whose state every full node still has; they keep 128.
+const STATES_KEPT: u64 = 100;
 
 /// A lane that is ready to hand out numbers.
 #[derive(Debug)]
@@ -151,7 +153,7 @@ impl Signer {
         let parsed = |row: &Option<Item>| row.clone();
         let (counter, gate) = (parsed(&rows[0]), parsed(&rows[1]));
         let (Some(counter), Some(gate)) = (counter, gate) else {
-            let next = self.begin(lane, chain).await?;
+            let next = self.begin(lane, network, chain).await?;
             return Ok(OpenLane { treasury, next, room: network.in_flight_max });
         };
         let unreadable = |error: causeway_store::RowError| {
@@ -182,14 +184,29 @@ impl Signer {
         Ok(treasury)
     }
 
-    /// A lane's first use: its line begins where the chain and the node's pool say the address stands.
-    async fn begin(&self, lane: &LaneId, chain: &dyn Chain) -> Result<u64, Option<(WaitReason, u64)>> {
+    /// A lane's first use: its line begins where the chain and the node's pool say the address stands, once what was sent
+    /// before with its key cannot leave any more. A lane that began above it would then wait for ever behind a number
+    /// that nobody sends again.
+    async fn begin(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        chain: &dyn Chain,
+    ) -> Result<u64, Option<(WaitReason, u64)>> {
         let unavailable = Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
         let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(|_| unavailable)?.value;
         let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(|_| unavailable)?.value;
         let next = latest.max(pending);
         // The tracker's first leader may come later than the lane's first block: it begins no later than here.
         let since = chain.head().await.map_err(|_| unavailable)?.value.number;
+        if next > 0 {
+            let height = since.saturating_sub(network.final_at.min(STATES_KEPT));
+            let settled = chain.holdings(height, lane.address, &[]).await.map_err(|_| unavailable)?.value;
+            if settled.ok_or(unavailable)?.number != next {
+                tracing::info!(lane = %lane, next, height, "the lane begins when what others sent is final");
+                return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
+            }
+        }
         let gate = Gate { since, ..Gate::new(next, self.clock.now_ms()) }.put(lane, 0).map_err(|_| None)?;
         match commit(&*self.store, &*self.clock, &[Counter::create(lane, next), gate]).await {
             Ok(Done::Committed) => Ok(next),

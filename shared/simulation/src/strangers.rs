@@ -2,19 +2,15 @@
 
 use alloy_primitives::U256;
 use causeway_domain::lane::LaneId;
-use causeway_state::lane::Gate;
 
 use crate::{deep::cost, world::World};
 
 impl World {
     /// A stranger's transaction goes to the nodes, with the first number that the chain has not used or one behind it.
-    /// Before the lane begins they keep away: a lane that begins behind a stranger's transaction which then leaves the
-    /// chain for good waits for a number that nobody sends again, and only people can send.
     pub fn strangers_spend(&self, lane: &LaneId, ahead: u64) {
-        let Some(gate) = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok()) else { return };
         let used = self.chain.inclusions(lane.address);
         let canonical = |number: &u64| used.get(number).is_some_and(|all| all.iter().any(|one| one.canonical));
-        let next = (gate.first..).find(|number| !canonical(number)).unwrap_or(gate.first);
+        let next = (0..).find(|number| !canonical(number)).unwrap_or(0);
         if self.chain.foreign(lane.address, next + ahead).is_some() {
             self.strangers.set(self.strangers.get() + 1);
             self.coverage.count("strangers: use a number");

@@ -2,8 +2,8 @@
 
 use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
-use causeway_chains::model::Provider;
-use causeway_domain::parcel::ParcelState;
+use causeway_chains::model::{Orphans, Provider, Reorg};
+use causeway_domain::{Clock, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::{lane::Outcome, message::queues};
 
@@ -120,4 +120,43 @@ fn several_in_a_row_are_each_given_up_once() {
         let paid = world.on_chain(recipient(&format!("{n}")), Address::ZERO);
         assert_eq!(paid, world.parcel(id).total().to_u256());
     }
+}
+
+#[test]
+fn it_is_found_also_where_blocks_come_as_fast_as_the_tracker_looks() {
+    let (mut world, id) = taken(two());
+    world.step_ms = world.network.block_time_ms;
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    assert_eq!(got(&world), world.parcel(&id).total().to_u256());
+}
+
+#[test]
+fn a_lane_begins_when_what_others_sent_before_can_leave_no_more() {
+    for orphans in [Orphans::Waiting, Orphans::Forgotten] {
+        let mut world = World::new(Setup::default());
+        world.chain.foreign(world.lane("acme").address, 0).expect("free");
+        world.pass(2_000);
+        let id = world.withdraw("ETH", "1", recipient("rosa"));
+        world.pass(1_000);
+        assert_eq!(world.parcel(&id).number, None, "what a stranger sent may still leave");
+        world.chain.reorg(&Reorg { depth: 3, blocks: 4, again: Vec::new(), orphans });
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+        assert_eq!(got(&world), world.parcel(&id).total().to_u256());
+    }
+}
+
+#[test]
+fn a_lane_does_not_begin_above_what_only_a_pool_holds() {
+    let mut world = World::new(Setup::default());
+    world.next_block_at = None;
+    let waits = world.chain.foreign(world.lane("acme").address, 0).expect("free");
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(5_000);
+    assert_eq!(world.parcel(&id).number, None);
+    assert!(world.chain.drop_from_pool(waits));
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    assert_eq!(world.parcel(&id).number, Some(0));
 }

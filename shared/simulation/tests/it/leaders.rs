@@ -256,7 +256,9 @@ fn a_foreign_number_before_the_lane_began_is_simply_where_it_begins() {
     world.chain.foreign(treasury, 3).expect("free");
     world.track();
     let id = world.withdraw("TUSD", "1", recipient("rosa"));
-    world.pass(5_000);
+    world.pass(3_000);
+    assert_eq!(world.parcel(&id).number, None, "what is below can still leave");
+    world.until("its number", |world| world.parcel(&id).number.is_some());
     assert_eq!(world.parcel(&id).number, Some(4));
     world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);
     world.pass(180_000);
