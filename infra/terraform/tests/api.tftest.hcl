@@ -24,16 +24,18 @@ run "routes" {
 
   assert {
     condition = { for key, route in aws_apigatewayv2_route.this : key => "${route.authorization_type} ${route.authorizer_id == null ? "-" : route.authorizer_id} ${route.target}" } == {
-      "POST /withdrawal/request"     = "JWT jwt1 integrations/integration-intake"
-      "GET /withdrawal/status/{id}"  = "JWT jwt1 integrations/integration-intake"
-      "GET /withdrawal/queue/status" = "JWT jwt1 integrations/integration-intake"
-      "GET /withdrawal/queue/items"  = "JWT jwt1 integrations/integration-admin"
-      "POST /api/v1/transfers"       = "JWT jwt1 integrations/integration-intake"
-      "GET /api/v1/transfers"        = "JWT jwt1 integrations/integration-intake"
-      "GET /api/v1/transfers/{id}"   = "JWT jwt1 integrations/integration-intake"
-      "ANY /admin/v1/{proxy+}"       = "JWT jwt1 integrations/integration-admin"
-      "GET /openapi.json"            = "NONE - integrations/integration-intake"
-      "GET /healthz"                 = "NONE - integrations/integration-intake"
+      "POST /withdrawal/request"           = "JWT jwt1 integrations/integration-intake"
+      "POST /withdrawal/cancel/{id}"       = "JWT jwt1 integrations/integration-intake"
+      "GET /withdrawal/status/{id}"        = "JWT jwt1 integrations/integration-intake"
+      "GET /withdrawal/queue/status"       = "JWT jwt1 integrations/integration-intake"
+      "GET /withdrawal/queue/items"        = "JWT jwt1 integrations/integration-admin"
+      "POST /api/v1/transfers"             = "JWT jwt1 integrations/integration-intake"
+      "GET /api/v1/transfers"              = "JWT jwt1 integrations/integration-intake"
+      "GET /api/v1/transfers/{id}"         = "JWT jwt1 integrations/integration-intake"
+      "POST /api/v1/transfers/{id}/cancel" = "JWT jwt1 integrations/integration-intake"
+      "ANY /admin/v1/{proxy+}"             = "JWT jwt1 integrations/integration-admin"
+      "GET /openapi.json"                  = "NONE - integrations/integration-intake"
+      "GET /healthz"                       = "NONE - integrations/integration-intake"
     }
     error_message = "Each route has its function, and all but two want a token."
   }

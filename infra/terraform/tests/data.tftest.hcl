@@ -24,14 +24,16 @@ run "queues" {
 
   assert {
     condition = { for name, queue in aws_sqs_queue.this : name => [queue.name, queue.fifo_queue, queue.visibility_timeout_seconds, queue.message_retention_seconds / 86400] } == {
-      "transfers-high"         = ["causeway-test-transfers-high", false, 360, 4]
-      "transfers-normal"       = ["causeway-test-transfers-normal", false, 360, 4]
-      "transfers-low"          = ["causeway-test-transfers-low", false, 360, 4]
-      "transactions.fifo"      = ["causeway-test-transactions.fifo", true, 180, 4]
-      "chain-events"           = ["causeway-test-chain-events", false, 360, 4]
-      "transfers-dead"         = ["causeway-test-transfers-dead", false, 180, 14]
-      "transactions-dead.fifo" = ["causeway-test-transactions-dead.fifo", true, 180, 14]
-      "chain-events-dead"      = ["causeway-test-chain-events-dead", false, 180, 14]
+      "transfers-high"          = ["causeway-test-transfers-high", false, 360, 4]
+      "transfers-normal"        = ["causeway-test-transfers-normal", false, 360, 4]
+      "transfers-low"           = ["causeway-test-transfers-low", false, 360, 4]
+      "transactions.fifo"       = ["causeway-test-transactions.fifo", true, 180, 4]
+      "sign-requests.fifo"      = ["causeway-test-sign-requests.fifo", true, 360, 4]
+      "chain-events"            = ["causeway-test-chain-events", false, 360, 4]
+      "transfers-dead"          = ["causeway-test-transfers-dead", false, 180, 14]
+      "transactions-dead.fifo"  = ["causeway-test-transactions-dead.fifo", true, 180, 14]
+      "sign-requests-dead.fifo" = ["causeway-test-sign-requests-dead.fifo", true, 180, 14]
+      "chain-events-dead"       = ["causeway-test-chain-events-dead", false, 180, 14]
     }
     error_message = "The queues are not those of the topology, or its section local got in."
   }
@@ -46,7 +48,7 @@ run "queues" {
     error_message = "A FIFO queue must have high throughput: lanes do not wait for each other."
   }
   assert {
-    condition = length(aws_sqs_queue_policy.this) == 8 && alltrue([for policy in aws_sqs_queue_policy.this :
+    condition = length(aws_sqs_queue_policy.this) == 10 && alltrue([for policy in aws_sqs_queue_policy.this :
       jsonencode([for statement in jsondecode(policy.policy).Statement : [statement.Effect, statement.Action, statement.Condition]]) == jsonencode([["Deny", "sqs:*", { Bool = { "aws:SecureTransport" = "false" } }]])
     ])
     error_message = "A queue can be spoken to without TLS."
@@ -58,19 +60,21 @@ run "redrive" {
 
   assert {
     condition = { for name, policy in aws_sqs_queue_redrive_policy.this : name => policy.redrive_policy } == { for name, dead in {
-      "transfers-high"    = "transfers-dead"
-      "transfers-normal"  = "transfers-dead"
-      "transfers-low"     = "transfers-dead"
-      "transactions.fifo" = "transactions-dead.fifo"
-      "chain-events"      = "chain-events-dead"
+      "transfers-high"     = "transfers-dead"
+      "transfers-normal"   = "transfers-dead"
+      "transfers-low"      = "transfers-dead"
+      "transactions.fifo"  = "transactions-dead.fifo"
+      "sign-requests.fifo" = "sign-requests-dead.fifo"
+      "chain-events"       = "chain-events-dead"
     } : name => jsonencode({ deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:causeway-test-${dead}", maxReceiveCount = 20 }) }
     error_message = "Every source queue has its dead-letter queue, after twenty receives."
   }
   assert {
     condition = { for name, policy in aws_sqs_queue_redrive_allow_policy.this : name => jsondecode(policy.redrive_allow_policy) } == { for name, sources in {
-      "transfers-dead"         = ["transfers-high", "transfers-low", "transfers-normal"]
-      "transactions-dead.fifo" = ["transactions.fifo"]
-      "chain-events-dead"      = ["chain-events"]
+      "transfers-dead"          = ["transfers-high", "transfers-low", "transfers-normal"]
+      "transactions-dead.fifo"  = ["transactions.fifo"]
+      "sign-requests-dead.fifo" = ["sign-requests.fifo"]
+      "chain-events-dead"       = ["chain-events"]
     } : name => { redrivePermission = "byQueue", sourceQueueArns = [for source in sources : "arn:aws:sqs:eu-central-1:123456789012:causeway-test-${source}"] } }
     error_message = "A dead-letter queue takes from its own sources only."
   }

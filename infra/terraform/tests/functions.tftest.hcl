@@ -73,7 +73,7 @@ run "overrides" {
     architecture         = "x86_64"
     environment          = { CAUSEWAY_LOG = "debug" }
     log_retention_days   = 365
-    reserved_concurrency = { send = 20, validate-sign = 150 }
+    reserved_concurrency = { send = 20, validate-sign = 200 }
   }
 
   assert {
@@ -83,7 +83,7 @@ run "overrides" {
     error_message = "architecture, environment and log_retention_days hold for every function."
   }
   assert {
-    condition     = { for name, function in aws_lambda_function.this : name => function.reserved_concurrent_executions if function.reserved_concurrent_executions != -1 } == { send = 20, validate-sign = 150 }
+    condition     = { for name, function in aws_lambda_function.this : name => function.reserved_concurrent_executions if function.reserved_concurrent_executions != -1 } == { send = 20, validate-sign = 200 }
     error_message = "Concurrency is reserved where it is asked for."
   }
 }
@@ -95,14 +95,16 @@ run "queue_triggers" {
     condition = { for key, mapping in aws_lambda_event_source_mapping.queue : key => [
       mapping.event_source_arn, mapping.function_name, mapping.batch_size, try(mapping.scaling_config[0].maximum_concurrency, 0)
       ] } == { for key, trigger in {
-      "validate-sign/transfers-high"        = 50
-      "validate-sign/transfers-normal"      = 50
-      "validate-sign/transfers-low"         = 50
-      "send/transactions.fifo"              = 0
-      "settle/chain-events"                 = 0
-      "dead-letters/transfers-dead"         = 0
-      "dead-letters/transactions-dead.fifo" = 0
-      "dead-letters/chain-events-dead"      = 0
+      "validate-sign/transfers-high"         = 50
+      "validate-sign/transfers-normal"       = 50
+      "validate-sign/transfers-low"          = 50
+      "validate-sign/sign-requests.fifo"     = 50
+      "send/transactions.fifo"               = 0
+      "settle/chain-events"                  = 0
+      "dead-letters/transfers-dead"          = 0
+      "dead-letters/transactions-dead.fifo"  = 0
+      "dead-letters/sign-requests-dead.fifo" = 0
+      "dead-letters/chain-events-dead"       = 0
       } : key => [
       "arn:aws:sqs:eu-central-1:123456789012:causeway-test-${split("/", key)[1]}",
       "arn:aws:lambda:eu-central-1:123456789012:function:causeway-test-${split("/", key)[0]}:live", 10, trigger

@@ -54,7 +54,7 @@ run "rights" {
       Logs         = ["logs intake:*"]
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
       QueueDepth   = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
-      QueueSend    = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
+      QueueSend    = ["sqs sign-requests.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       WriteTables  = ["dynamodb ledger", "dynamodb transfers"]
     })
@@ -68,8 +68,8 @@ run "rights" {
       Logs         = ["logs validate-sign:*"]
       PublicKey    = ["kms main", "kms second"]
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
-      QueueConsume = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
-      QueueSend    = ["sqs transactions.fifo", "sqs transfers-dead"]
+      QueueConsume = ["sqs sign-requests.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
+      QueueSend    = ["sqs sign-requests-dead.fifo", "sqs transactions.fifo", "sqs transfers-dead"]
       ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       Secrets      = ["secretsmanager imported-keys-AbCdEf", "secretsmanager rpc-AbCdEf"]
       Sign         = ["kms main", "kms second"]
@@ -86,7 +86,7 @@ run "rights" {
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
       QueueConsume = ["sqs transactions.fifo"]
       QueueSend    = ["sqs transactions.fifo"]
-      ReadTables   = ["dynamodb transfers"]
+      ReadTables   = ["dynamodb transfers", "dynamodb wallets"]
       Secrets      = ["secretsmanager rpc-AbCdEf"]
       WriteTables  = ["dynamodb transfers"]
     })
@@ -99,7 +99,7 @@ run "rights" {
       ] }) == jsonencode({
       Logs         = ["logs status-check:*"]
       QueryIndexes = ["dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
-      QueueSend    = ["sqs chain-events", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
+      QueueSend    = ["sqs chain-events", "sqs sign-requests.fifo", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       Secrets      = ["secretsmanager rpc-AbCdEf"]
       WriteTables  = ["dynamodb tracker", "dynamodb transfers"]
@@ -127,7 +127,7 @@ run "rights" {
       ] }) == jsonencode({
       Logs         = ["logs dead-letters:*"]
       QueryIndexes = ["dynamodb dead-letters/index/by-status", "dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
-      QueueConsume = ["sqs chain-events-dead", "sqs transactions-dead.fifo", "sqs transfers-dead"]
+      QueueConsume = ["sqs chain-events-dead", "sqs sign-requests-dead.fifo", "sqs transactions-dead.fifo", "sqs transfers-dead"]
       ReadTables   = ["dynamodb dead-letters", "dynamodb transfers"]
       WriteTables  = ["dynamodb dead-letters"]
     })
@@ -142,9 +142,9 @@ run "rights" {
       Logs         = ["logs admin:*"]
       PublicKey    = ["kms main", "kms second"]
       QueryIndexes = ["dynamodb dead-letters/index/by-status", "dynamodb transfers/index/by-tenant", "dynamodb transfers/index/due"]
-      QueueDepth   = ["sqs chain-events", "sqs chain-events-dead", "sqs transactions-dead.fifo", "sqs transactions.fifo", "sqs transfers-dead", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
+      QueueDepth   = ["sqs chain-events", "sqs chain-events-dead", "sqs sign-requests-dead.fifo", "sqs sign-requests.fifo", "sqs transactions-dead.fifo", "sqs transactions.fifo", "sqs transfers-dead", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       QueuePeek    = ["sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
-      QueueSend    = ["sqs chain-events", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
+      QueueSend    = ["sqs chain-events", "sqs sign-requests.fifo", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       ReadTables   = ["dynamodb audit", "dynamodb dead-letters", "dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       WriteTables  = ["dynamodb dead-letters", "dynamodb ledger", "dynamodb transfers", "dynamodb wallets"]
     })

@@ -45,6 +45,18 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_sqs_queue.this["sign-requests-dead.fifo"]
+  override_during = plan
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:causeway-test-sign-requests-dead.fifo", id = "https://sqs.eu-central-1.amazonaws.com/123456789012/causeway-test-sign-requests-dead.fifo" }
+}
+
+override_resource {
+  target          = aws_sqs_queue.this["sign-requests.fifo"]
+  override_during = plan
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:causeway-test-sign-requests.fifo", id = "https://sqs.eu-central-1.amazonaws.com/123456789012/causeway-test-sign-requests.fifo" }
+}
+
+override_resource {
   target          = aws_sqs_queue.this["chain-events-dead"]
   override_during = plan
   values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:causeway-test-chain-events-dead", id = "https://sqs.eu-central-1.amazonaws.com/123456789012/causeway-test-chain-events-dead" }
