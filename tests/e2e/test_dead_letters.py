@@ -96,10 +96,8 @@ def test_a_refund_frees_the_money_and_nothing_is_sent_any_more(
     tenant.wait_completed(tenant.withdraw("TUSD", "1", new_address()))
     assert chain.balance("TUSD", told["to"]) == 0
     assert len(chain.sent_by(tenant.treasury)) == 1
-    # A late message of it is told as a dead letter again: the same kind of record, with the operator's words.
-    letter = wait_letter(world.operator, letter_about(transfer))
-    assert letter["reason"] == "end-to-end test"
-    discard(world, letter)
+    # People have looked at it already: a late message of it is no new case.
+    assert not [one for one in letters(world.operator) if letter_about(transfer)(one)]
     tenant.assert_ledger_is_chain("TUSD", "ETH")
 
 
