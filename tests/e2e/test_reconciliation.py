@@ -1,4 +1,4 @@
-"""Reconciliation: what does not agree is told, and all that the other tests did agrees."""
+"""Reconciliation: what does not agree is told."""
 
 from __future__ import annotations
 
@@ -53,16 +53,3 @@ def test_what_the_chain_lacks_is_told_and_ends_with_its_cause(world: World, chai
     chain.call("anvil_setBalance", tenant.treasury, hex(had))
     wait_until("nothing is told", lambda: told(world, tenant.name) == {})
     tenant.assert_ledger_is_chain("ETH")
-
-
-@pytest.mark.last
-@pytest.mark.usefixtures("reconciled_often")
-def test_after_everything_all_agrees(world: World) -> None:
-    before = reconciliation(world).get("lookedAt", "")
-
-    def looked_again() -> dict[str, Any] | None:
-        now = reconciliation(world)
-        return now if now.get("lookedAt", "") > before and not now["suspected"] else None
-
-    now = wait_until("every treasury is looked at", looked_again)
-    assert (now["clean"], now["differences"]) == (True, [])
