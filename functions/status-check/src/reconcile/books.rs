@@ -1,6 +1,6 @@
 //! The books against one block: the lane's numbers, a treasury's balances, and that a tenant's accounts sum to zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use causeway_chains::{Chain, Holdings, transaction::open};
 use causeway_domain::{Address, Amount, Asset, B256, Network, U256, lane::LaneId, limits::ACCOUNT_SHARDS};
@@ -139,10 +139,10 @@ impl Tracker {
             if height > lead.head.height || !self.is_followed(network, lead, height, hash).await? {
                 continue;
             }
-            if !blocks.contains_key(&(height, hash)) {
-                blocks.insert((height, hash), self.inclusions(network, height, hash).await?);
-            }
-            let inclusions = blocks.get(&(height, hash)).map(Vec::as_slice).unwrap_or_default();
+            let inclusions = match blocks.entry((height, hash)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.inclusions(network, height, hash).await?),
+            };
             let Some(inclusion) = inclusions.iter().find(|inclusion| inclusion.hash == attempt.hash) else {
                 return Ok(None);
             };
