@@ -115,7 +115,7 @@ struct Process {
 /// What one future of a step ended with; `None` where it was killed.
 enum Ended {
     Batch(Vec<Received>, Option<Failed>),
-    Tracker(usize, Option<Option<Lead>>),
+    Tracker(usize, Box<Option<Option<Lead>>>),
 }
 
 type Step = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -143,11 +143,13 @@ impl World {
                         }
                         self.worked_off(&batch, failed.as_deref());
                     }
-                    Ended::Tracker(index, Some(lead)) => trackers[index].lead = lead,
-                    Ended::Tracker(index, None) => {
-                        self.coverage.count("fault: tracker killed");
-                        trackers[index].name = format!("storm-{}", self.clock.random());
-                    }
+                    Ended::Tracker(index, ended) => match *ended {
+                        Some(lead) => trackers[index].lead = lead,
+                        None => {
+                            self.coverage.count("fault: tracker killed");
+                            trackers[index].name = format!("storm-{}", self.clock.random());
+                        }
+                    },
                 }
             }
             if self.clock.chance(100) {
@@ -224,7 +226,7 @@ impl World {
             let (me, lead, lifetime) = (process.name.clone(), process.lead.take(), self.lifetime(weather));
             work.push(Box::pin(async move {
                 let tick = async { track(&tracker, &network, &*chain, &me, lead).await };
-                Ended::Tracker(index, killed_after(lifetime, tick).await)
+                Ended::Tracker(index, Box::new(killed_after(lifetime, tick).await))
             }));
         }
         work
