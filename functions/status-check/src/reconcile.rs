@@ -70,12 +70,16 @@ impl Reconciling {
     }
 
     /// The lane to go on with: the one in work, or the one that is due for longest.
-    fn next(&self, now: Millis) -> Option<LaneId> {
+    fn next(&self, now: Millis, every_ms: u64) -> Option<LaneId> {
         if let Some(walk) = &self.walk {
             return Some(walk.lane.clone());
         }
-        let due =
-            |known: &&Known| known.retry_at <= now && (known.report.due_at <= now || known.report.at < self.since);
+        let due = |known: &&Known| {
+            let report = &known.report;
+            // Reports outlive leaders, and with them what was said of how often to look.
+            let at = report.due_at.min(report.at + every_ms);
+            known.retry_at <= now && (at <= now || report.at < self.since)
+        };
         let waiting = self.known.values().filter(due);
         waiting.min_by_key(|known| known.report.due_at).map(|known| known.report.lane.clone())
     }
@@ -95,7 +99,7 @@ impl Tracker {
         }
         let began = self.clock.now_ms();
         self.list_reports(network, lead).await?;
-        while let Some(lane) = lead.reconciling.next(self.clock.now_ms()) {
+        while let Some(lane) = lead.reconciling.next(self.clock.now_ms(), self.reconcile_ms) {
             self.keep_lease(network, lead).await?;
             let retry_at = self.clock.now_ms() + RETRY_MS;
             match self.slice(network, chain, lead, &lane).await {
