@@ -26,6 +26,9 @@ const EXPLAINED_PER_CHECK: usize = 200;
 
 /// How lanes do is measured so often; the first time at once.
 const MEASURE_MS: u64 = 60_000;
+/// So much later another look must still find a stranger's number: an answer from an old branch does not last so long,
+/// and the next leader's first look comes later than that.
+const SECOND_LOOK_MS: u64 = 30_000;
 /// Transactions of one read.
 const TRANSACTIONS_PER_READ: usize = 100;
 
@@ -34,8 +37,6 @@ const TRANSACTIONS_PER_READ: usize = 100;
 pub struct LaneMemory {
     /// When it was last measured how lanes do.
     measured_at: Millis,
-    /// Lanes where the chain had used a number that no attempt of ours explains, and which number.
-    unexplained: BTreeMap<LaneId, u64>,
     /// When the signer was last asked for a lane's stuck number.
     pub(crate) asked: BTreeMap<LaneId, Millis>,
 }
@@ -112,7 +113,6 @@ impl Tracker {
         gate: &Gate,
     ) -> Result<u64, TrackError> {
         let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
-        let before = lead.lanes.unexplained.remove(lane);
         let Some(height) = latest.height else { return Ok(gate.consumed) };
         if latest.value < gate.consumed && height >= lead.head.height {
             tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
@@ -120,6 +120,7 @@ impl Tracker {
             return self.set_consumed(lane, gate.consumed, latest.value.max(gate.first).min(gate.consumed)).await;
         }
         if latest.value <= gate.consumed {
+            self.note_foreign(lane, gate, None).await?;
             return Ok(gate.consumed);
         }
         let used = self.used_at_head(chain, lead, lane, (latest.value, height)).await?;
@@ -130,14 +131,31 @@ impl Tracker {
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
             self.set_consumed(lane, gate.consumed, explained).await?;
+            return Ok(explained);
+        }
+        let now = self.clock.now_ms();
+        let lasts = gate.foreign_since.is_some_and(|since| since + SECOND_LOOK_MS <= now);
+        if lasts || is_halted_at(gate, explained) {
+            self.halt_foreign(lane, explained).await?;
+            self.displace(chain, lead, lane, explained).await?;
         } else {
-            if before == Some(explained) || is_halted_at(gate, explained) {
-                self.halt_foreign(lane, explained).await?;
-                self.displace(chain, lead, lane, explained).await?;
-            }
-            lead.lanes.unexplained.insert(lane.clone(), explained);
+            self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
         }
         Ok(explained)
+    }
+
+    /// Notes that the lane's lowest number seems to be a stranger's, or is not any more: whoever leads next goes on from
+    /// there, as a leader often ends before its own second look.
+    async fn note_foreign(&self, lane: &LaneId, gate: &Gate, since: Option<Millis>) -> Result<(), TrackError> {
+        if gate.foreign_since == since {
+            return Ok(());
+        }
+        let noted = |now: &Gate, _| {
+            let still = now.consumed == gate.consumed && now.foreign_since == gate.foreign_since;
+            still.then(|| Gate { foreign_since: since, ..now.clone() })
+        };
+        self.update_gate(lane, noted).await?;
+        Ok(())
     }
 
     /// The first number that the chain had not used at the tracker's head, given what a provider says of its own, which

@@ -53,8 +53,15 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Decides.
+    /// Decides. Who cancels never has the payment sent again: that is what should not win.
     pub fn plan(&self) -> Plan {
+        match (self.of_number(), self.reason) {
+            (Plan::Again, SignReason::Cancel) => Plan::Nothing,
+            (plan @ (Plan::Nothing | Plan::Again | Plan::Sign { .. }), SignReason::Stuck | SignReason::Cancel) => plan,
+        }
+    }
+
+    fn of_number(&self) -> Plan {
         let transaction = &self.signed.transaction;
         let open = |(parcel, _): &(Parcel, u64)| {
             parcel.state == ParcelState::Assigned && parcel.number == Some(transaction.number)

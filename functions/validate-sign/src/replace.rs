@@ -11,6 +11,7 @@ use causeway_domain::{
     Network, U256,
     fees::FeeHistory,
     lane::{LaneGate, LaneId},
+    limits::COMMIT_WRITES_MAX,
 };
 use causeway_queue::{Message, QueueName};
 use causeway_runtime::batch::{Failed, Received};
@@ -41,6 +42,8 @@ const NO_OP_GAS: u64 = 21_000;
 const ROUNDS_MAX: u32 = 4;
 /// Rounds of writing the same signatures beside a gate that others move.
 const GATE_ROUNDS_MAX: u32 = 10;
+/// Writes of a commit that are left for attempts beside gate and switches; what has no room is asked for again.
+const ATTEMPT_WRITES_MAX: usize = COMMIT_WRITES_MAX - 4;
 /// Signatures asked for side by side.
 const SIGNATURES_AT_ONCE: usize = 10;
 /// Position of the gate in a commit of attempts.
@@ -85,7 +88,7 @@ struct Resigned {
 enum Written {
     /// They are on record; the gate as it is now.
     Done(Gate),
-    /// A switch is thrown: nothing is signed, and what is there waits as well.
+    /// A switch is thrown: no payment is signed, and what is there waits as well.
     Blocked,
     /// Rows moved: look again.
     Changed,
@@ -94,9 +97,35 @@ enum Written {
 /// What one look decided.
 #[derive(Debug, Default)]
 struct Look {
-    /// The lowest number whose bytes are to go out (again).
-    lowest: Option<u64>,
+    /// Numbers whose bytes are to go out again as they are.
+    again: Vec<u64>,
     sign: Vec<Wanted>,
+}
+
+impl Look {
+    /// The lowest number whose bytes are to go out (again).
+    fn lowest(&self) -> Option<u64> {
+        let signed = self.sign.iter().map(|one| one.payment.number);
+        self.again.iter().copied().chain(signed).min()
+    }
+
+    /// Without what is not to be signed, and as much of it as one commit holds.
+    fn within(mut self, kinds: &[AttemptKind]) -> Self {
+        let mut room = ATTEMPT_WRITES_MAX;
+        self.sign.retain(|one| {
+            let fits = kinds.contains(&one.kind) && one.writes() <= room;
+            room -= if fits { one.writes() } else { 0 };
+            fits
+        });
+        self
+    }
+}
+
+impl Wanted {
+    /// Rows of its commit: transaction, attempt, watch, and each parcel.
+    fn writes(&self) -> usize {
+        3 + self.parcels.len()
+    }
 }
 
 impl Signer {
@@ -132,11 +161,13 @@ impl Signer {
         let chain = self.chains.get(&lane.network).cloned().ok_or(ReplaceError::Unknown)?;
         let treasury = self.treasury(lane).await.map_err(|_| ReplaceError::Unknown)?;
         let history = self.fees(network, &*chain).await;
+        let mut kinds: &[AttemptKind] = &[AttemptKind::Payment, AttemptKind::Cancel];
         for _ in 0..ROUNDS_MAX {
             let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
             let (gate, version) = (row.parse::<Gate>()?, row.version());
-            let look = self.look(lane, network, asked, &gate, history.as_ref().map(|priced| &priced.history)).await?;
-            let Some(lowest) = look.lowest else { return Ok(()) };
+            let history = history.as_ref().map(|priced| &priced.history);
+            let look = self.look(lane, network, asked, &gate, history).await?.within(kinds);
+            let Some(lowest) = look.lowest() else { return Ok(()) };
             let treasury = &treasury;
             let signs = look.sign.into_iter().map(|wanted| async move {
                 let sealed = self.seal(treasury, &wanted.payment).await?;
@@ -149,7 +180,8 @@ impl Signer {
                     self.publish_lane(lane, &format!("{}:{}", gate.seen, gate.publications)).await;
                     return Ok(());
                 }
-                Written::Blocked => return Ok(()),
+                // What stops money is signed all the same.
+                Written::Blocked => kinds = &[AttemptKind::Cancel],
                 Written::Changed => {}
             }
         }
@@ -172,14 +204,13 @@ impl Signer {
             let plan = Case { reason, gate, signed: &signed, parcels: parcels_now, history, network, now }.plan();
             let number = signed.transaction.number;
             match plan {
-                Plan::Nothing => continue,
-                Plan::Again => {}
+                Plan::Nothing => {}
+                Plan::Again => look.again.push(number),
                 Plan::Sign { kind, fees } => {
                     let payment = payment(lane, network, &signed.transaction, kind, fees);
                     look.sign.push(Wanted { signed, parcels, kind, payment });
                 }
             }
-            look.lowest = Some(look.lowest.map_or(number, |lowest: u64| lowest.min(number)));
         }
         Ok(look)
     }

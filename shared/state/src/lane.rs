@@ -95,6 +95,9 @@ pub struct Gate {
     /// When a signer last offered more for stuck numbers, or had the same bytes sent again.
     #[serde(default)]
     pub replaced_at: Millis,
+    /// A first look found the number at `consumed` used by nothing of ours; a later one decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_since: Option<Millis>,
 }
 
 impl Gate {
@@ -111,6 +114,7 @@ impl Gate {
             first: consumed,
             progress_at: now,
             replaced_at: 0,
+            foreign_since: None,
         }
     }
 
@@ -142,10 +146,12 @@ impl Gate {
         }
     }
 
-    /// With another number as the first that no block has used.
+    /// With another number as the first that no block has used; what was known of the one before ends with it.
     pub fn consumed(&self, consumed: u64, now: Millis) -> Self {
-        let progress_at = if consumed == self.consumed { self.progress_at } else { now };
-        Self { consumed, progress_at, ..self.clone() }
+        if consumed == self.consumed {
+            return self.clone();
+        }
+        Self { consumed, progress_at: now, foreign_since: None, ..self.clone() }
     }
 
     /// Set back, to hand the stored bytes from a number on to nodes once more.

@@ -126,7 +126,18 @@ fn what_a_cap_does_not_allow_goes_again_as_it_is() {
     let high = signed(vec![attempt(0, AttemptKind::Payment, 290)]);
     assert_eq!(plan(SignReason::Stuck, &high, parcel(), 295, 1), Plan::Again);
     assert_eq!(plan(SignReason::Stuck, &high, parcel(), 900, 1), Plan::Again, "the network itself is above the cap");
-    assert_eq!(plan(SignReason::Cancel, &high, wished(), 1, 1), Plan::Again);
+    assert_eq!(plan(SignReason::Stuck, &high, wished(), 1, 1), Plan::Again);
+}
+
+#[test]
+fn whoever_cancels_does_not_have_the_payment_sent_again_where_no_no_op_can_be_signed() {
+    let high = signed(vec![attempt(0, AttemptKind::Payment, 290)]);
+    assert_eq!(plan(SignReason::Cancel, &high, wished(), 1, 1), Plan::Nothing, "a cap stands in the way");
+    let (gate, network, one) = (Gate::new(4, 0), network(), signed(vec![attempt(0, AttemptKind::Payment, 20)]));
+    let (reason, parcels) = (SignReason::Cancel, [(wished(), 1)]);
+    let unpriced =
+        Case { reason, gate: &gate, signed: &one, parcels: &parcels, history: None, network: &network, now: 1 };
+    assert_eq!(unpriced.plan(), Plan::Nothing, "no node tells what to pay");
 }
 
 #[test]
@@ -161,9 +172,9 @@ fn nothing_is_signed_for_what_was_told_as_paid_or_while_people_look() {
     let one = signed(vec![attempt(0, AttemptKind::Payment, 1)]);
     let above = Gate { seen: 5, ..Gate::new(4, 0) }.halted("a branch", 9);
     let at = Gate { seen: 4, ..Gate::new(4, 0) }.halted("refused", 4);
-    for reason in [SignReason::Stuck, SignReason::Cancel] {
-        assert_eq!(plan(reason, &reopened, wished(), 100, 1), Plan::Again);
-        assert_eq!(plan_at(&above, reason, &one, wished(), 100, 1), Plan::Again);
+    for (reason, expected) in [(SignReason::Stuck, Plan::Again), (SignReason::Cancel, Plan::Nothing)] {
+        assert_eq!(plan(reason, &reopened, wished(), 100, 1), expected);
+        assert_eq!(plan_at(&above, reason, &one, wished(), 100, 1), expected);
     }
     assert_eq!(plan_at(&at, SignReason::Stuck, &one, wished(), 100, 1), Plan::Again);
     let no_op = plan_at(&at, SignReason::Cancel, &one, wished(), 100, 1);

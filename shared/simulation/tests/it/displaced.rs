@@ -53,6 +53,18 @@ fn what_two_providers_prove_at_a_final_block_is_paid_once_under_another_number()
 }
 
 #[test]
+fn it_is_found_also_where_no_leader_leads_long_enough_to_look_twice() {
+    let (mut world, id) = taken(two());
+    for _ in 0..8 {
+        world.replace_tracker();
+        world.pass(55_000);
+    }
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.displaced), (ParcelState::Confirmed, 1));
+    assert_eq!(got(&world), parcel.total().to_u256());
+}
+
+#[test]
 fn one_provider_proves_nothing() {
     let (mut world, id) = taken(Setup::default());
     world.pass(600_000);

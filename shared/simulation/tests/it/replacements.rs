@@ -1,6 +1,7 @@
 //! Numbers that no block takes: more is offered, or the same bytes go again, and any attempt may win.
 
 use alloy_primitives::{Address, B256};
+use axum::http::{Method, StatusCode};
 use causeway_chains::model::Provider;
 use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient};
@@ -176,4 +177,24 @@ fn a_pause_holds_back_what_no_node_has_and_lets_it_go_afterwards() {
     throw(&mut world, &lane, false);
     world.finish();
     is_paid(&world, &id);
+}
+
+#[test]
+fn a_pause_holds_no_cancel_back_that_is_asked_for_beside_what_is_stuck() {
+    let (mut world, ids) = stuck(Setup::default(), 10 * GWEI);
+    let lane = Scope::Lane(world.lane("acme"));
+    throw(&mut world, &lane, true);
+    world.held.insert(queues::SIGN_REQUESTS);
+    world.pass(30_000);
+    let unwanted = ids.iter().max_by_key(|id| number(&world, id)).expect("three").clone();
+    let path = format!("/withdrawal/cancel/{unwanted}");
+    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    world.held.clear();
+    world.pass(500);
+    for id in &ids {
+        let kinds: Vec<AttemptKind> = attempts(&world, number(&world, id)).iter().map(|one| one.kind).collect();
+        let more = (*id == unwanted).then_some(AttemptKind::Cancel);
+        assert!(kinds.into_iter().eq([AttemptKind::Payment].into_iter().chain(more)), "a no-op for what is unwanted");
+    }
 }
