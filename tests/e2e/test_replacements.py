@@ -1,4 +1,5 @@
-"""What no block takes offers more, and what is not wanted any more is replaced by nothing."""
+"""What no block takes offers more, what is not wanted any more is replaced by nothing, and a stranger's number
+is given up by an operator."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from support.waiting import wait_until
 from support.world import World
 
 GWEI = 10**9
+# Two looks of one leader, a minute apart, and leaders change each minute or so.
+LOOKS_S = 300
 
 
 @pytest.fixture
@@ -87,3 +90,33 @@ def test_a_transfer_in_a_block_is_not_cancelled(tenant: Tenant, chain: Chain, re
         assert (refused.status, refused.body["code"]) == (409, "CONFLICT")
     tenant.wait_confirmed(transfer)
     assert tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).status == 409
+
+
+def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
+    world: World, tenant: Tenant, chain: Chain, recipient: str
+) -> None:
+    tenant.wait_confirmed(tenant.transfer("ETH", "1", new_address()))
+    with world.functions.untriggered("send", "transactions.fifo"):
+        transfer = tenant.transfer("ETH", "1", recipient)
+        tenant.wait_told(transfer, state="assigned")
+        before = chain.balance("ETH", tenant.treasury)
+        chain.spend_number(tenant.treasury)
+        # The books know nothing of what that cost.
+        chain.give("ETH", tenant.treasury, before - chain.balance("ETH", tenant.treasury))
+        chain.bury()
+    wait_until("the lane halts", lambda: tenant.lane()["state"] == "halted", limit_s=LOOKS_S)
+    assert "not Causeway's" in tenant.lane()["reason"]
+    told = tenant.told(transfer)
+    assert (told["status"], tenant.account("ETH").held) == ("pending", chain.units("ETH", "1"))
+    path = f"lanes/local/{tenant.treasury}"
+    refused = world.operator.act(f"{path}/displace", number=7)
+    assert (refused.status, refused.body["details"]["field"]) == (404, "number")
+    world.operator.act(f"{path}/displace", number=1).must(200)
+    told = tenant.wait_confirmed(transfer)
+    sent = chain.sent_by(tenant.treasury)
+    assert [int(one["nonce"], 16) for one in sent] == [0, 1, 2]
+    assert told["transactionHash"] == sent[2]["hash"]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    shown = world.operator.get(f"/admin/v1/{path}").must(200)
+    assert [one.get("outcome") for one in shown["transactions"]] == ["paid", "displaced", "paid"]
+    tenant.assert_ledger_is_chain("ETH")

@@ -2,10 +2,8 @@
 
 use causeway_domain::id::TransferId;
 use causeway_http::{ApiError, Code, Fields, Principal};
-use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    cancel::{Cancel, CancelError, cancel},
-    message::{SignRequest, queues},
+    cancel::{Cancel, CancelError, ask_signer, cancel},
     parcel::{CancelAsked, Parcel},
 };
 use causeway_store::Item;
@@ -70,24 +68,16 @@ impl Admin {
             });
             let act = Act { by, action: "transfers.cancel", target: id.to_string(), reason, detail };
             if let Changed::Done = self.change(&act, &writes).await? {
-                if let Some(request) = request {
-                    self.ask_signer(&request).await;
+                if let Some(request) = request
+                    && let Err(error) = ask_signer(&*self.queue, &request).await
+                {
+                    tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
                 }
                 let row = self.store.get(&Parcel::key(id.parcel)).await.map_err(|error| ApiError::internal(&error))?;
                 return Ok(told(id, &parse(&row.ok_or_else(unknown)?)?));
             }
         }
         Err(ApiError::busy())
-    }
-
-    /// Tells the signer; lost, the sweep does.
-    async fn ask_signer(&self, request: &SignRequest) {
-        let Ok(body) = serde_json::to_string(request) else { return };
-        let (group, dedup) = (Some(request.lane.to_string()), Some(format!("{}:{}", request.lane, request.trace)));
-        let message = Message { body, group, dedup, ..Message::default() };
-        if let Err(error) = self.queue.publish(QueueName(queues::SIGN_REQUESTS), &[message]).await {
-            tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
-        }
     }
 }
 

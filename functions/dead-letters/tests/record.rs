@@ -84,6 +84,7 @@ async fn every_trigger_s_sample_is_recorded_with_its_reason() {
     assert!(recorder.handle(transfers_dead()).await.is_empty());
     let samples = [
         include_str!("../../../events/dead-letters/transactions-dead.json"),
+        include_str!("../../../events/dead-letters/sign-requests-dead.json"),
         include_str!("../../../events/dead-letters/chain-events-dead.json"),
     ];
     for text in samples {
@@ -95,6 +96,7 @@ async fn every_trigger_s_sample_is_recorded_with_its_reason() {
     let parcel: ParcelId = "pcl_01kavbz7j0000000000000000a".parse().expect("an id");
     let expected = [
         ("chain-events-dead", "no transaction of that hash", 1, None),
+        ("sign-requests-dead.fifo", "gave up after 21 receives", 21, None),
         ("transactions-dead.fifo", "gave up after 21 receives", 21, None),
         ("transfers-dead", "the transfer would revert: blacklisted", 1, Some(parcel)),
     ];

@@ -3,11 +3,9 @@
 use axum::http::StatusCode;
 use causeway_domain::parcel::Progress;
 use causeway_http::{ApiError, Code, Principal};
-use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    cancel::{Cancel, CancelError, cancel},
+    cancel::{Cancel, CancelError, ask_signer, cancel},
     commit::{CommitError, Done, commit},
-    message::{SignRequest, queues},
     parcel::{CancelAsked, Parcel},
 };
 use causeway_store::{Item, Write};
@@ -65,8 +63,10 @@ impl Intake {
                 }
             };
             let committed = self.commit_cancel(&writes).await?;
-            if let (true, Some(request)) = (committed, &done) {
-                self.ask_signer(request).await;
+            if let (true, Some(request)) = (committed, &done)
+                && let Err(error) = ask_signer(&*self.queue, request).await
+            {
+                tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
             }
             let again = self.store.get(&Parcel::key(told.parcel.id)).await;
             row = again.map_err(|error| ApiError::internal(&error))?.ok_or_else(unsure)?;
@@ -85,16 +85,6 @@ impl Intake {
             Ok(Done::Conflict(_)) => Ok(false),
             Err(CommitError::Busy | CommitError::Unknown) => Err(unsure()),
             Err(error @ CommitError::Store(_)) => Err(ApiError::internal(&error)),
-        }
-    }
-
-    /// Tells the signer; lost, the sweep does.
-    async fn ask_signer(&self, request: &SignRequest) {
-        let Ok(body) = serde_json::to_string(request) else { return };
-        let (group, dedup) = (Some(request.lane.to_string()), Some(format!("{}:{}", request.lane, request.trace)));
-        let message = Message { body, group, dedup, ..Message::default() };
-        if let Err(error) = self.queue.publish(QueueName(queues::SIGN_REQUESTS), &[message]).await {
-            tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
         }
     }
 }

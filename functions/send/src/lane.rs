@@ -11,7 +11,7 @@ use causeway_queue::{Message, QueueError, QueueName};
 use causeway_runtime::metrics;
 use causeway_state::{
     commit::{CommitError, Done, commit},
-    lane::{Attempt, AttemptKind, Gate, Signed, Transaction},
+    lane::{Attempt, AttemptKind, Gate, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     wallet::Scope,
 };
@@ -103,7 +103,7 @@ impl Sender {
                     return self.publish_again(lane, &gate).await;
                 }
                 sent += 1;
-                match self.broadcast(lane, &**chain, transaction, attempt, &gate).await {
+                match self.hand_out(lane, &**chain, &signed, attempt, &gate).await {
                     Step::Seen => {
                         gate = Gate { seen: gate.seen + 1, tries: 0, moved_at: now, ..opened(gate) };
                         unwritten += 1;
@@ -146,25 +146,31 @@ impl Sender {
         Ok((Some(gate), rows.any(|switch| switch.is_some())))
     }
 
-    async fn broadcast(
+    async fn hand_out(
         &self,
         lane: &LaneId,
         chain: &dyn Chain,
-        transaction: &Transaction,
+        signed: &Signed,
         attempt: &Attempt,
         gate: &Gate,
     ) -> Step {
+        if let Some(Outcome::Displaced { .. }) = signed.transaction.outcome {
+            // Its parcels have other numbers: even if this one were free again, its bytes may never go out.
+            return Step::Seen;
+        }
         let answer = chain.broadcast(&attempt.raw).await;
-        let (number, hash, trace) = (attempt.number, attempt.hash, transaction.trace);
+        let (number, hash, trace) = (attempt.number, attempt.hash, signed.transaction.trace);
         tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast");
         let now = self.clock.now_ms();
         let wait = |reason, after_ms| Step::Stop(Verdict::Wait { reason, wake_at: now + after_ms });
         match answer.outcome {
             BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown => Step::Seen,
-            // Used up, by this attempt, another one of ours, or a stranger: the tracker finds out which (rule 4).
-            BroadcastOutcome::NumberTooLow => Step::Seen,
-            // Another attempt of ours, or a stranger's transaction, waits there: also the tracker's to find out.
-            BroadcastOutcome::ReplacementUnderpriced => Step::Seen,
+            BroadcastOutcome::NumberTooLow => self.taken(chain, signed, Verdict::Retry { after_ms: BUSY_MS }).await,
+            // Where it is not ours that waits there, more is offered, as for any price that is too low.
+            BroadcastOutcome::ReplacementUnderpriced => {
+                let more = Verdict::Wait { reason: WaitReason::FeeAboveCap, wake_at: now + SHORT_MS };
+                self.taken(chain, signed, more).await
+            }
             BroadcastOutcome::NumberTooHigh => Step::Behind,
             BroadcastOutcome::Underpriced => wait(WaitReason::FeeAboveCap, SHORT_MS),
             BroadcastOutcome::InsufficientFunds => wait(WaitReason::TreasuryShort, SHORT_MS),
@@ -175,6 +181,20 @@ impl Sender {
                 Step::Stop(Verdict::Unknown)
             }
         }
+    }
+
+    /// The number is taken. By an attempt of ours: the lane goes on. By a stranger's transaction, or by one of ours whose
+    /// rows a restore lost: nothing behind it goes out, since what took this number may have paid what is to be paid
+    /// there; the tracker finds out (rule 4).
+    async fn taken(&self, chain: &dyn Chain, signed: &Signed, otherwise: Verdict) -> Step {
+        for attempt in signed.attempts.iter().rev() {
+            match chain.knows(attempt.hash).await {
+                Ok(reply) if reply.value => return Step::Seen,
+                Ok(_) => {}
+                Err(_) => return Step::Stop(Verdict::Unknown),
+            }
+        }
+        Step::Stop(otherwise)
     }
 
     /// Where a node that misses earlier numbers stands: those were lost from its pool and go again.

@@ -1,9 +1,10 @@
 //! Rule 4: a number that somebody else's transaction took. Given up only when two providers prove at a final block that
-//! it is used, and that no attempt of ours exists anywhere; otherwise it stays an operator's case.
+//! it is used, and that no attempt of ours exists anywhere, and when what took it cannot be an attempt of ours whose row a
+//! restore lost; otherwise it stays an operator's case.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
-use causeway_chains::{Chain, Reply, Testimony};
+use causeway_chains::{BlockAt, Chain, ChainError, Receipt, Reply, Testimony};
 use causeway_domain::{B256, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
@@ -46,7 +47,20 @@ impl Tracker {
         let before = chain.testify(since, Some(lane.address), &[]).await;
         let after = chain.testify(height, Some(lane.address), &hashes).await;
         match proof(number, header.hash, &before, &after) {
-            Proof::By(witnesses) => self.give_up(lane, &signed, height, witnesses).await,
+            Proof::By(witnesses) => {
+                let taker = taker(chain, lane, number, since..height).await?;
+                match strangers(&signed.transaction, lane, taker.as_ref()) {
+                    Ok(hash) => {
+                        tracing::error!(lane = %lane, number, %hash, "another's transaction has the number");
+                        self.give_up(lane, &signed, height, witnesses).await
+                    }
+                    Err(why) => {
+                        let hash = taker.map(|taker| taker.hash);
+                        tracing::warn!(lane = %lane, number, ?hash, why, "a number stays an operator's case");
+                        Ok(())
+                    }
+                }
+            }
             Proof::None(why) => {
                 tracing::warn!(lane = %lane, number, why, "a number that is not ours stays an operator's case");
                 Ok(())
@@ -108,6 +122,45 @@ impl Tracker {
     }
 }
 
+/// What used the lane's number, which was free at the range's start and is used at its end; `None` where a node does
+/// not tell. Halves the range: nodes answer for a state, not for a number.
+async fn taker(
+    chain: &dyn Chain,
+    lane: &LaneId,
+    number: u64,
+    heights: Range<u64>,
+) -> Result<Option<Receipt>, ChainError> {
+    let (mut free, mut used) = (heights.start, heights.end);
+    let Some(mut next) = number_at(chain, lane, free).await?.filter(|next| *next <= number) else { return Ok(None) };
+    while used - free > 1 {
+        let middle = free + (used - free) / 2;
+        match number_at(chain, lane, middle).await? {
+            None => return Ok(None),
+            Some(now) if now <= number => (free, next) = (middle, now),
+            Some(_) => used = middle,
+        }
+    }
+    let Some(block) = chain.block(BlockAt::Number(used)).await?.value else { return Ok(None) };
+    let Some(receipts) = chain.receipts(block.header.hash).await?.value else { return Ok(None) };
+    let place = usize::try_from(number - next).unwrap_or(usize::MAX);
+    Ok(receipts.into_iter().filter(|receipt| receipt.from == lane.address).nth(place))
+}
+
+async fn number_at(chain: &dyn Chain, lane: &LaneId, height: u64) -> Result<Option<u64>, ChainError> {
+    Ok(chain.holdings(height, lane.address, &[]).await?.value.map(|then| then.number))
+}
+
+/// The hash of what took a number, where it can be nothing of ours: no payment of what was to be paid, and no no-op. An
+/// attempt whose row a restore lost looks like one of the two.
+fn strangers(ours: &Transaction, lane: &LaneId, taker: Option<&Receipt>) -> Result<B256, &'static str> {
+    match taker {
+        None => Err("no node tells what took it"),
+        Some(taker) if taker.to == Some(ours.intent.to) => Err("what took it calls whom ours was to call"),
+        Some(taker) if taker.to == Some(lane.address) => Err("what took it may be a no-op of ours"),
+        Some(taker) => Ok(taker.hash),
+    }
+}
+
 /// What providers prove.
 #[derive(Debug, PartialEq, Eq)]
 enum Proof {
@@ -138,6 +191,8 @@ fn proof(number: u64, block: B256, before: &[Reply<Testimony>], after: &[Reply<T
 #[cfg(test)]
 mod tests {
     use causeway_chains::Header;
+    use causeway_domain::{Address, Bytes, U256, fees::Priority, id::TraceId};
+    use causeway_state::lane::Intent;
 
     use super::*;
 
@@ -169,5 +224,42 @@ mod tests {
         assert!(!proven(&free, &[says("a", 6, &[]), says("b", 6, &[BLOCK])]), "ours is known somewhere");
         assert!(!proven(&[says("a", 5, &[]), says("b", 6, &[])], &used), "it was used before it was signed");
         assert!(!matches!(proof(5, B256::ZERO, &free, &used), Proof::By(_)), "on another branch");
+    }
+
+    #[test]
+    fn what_took_it_is_a_strangers_only_if_it_cannot_be_ours() {
+        let lane = LaneId { network: "local".parse().expect("a name"), address: Address::repeat_byte(3) };
+        let recipient = Address::repeat_byte(7);
+        let intent = Intent { to: recipient, value: U256::ZERO, data: Bytes::new(), gas_limit: 21_000 };
+        let ours = Transaction {
+            number: 5,
+            parcels: Vec::new(),
+            intent,
+            attempts: 1,
+            send: None,
+            priority: Priority::Normal,
+            since: 1,
+            created_at: 0,
+            trace: TraceId::derived(&["t"]),
+            outcome: None,
+            reopened: 0,
+        };
+        let taker = |to| Receipt {
+            hash: BLOCK,
+            block_hash: BLOCK,
+            block_number: 9,
+            success: true,
+            gas_used: 21_000,
+            effective_gas_price_wei: 1,
+            from: lane.address,
+            to,
+            logs: Vec::new(),
+        };
+        let judged = |to| strangers(&ours, &lane, Some(&taker(to)));
+        assert_eq!(judged(Some(Address::repeat_byte(9))), Ok(BLOCK));
+        assert_eq!(judged(None), Ok(BLOCK), "it makes a contract, which we never do");
+        assert!(judged(Some(recipient)).is_err(), "an attempt whose row is lost");
+        assert!(judged(Some(lane.address)).is_err(), "a no-op whose row is lost");
+        assert!(strangers(&ours, &lane, None).is_err(), "nobody tells");
     }
 }

@@ -81,14 +81,22 @@ pub fn seal(payment: &Payment, r: U256, s: U256, y_odd: bool) -> Sealed {
 
 /// Reads signed bytes back and recovers their signer.
 pub fn open(raw: &Bytes) -> Result<Opened, OpenError> {
+    // The trait's own recovery takes a high s, which nodes refuse.
+    open_with(raw, |signature, digest| recover_signer(signature, digest).ok())
+}
+
+/// As [`open`], with another way from a signature and what it signs to its signer.
+pub(crate) fn open_with(
+    raw: &Bytes,
+    signer: impl FnOnce(&Signature, B256) -> Option<Address>,
+) -> Result<Opened, OpenError> {
     let mut rest = raw.as_ref();
     let signed = Signed::<TxEip1559>::eip2718_decode(&mut rest)
         .map_err(|error: Eip2718Error| OpenError::Encoding(error.to_string()))?;
     if !rest.is_empty() {
         return Err(OpenError::Encoding(format!("{} bytes too many", rest.len())));
     }
-    // The trait's own recovery takes a high s, which nodes refuse.
-    let from = recover_signer(signed.signature(), signed.signature_hash()).map_err(|_| OpenError::Signature)?;
+    let from = signer(signed.signature(), signed.signature_hash()).ok_or(OpenError::Signature)?;
     let hash = *signed.hash();
     let transaction = signed.strip_signature();
     let TxKind::Call(to) = transaction.to else { return Err(OpenError::NoRecipient) };

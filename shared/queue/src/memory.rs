@@ -93,6 +93,11 @@ impl MemoryQueue {
         self.lock().queues.get(&queue).map_or(0, Vec::len)
     }
 
+    /// Whether no queue holds a message.
+    pub fn is_empty(&self) -> bool {
+        self.lock().queues.values().all(Vec::is_empty)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A test that panicked while it held the lock has already failed; others may go on.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

@@ -62,6 +62,9 @@ impl World {
     /// Takes what was published off the queues.
     pub fn collect(&mut self) {
         self.queue.set_now_ms(self.clock.now_ms());
+        if self.queue.is_empty() {
+            return;
+        }
         for queue in READ {
             self.inbox.put(queue, self.queue.drain(QueueName(queue)));
         }

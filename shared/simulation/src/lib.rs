@@ -35,3 +35,6 @@ pub mod world;
 
 pub use clock::SimClock;
 pub use world::{Setup, World};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -216,6 +216,8 @@ impl Queue for Queues {
 pub struct Signatures {
     /// The keys.
     pub inner: MemoryKeys,
+    /// Who reads what they signed.
+    pub chain: ModelChain,
     /// Where handlers give way.
     pub crossing: Crossing,
     /// Whose hands they are in.
@@ -236,6 +238,9 @@ impl Keys for Signatures {
             Ok(_) => format!("signs {digest}"),
             Err(error) => format!("cannot sign: {error}"),
         });
+        if let Ok(Signature { r, s, y_odd }) = answer {
+            self.chain.saw_signed(digest, alloy_primitives::Signature::new(r, s, y_odd), signer);
+        }
         answer
     }
 }

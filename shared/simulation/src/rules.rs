@@ -102,8 +102,8 @@ impl Rules {
     pub fn commit(&mut self, after: &After) -> Held {
         let mut commit = Commit::default();
         for (key, item) in after {
-            self.office.row(key, item.as_deref(), &mut commit.turn)?;
-            match (key.table, item.as_deref()) {
+            self.office.row(key, item.as_ref(), &mut commit.turn)?;
+            match (key.table, item.as_ref()) {
                 (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
                 (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
                 (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),

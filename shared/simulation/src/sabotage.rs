@@ -164,7 +164,7 @@ fn forget_cancel(write: &mut Write) {
         && key.table == TRACKER
         && key.sk == "TX"
     {
-        item.0.remove("cancel");
+        item.remove("cancel");
     }
 }
 
@@ -190,6 +190,6 @@ fn wait_forever(write: &mut Write) {
         && of_parcel(key)
         && item.get("wait").is_some_and(|wait| *wait != Value::Null)
     {
-        item.0.remove("due_at");
+        item.remove("due_at");
     }
 }

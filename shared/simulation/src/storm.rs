@@ -279,7 +279,7 @@ impl World {
     /// What operators ask for meanwhile.
     fn operators_work(&mut self, weather: Weather) -> Option<Step> {
         let throws = self.clock.chance(weather.faults / 2) && weather.has(Class::Switches);
-        let acts = self.clock.chance(weather.faults * 2) && weather.has(Class::People);
+        let acts = self.clock.chance(weather.faults * 4) && weather.has(Class::People);
         let act = match (throws, acts) {
             (true, _) => {
                 let scope = &self.scopes()[usize::try_from(self.clock.below(3)).unwrap_or(0)];

@@ -19,10 +19,14 @@ use crate::{
     world::{Setup, World},
 };
 
-/// Steps of a story in which clients ask for something.
-const STEPS: u64 = 100;
+/// Steps of a story in which clients ask for something, and faults strike.
+const STEPS: u64 = 40;
+/// Of those, in thousandths, how many have a request, until all are asked for.
+const ASKING: u64 = 750;
 /// Transfers that a story's clients ask for.
-const REQUESTS: u64 = 24;
+const REQUESTS: u64 = 22;
+/// Time between two looks of the platform once the storm is over: nothing is as close together then.
+const CALM_STEP_MS: u64 = 1_000;
 /// How often people open halted lanes before they give a story up.
 const RELEASES_MAX: u32 = 20;
 
@@ -153,11 +157,12 @@ impl Story {
         world.inbox.batch = [10, 10, 3, 300][usize::try_from(chance.below(4)).unwrap_or(0)];
         let mut left = self.requests;
         world.storm(self.weather, STEPS, |world, step| {
-            if left > 0 && world.clock.chance(500) {
+            if left > 0 && world.clock.chance(ASKING) {
                 left -= 1;
                 ask(world, step);
             }
         });
+        world.step_ms = CALM_STEP_MS;
         self.end(&mut world);
         if self.weather.deep && self.weather.has(Class::Deep) {
             world.chain.set_blacklisted(token, recipient("reverting"), chance.chance(200));

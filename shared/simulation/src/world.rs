@@ -296,6 +296,7 @@ impl World {
             },
             keys: Signatures {
                 inner: keys.clone(),
+                chain: chain.clone(),
                 crossing: crossing.clone(),
                 who: String::new(),
                 trace: Trace::default(),

@@ -1,11 +1,12 @@
 //! Cancelling a parcel: at once while nothing is signed, and by a no-op on the same number afterwards (rule 6).
 
 use causeway_domain::{clock::Millis, parcel::ParcelState};
+use causeway_queue::{Message, Queue, QueueError, QueueName};
 use causeway_store::Write;
 
 use crate::{
     ledger::{AccountId, Owner, Postings, PostingsError},
-    message::{SignReason, SignRequest},
+    message::{SignReason, SignRequest, queues},
     parcel::{CancelAsked, Failure, MoveError, Parcel},
 };
 
@@ -27,6 +28,14 @@ pub enum Cancel {
     },
     /// It is cancelled, or being cancelled.
     Already,
+}
+
+/// Tells the signer of a wish that is on record; where that is lost, the sweep says it again.
+pub async fn ask_signer(queue: &dyn Queue, request: &SignRequest) -> Result<(), QueueError> {
+    let body = serde_json::to_string(request).map_err(|error| QueueError::Refused(error.to_string()))?;
+    let (group, dedup) = (Some(request.lane.to_string()), Some(format!("{}:{}", request.lane, request.trace)));
+    let message = Message { body, group, dedup, ..Message::default() };
+    queue.publish(QueueName(queues::SIGN_REQUESTS), &[message]).await
 }
 
 /// Why a parcel cannot be cancelled.

@@ -117,3 +117,24 @@ pub struct StageMessage {
     /// Its transactions of ours.
     pub inclusions: Vec<Inclusion>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    fn reads<T: DeserializeOwned>(sample: &str) {
+        let event: serde_json::Value = serde_json::from_str(sample).expect("an event");
+        let body = event["Records"][0]["body"].as_str().expect("a body");
+        assert!(serde_json::from_str::<T>(body).is_ok(), "{body}");
+    }
+
+    #[test]
+    fn the_samples_of_events_are_messages() {
+        reads::<ParcelMessage>(include_str!("../../../events/validate-sign/parcel.json"));
+        reads::<SignRequest>(include_str!("../../../events/validate-sign/sign-request.json"));
+        reads::<LaneMessage>(include_str!("../../../events/send/lane.json"));
+        reads::<StageMessage>(include_str!("../../../events/settle/confirmed.json"));
+    }
+}

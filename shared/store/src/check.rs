@@ -200,7 +200,7 @@ fn own_bytes(token: &CommitToken, key: &Key) -> usize {
 }
 
 fn put_fields(item: &Item, own: usize) -> Result<usize, Fault> {
-    for (name, value) in &item.0 {
+    for (name, value) in item.fields() {
         field_name(name)?;
         one_value(name, value)?;
     }

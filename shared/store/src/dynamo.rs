@@ -217,7 +217,7 @@ impl Store for DynamoStore {
         let reply = result.map_err(|error| fault::store_error("Query", error))?;
         let rows = reply.items.unwrap_or_default().into_iter().map(codec::item);
         let next = reply.last_evaluated_key.map(codec::item).transpose()?;
-        Ok(Page { items: rows.collect::<Result<_, _>>()?, next: next.map(|last| cursor::encode(&last.0)) })
+        Ok(Page { items: rows.collect::<Result<_, _>>()?, next: next.map(|last| cursor::encode(last.fields())) })
     }
 
     async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {

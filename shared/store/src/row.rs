@@ -1,6 +1,6 @@
 //! Rows as both sides of the port see them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -108,8 +108,16 @@ pub enum RowError {
 ///
 /// Two attributes belong to the port: `version` (1 when put, one more at each update) and
 /// `last_commit` (the token of the commit that wrote the row last).
+///
+/// A copy shares the attributes until it is changed: rows are read far more often than changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Item(pub BTreeMap<String, Value>);
+pub struct Item(Arc<BTreeMap<String, Value>>);
+
+impl From<BTreeMap<String, Value>> for Item {
+    fn from(fields: BTreeMap<String, Value>) -> Self {
+        Self(Arc::new(fields))
+    }
+}
 
 impl Item {
     /// A row without attributes.
@@ -119,8 +127,25 @@ impl Item {
 
     /// The same row with one attribute more.
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(field.to_owned(), value.into());
+        self.set(field, value.into());
         self
+    }
+
+    /// Gives an attribute a value.
+    pub fn set(&mut self, field: &str, value: Value) {
+        Arc::make_mut(&mut self.0).insert(field.to_owned(), value);
+    }
+
+    /// Takes an attribute away.
+    pub fn remove(&mut self, field: &str) {
+        if self.0.contains_key(field) {
+            Arc::make_mut(&mut self.0).remove(field);
+        }
+    }
+
+    /// Its attributes in the order of their names.
+    pub fn fields(&self) -> &BTreeMap<String, Value> {
+        &self.0
     }
 
     /// An attribute, if present.
@@ -155,7 +180,10 @@ impl Item {
     pub fn from_fields<T: Serialize>(fields: &T) -> Result<Self, RowError> {
         let json = serde_json::to_value(fields).map_err(|error| RowError::Unstorable { reason: error.to_string() })?;
         match from_json(json)? {
-            Value::Map(map) => Ok(Self(map.into_iter().filter(|(_, value)| *value != Value::Null).collect())),
+            Value::Map(mut map) => {
+                map.retain(|_, value| *value != Value::Null);
+                Ok(Self::from(map))
+            }
             Value::Null | Value::Bool(_) | Value::Num(_) | Value::Str(_) | Value::Bytes(_) | Value::List(_) => {
                 Err(RowError::Unstorable { reason: "not a map of fields".to_owned() })
             }

@@ -111,7 +111,7 @@ async fn of_two_operators_at_one_switch_the_later_wins_at_every_copy() {
 async fn store_row(world: &World, key: &Key) -> causeway_store::Item {
     let mut row = world.row(key).await.expect("the switch's row");
     for own in ["pk", "sk", "version", "last_commit"] {
-        row.0.remove(own);
+        row.remove(own);
     }
     row
 }

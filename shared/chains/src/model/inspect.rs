@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature, U256};
 use causeway_domain::fees::Fees;
 
 use super::{
@@ -112,26 +112,26 @@ impl ModelChain {
     /// what waits under its number. It moves nothing and pays four times the base fee. `None` where a block has used
     /// the number already.
     pub fn foreign(&self, from: Address, number: u64) -> Option<B256> {
+        self.foreign_payment(from, number, COINBASE, U256::ZERO)
+    }
+
+    /// As [`ModelChain::foreign`], and pays somebody wei.
+    pub fn foreign_payment(&self, from: Address, number: u64, to: Address, value: U256) -> Option<B256> {
         self.with(|world| {
             if number < world.newest().number(from) {
                 return None;
             }
             let hash = world.fresh_hash(from.as_slice());
             let fees = Fees { max_fee_wei: world.base_fee_wei.saturating_mul(4), max_priority_wei: world.base_fee_wei };
-            let tx = Tx {
-                hash,
-                from,
-                number,
-                to: COINBASE,
-                value: U256::ZERO,
-                data: Bytes::new(),
-                gas_limit: 21_000,
-                fees,
-                raw: None,
-            };
+            let tx = Tx { hash, from, number, to, value, data: Bytes::new(), gas_limit: 21_000, fees, raw: None };
             world.pool.put(Arc::new(tx));
             Some(hash)
         })
+    }
+
+    /// Saw a signature being made: its signer need not be recovered, which is most of what reading bytes costs.
+    pub fn saw_signed(&self, digest: B256, signature: Signature, signer: Address) {
+        self.with(|world| world.signatures.insert(digest, (signature, signer)));
     }
 
     /// Delivers the bytes that were under way ([`Fault::Delay`](super::Fault::Delay)), in order.

@@ -7,13 +7,17 @@ use std::{
     sync::Arc,
 };
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy::consensus::crypto::secp256k1::recover_signer;
+use alloy_primitives::{Address, B256, Bytes, Signature, U256};
 
 use super::{
     Gaps, ModelConfig,
     state::{State, Tx, intrinsic_gas},
 };
-use crate::transaction::{OpenError, open};
+use crate::transaction::{OpenError, open_with};
+
+/// Signatures that were seen being made, by what they sign, and who made them: they need not be recovered.
+pub(super) type Signatures = BTreeMap<B256, (Signature, Address)>;
 
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -196,8 +200,12 @@ fn worth(config: &ModelConfig, tx: &Tx) -> Result<(), String> {
 }
 
 /// Reads bytes as a node of this chain does.
-pub(super) fn read(chain_id: u64, raw: &Bytes) -> Result<Tx, String> {
-    let opened = open(raw).map_err(|error| match error {
+pub(super) fn read(chain_id: u64, raw: &Bytes, signatures: &Signatures) -> Result<Tx, String> {
+    let signer = |signature: &Signature, digest| match signatures.get(&digest) {
+        Some((known, signer)) if known == signature => Some(*signer),
+        Some(_) | None => recover_signer(signature, digest).ok(),
+    };
+    let opened = open_with(raw, signer).map_err(|error| match error {
         OpenError::Encoding(_) => "rlp: expected input list for types.DynamicFeeTx".to_owned(),
         OpenError::Signature => "invalid sender: invalid transaction v, r, s values".to_owned(),
         OpenError::NoRecipient => "the model chain creates no contracts".to_owned(),

@@ -12,7 +12,7 @@ use super::{
     Finality, ModelConfig, Provider,
     faults::{ChainFaults, NoFaults},
     inspect::Handed,
-    pool::{Pool, read},
+    pool::{Pool, Signatures, read},
     state::{Rules, State, Tx},
 };
 use crate::port::{Header, Receipt};
@@ -74,6 +74,7 @@ pub(super) struct World {
     pub(super) pool: Pool,
     /// Bytes that were read before: a signer is recovered once.
     known: BTreeMap<Bytes, Arc<Tx>>,
+    pub(super) signatures: Signatures,
     pub(super) base_fee_wei: u128,
     pub(super) finality: Finality,
     pub(super) providers: Vec<Provider>,
@@ -105,6 +106,7 @@ impl World {
             places: BTreeMap::new(),
             pool: Pool::default(),
             known: BTreeMap::new(),
+            signatures: Signatures::new(),
             base_fee_wei: config.base_fee_wei,
             finality: config.finality,
             providers: vec![Provider::default(); config.providers.max(1)],
@@ -156,7 +158,7 @@ impl World {
         if let Some(tx) = self.known.get(raw) {
             return Ok(Arc::clone(tx));
         }
-        let tx = Arc::new(read(self.config.chain_id, raw)?);
+        let tx = Arc::new(read(self.config.chain_id, raw, &self.signatures)?);
         self.known.insert(raw.clone(), Arc::clone(&tx));
         Ok(tx)
     }

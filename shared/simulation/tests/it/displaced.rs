@@ -9,6 +9,14 @@ use causeway_state::{lane::Outcome, message::queues};
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
 fn taken(setup: Setup) -> (World, String) {
+    let (mut world, id) = signed(setup);
+    stranger(&mut world, 1);
+    world.held.clear();
+    (world, id)
+}
+
+/// A withdrawal that is signed as number 1, and held back.
+fn signed(setup: Setup) -> (World, String) {
     let mut world = World::new(setup);
     world.withdraw("ETH", "1", recipient("first"));
     world.finish();
@@ -16,9 +24,15 @@ fn taken(setup: Setup) -> (World, String) {
     let id = world.withdraw("ETH", "1", recipient("rosa"));
     world.pass(2_000);
     assert_eq!(world.parcel(&id).number, Some(1));
-    stranger(&mut world, 1);
-    world.held.clear();
     (world, id)
+}
+
+/// A signer of ours pays rosa what `id` says, or nothing to itself, and a restore loses the row of its attempt.
+fn lost(world: &mut World, number: u64, id: &str, pays: bool) {
+    let lane = world.lane("acme").address;
+    let (to, value) = if pays { (recipient("rosa"), world.parcel(id).total().to_u256()) } else { (lane, U256::ZERO) };
+    world.chain.foreign_payment(lane, number, to, value).expect("free");
+    world.pass(2_000);
 }
 
 /// Somebody else uses a number of acme's lane.
@@ -100,6 +114,38 @@ fn a_number_that_was_used_before_it_was_signed_is_for_people() {
     assert!(world.has_halted());
     assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "the transaction that took it may have paid the same");
     assert_eq!(got(&world), U256::ZERO);
+}
+
+#[test]
+fn what_looks_like_an_attempt_of_ours_that_a_restore_lost_is_for_people() {
+    for pays in [true, false] {
+        let (mut world, id) = signed(two());
+        lost(&mut world, 1, &id, pays);
+        world.held.clear();
+        world.pass(600_000);
+        assert!(world.has_halted());
+        assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "it may be paid, or cancelled");
+        let once = if pays { world.parcel(&id).total().to_u256() } else { U256::ZERO };
+        assert_eq!(got(&world), once);
+    }
+}
+
+#[test]
+fn behind_numbers_that_a_restore_lost_nothing_is_paid_that_they_may_have_paid() {
+    let mut world = World::new(two());
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    world.held.insert(queues::TRANSFERS_NORMAL);
+    let ids: Vec<String> = (0..5).map(|_| world.withdraw("ETH", "1", recipient("rosa"))).collect();
+    // They were signed, sent and mined; then the tables were set back to when they were not.
+    for (number, id) in (1..).zip(&ids[..3]) {
+        lost(&mut world, number, id, true);
+    }
+    let paid = got(&world);
+    world.held.clear();
+    world.pass(600_000);
+    assert!(world.has_halted());
+    assert_eq!(got(&world), paid, "which of them are paid, people find out first");
 }
 
 #[test]

@@ -30,5 +30,5 @@ pub(crate) fn of_attribute(name: &str, value: &Value) -> usize {
 
 /// Bytes of a row as it is given, keys and port fields counted only if they are in it.
 pub(crate) fn of_item(item: &Item) -> usize {
-    item.0.iter().map(|(name, value)| of_attribute(name, value)).sum()
+    item.fields().iter().map(|(name, value)| of_attribute(name, value)).sum()
 }

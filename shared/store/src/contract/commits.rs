@@ -103,7 +103,7 @@ async fn numbers_keep_all_their_digits(subject: &Subject) {
         .with("list", Value::List(vec![Value::Num(odd), Value::Num(0), Value::Num(-10)]));
     subject.seed(&[Write::create(key.clone(), item.clone())]).await;
     let row = subject.there(&key).await;
-    for (field, value) in &item.0 {
+    for (field, value) in item.fields() {
         assert_eq!(row.get(field), Some(value), "{field}");
     }
     let update = Update { add: vec![("sum", odd), ("most", -odd)], ..Update::default() };

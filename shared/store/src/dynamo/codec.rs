@@ -35,7 +35,7 @@ pub(super) fn key(key: &Key) -> Attributes {
 
 /// The whole row that a `Put` writes.
 pub(super) fn row(key: &Key, item: &Item, expect: &[Expect], token: &CommitToken) -> Attributes {
-    let mut row = attributes(&item.0);
+    let mut row = attributes(item.fields());
     row.extend(self::key(key));
     row.insert(VERSION.to_owned(), attribute(&Value::Num(check::version_of_put(expect))));
     row.insert(LAST_COMMIT.to_owned(), AttributeValue::S(token.as_str().to_owned()));
@@ -65,8 +65,8 @@ pub(super) fn item(attributes: Attributes) -> Result<Item, Foreign> {
     attributes
         .into_iter()
         .map(|(name, attribute)| Ok((name.clone(), value(&name, attribute)?)))
-        .collect::<Result<_, _>>()
-        .map(Item)
+        .collect::<Result<BTreeMap<_, _>, _>>()
+        .map(Item::from)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "every type that we do not write is foreign")]
@@ -137,7 +137,7 @@ mod tests {
         #[test]
         fn every_row_comes_back_as_it_went(row in prop::collection::btree_map(".{1,12}", any_value(), 0..8)) {
             let there = attributes(&row);
-            prop_assert_eq!(item(there), Ok(Item(row)));
+            prop_assert_eq!(item(there), Ok(Item::from(row)));
         }
 
         #[test]

@@ -1,20 +1,18 @@
 //! The rows themselves and what a commit does to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use crate::check::{self, Fault, LAST_COMMIT, PK, Refusal, SK, VERSION, limits, size};
 use crate::cursor::{self, Position};
 use crate::port::{Commit, CommitToken, Conflict, Expect, Page, Query, Range, Update, Write};
 use crate::row::{Item, Key, Table, Value};
 
-/// Rows are shared, never changed in place: the indexes and the journal hold the same ones.
-type Rows = BTreeMap<Key, Arc<Item>>;
+type Rows = BTreeMap<Key, Item>;
 
 type Partitions = BTreeMap<String, BTreeSet<Key>>;
 
 /// A row that a commit touched, as it is now; none where it was deleted.
-pub(super) type Touched = (Key, Option<Arc<Item>>);
+pub(super) type Touched = (Key, Option<Item>);
 
 /// What a commit left behind.
 pub type After = Vec<Touched>;
@@ -42,11 +40,11 @@ struct Seen {
 
 impl State {
     pub(super) fn get(&self, key: &Key) -> Option<Item> {
-        self.rows.get(key).map(|item| Item::clone(item))
+        self.rows.get(key).cloned()
     }
 
     pub(super) fn table(&self, table: Table) -> Vec<Item> {
-        self.rows.iter().filter(|(key, _)| key.table == table).map(|(_, item)| Item::clone(item)).collect()
+        self.rows.iter().filter(|(key, _)| key.table == table).map(|(_, item)| item.clone()).collect()
     }
 
     pub(super) fn set_lag(&mut self, commits: usize) {
@@ -58,7 +56,7 @@ impl State {
     fn index(&mut self) {
         while self.unindexed.len() > self.lag {
             for (key, item) in self.unindexed.pop_front().into_iter().flatten() {
-                self.file(&key, item.as_deref());
+                self.file(&key, item.as_ref());
                 replace(&mut self.indexed, key, item);
             }
         }
@@ -170,8 +168,8 @@ impl State {
             .enumerate()
             .filter_map(|(index, write)| {
                 let current = self.rows.get(write.key());
-                let holds = write.expect().iter().all(|expect| holds(expect, current.map(AsRef::as_ref)));
-                (!holds).then(|| Conflict { index, current: current.map(|item| Item::clone(item)) })
+                let holds = write.expect().iter().all(|expect| holds(expect, current));
+                (!holds).then(|| Conflict { index, current: current.cloned() })
             })
             .collect()
     }
@@ -193,7 +191,7 @@ impl State {
         item = item.with(PK, key.pk.as_str()).with(SK, key.sk.as_str());
         item = item.with(VERSION, version).with(LAST_COMMIT, token.as_str());
         check::item_bytes(size::of_item(&item)).map_err(|fault| check::refusal_of(index, write, fault))?;
-        Ok(Some((key, Some(Arc::new(item)))))
+        Ok(Some((key, Some(item))))
     }
 
     /// One page, cut as DynamoDB cuts it: at the limit or at 1 MB, whichever comes first.
@@ -227,18 +225,18 @@ impl State {
             return Box::new(
                 partition
                     .take_while(|(key, _)| key.table == query.table && key.pk == query.pk)
-                    .filter_map(|(_, item)| Some((cursor::position(query, item)?, Item::clone(item)))),
+                    .filter_map(|(_, item)| Some((cursor::position(query, item)?, item.clone()))),
             );
         };
         let keys = self.partitions.get(&(query.table, index.pk)).and_then(|partitions| partitions.get(&query.pk));
         Box::new(keys.into_iter().flatten().filter_map(|key| {
             let position = cursor::position(query, self.indexed.get(key)?)?;
-            Some((position.clone(), Item(position)))
+            Some((position.clone(), Item::from(position)))
         }))
     }
 }
 
-fn replace(rows: &mut Rows, key: Key, item: Option<Arc<Item>>) {
+fn replace(rows: &mut Rows, key: Key, item: Option<Item>) {
     match item {
         Some(item) => rows.insert(key, item),
         None => rows.remove(&key),
@@ -266,7 +264,7 @@ fn holds(expect: &Expect, current: Option<&Item>) -> bool {
 
 fn updated(mut item: Item, update: &Update) -> Result<Item, Fault> {
     for (field, value) in &update.set {
-        item.0.insert((*field).to_owned(), value.clone());
+        item.set(field, value.clone());
     }
     for (field, number) in &update.add {
         let before = match item.get(field) {
@@ -275,10 +273,10 @@ fn updated(mut item: Item, update: &Update) -> Result<Item, Fault> {
         };
         let sum = before.checked_add(*number).ok_or_else(|| Fault::Number((*field).to_owned()))?;
         check::in_range(field, sum)?;
-        item.0.insert((*field).to_owned(), Value::Num(sum));
+        item.set(field, Value::Num(sum));
     }
     for field in &update.remove {
-        item.0.remove(*field);
+        item.remove(field);
     }
     Ok(item)
 }
