@@ -1,5 +1,5 @@
 """What no block takes offers more, what is not wanted any more is replaced by nothing, and a stranger's number
-is given up by an operator."""
+is given up by providers' proof or an operator's word."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import pytest
 
 from support.chain import Chain, new_address
 from support.tenants import Tenant
+from support.node import Node
 from support.waiting import wait_until
 from support.world import World
 
 GWEI = 10**9
-# Two looks of one leader, a minute apart, and leaders change each minute or so.
-LOOKS_S = 300
+# Two looks at lanes, which are a minute apart, and one more where the first was too early.
+LOOKS_S = 240
 
 
 @pytest.fixture
@@ -92,9 +93,8 @@ def test_a_transfer_in_a_block_is_not_cancelled(tenant: Tenant, chain: Chain, re
     assert tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).status == 409
 
 
-def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
-    world: World, tenant: Tenant, chain: Chain, recipient: str
-) -> None:
+def taken(tenant: Tenant, chain: Chain, world: World, recipient: str) -> str:
+    """A transfer whose number a stranger's transaction took before it was sent."""
     tenant.wait_confirmed(tenant.transfer("ETH", "1", new_address()))
     with world.functions.untriggered("send", "transactions.fifo"):
         transfer = tenant.transfer("ETH", "1", recipient)
@@ -104,6 +104,24 @@ def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
         # The books know nothing of what that cost.
         chain.give("ETH", tenant.treasury, before - chain.balance("ETH", tenant.treasury))
         chain.bury()
+    return transfer
+
+
+def is_paid_once(tenant: Tenant, chain: Chain, world: World, transfer: str, recipient: str) -> None:
+    told = tenant.wait_confirmed(transfer)
+    sent = chain.sent_by(tenant.treasury)
+    assert [int(one["nonce"], 16) for one in sent] == [0, 1, 2]
+    assert told["transactionHash"] == sent[2]["hash"]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    shown = world.operator.get(f"/admin/v1/lanes/local/{tenant.treasury}").must(200)
+    assert [one.get("outcome") for one in shown["transactions"]] == ["paid", "displaced", "paid"]
+    tenant.assert_ledger_is_chain("ETH")
+
+
+def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
+    world: World, tenant: Tenant, chain: Chain, recipient: str
+) -> None:
+    transfer = taken(tenant, chain, world, recipient)
     wait_until("the lane halts", lambda: tenant.lane()["state"] == "halted", limit_s=LOOKS_S)
     assert "not Causeway's" in tenant.lane()["reason"]
     told = tenant.told(transfer)
@@ -112,11 +130,19 @@ def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
     refused = world.operator.act(f"{path}/displace", number=7)
     assert (refused.status, refused.body["details"]["field"]) == (404, "number")
     world.operator.act(f"{path}/displace", number=1).must(200)
-    told = tenant.wait_confirmed(transfer)
-    sent = chain.sent_by(tenant.treasury)
-    assert [int(one["nonce"], 16) for one in sent] == [0, 1, 2]
-    assert told["transactionHash"] == sent[2]["hash"]
-    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
-    shown = world.operator.get(f"/admin/v1/{path}").must(200)
-    assert [one.get("outcome") for one in shown["transactions"]] == ["paid", "displaced", "paid"]
-    tenant.assert_ledger_is_chain("ETH")
+    is_paid_once(tenant, chain, world, transfer, recipient)
+
+
+def test_a_strangers_number_is_given_up_where_two_providers_prove_it(
+    world: World, tenant: Tenant, chain: Chain, node: Node, recipient: str
+) -> None:
+    with world.functions.endpoints([chain.url, node.url], "status-check"):
+        transfer = taken(tenant, chain, world, recipient)
+        shown = f"/admin/v1/lanes/local/{tenant.treasury}"
+
+        def given_up() -> bool:
+            numbers = world.operator.get(shown).must(200)["transactions"]
+            return "displaced" in [one.get("outcome") for one in numbers]
+
+        wait_until("the number is given up", given_up, limit_s=LOOKS_S)
+        is_paid_once(tenant, chain, world, transfer, recipient)
