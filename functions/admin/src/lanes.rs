@@ -2,19 +2,19 @@
 
 use causeway_domain::{
     Network,
-    id::TraceId,
+    id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
 };
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    displace::{Case, DisplaceError, Word},
+    displace::{Case, DisplaceError, Word, skip},
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
     wallet::Treasury,
 };
-use causeway_store::Item;
+use causeway_store::{Item, Write};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -183,40 +183,53 @@ impl Admin {
         let (number, reason) = (fields.number("number")?, fields.reason()?);
         let treasury = self.known_lane(network, address).await?;
         let id = treasury.lane();
-        let mut rows = self.read(&[Gate::key(&id), Transaction::key(&id, number)]).await?;
-        let (transaction, gate) = (rows.pop().flatten(), rows.pop().flatten());
-        let (Some(transaction_row), Some(gate_row)) = (transaction, gate) else {
-            return Err(ApiError::of_field(Code::NotFound, "number", "the lane has no such number"));
+        let rows = self.read(&[Gate::key(&id), Counter::key(&id), Transaction::key(&id, number)]).await?;
+        let [Some(gate_row), Some(counter), transaction] = rows.as_slice() else {
+            return Err(ApiError::new(Code::Conflict, "the lane was never used"));
         };
-        let (transaction, gate): (Transaction, Gate) = (parse(&transaction_row)?, parse(&gate_row)?);
+        let (gate, next): (Gate, u64) = (parse(gate_row)?, parse::<Counter>(counter)?.next);
+        if number > next || (number < next && transaction.is_none()) {
+            return Err(ApiError::of_field(Code::NotFound, "number", "the lane has no such number"));
+        }
         if halted(&gate)?.1 != number {
             return Err(ApiError::of_field(Code::Conflict, "number", "is not the one at which the lane halted"));
         }
-        let keys: Vec<_> = transaction.parcels.iter().map(|parcel| Parcel::key(*parcel)).collect();
-        let mut parcels = Vec::new();
-        for row in self.read(&keys).await?.into_iter().flatten() {
-            parcels.push((parse(&row)?, row.version()));
-        }
-        let case = Case {
-            lane: &id,
-            transaction: (&transaction, transaction_row.version()),
-            parcels: &parcels,
-            gate: (&gate, gate_row.version()),
-        };
-        let (writes, again) = match case.writes(Word::Operator(by.user.to_string()), self.clock.now_ms()) {
-            Ok(written) => written,
-            Err(DisplaceError::NotThis(why)) => return Err(ApiError::of_field(Code::Conflict, "number", why)),
-            Err(error @ (DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_))) => {
-                return Err(ApiError::internal(&error));
+        let word = Word::Operator(by.user.to_string());
+        let (writes, parcels, again) = match transaction {
+            Some(transaction) => self.give_up(&id, transaction, (&gate, gate_row.version()), word).await?,
+            // Nobody was given it: there is nothing to be paid under another one.
+            None => {
+                let word = (word, TraceId::new(&*self.clock));
+                let writes = skip(&id, number, (&gate, gate_row.version()), word, self.clock.now_ms());
+                (writes.map_err(refused)?, Vec::new(), Vec::new())
             }
         };
-        let again: Vec<_> = again.iter().map(|parcel| parcel.id).collect();
-        let detail = json!({"number": number, "parcels": transaction.parcels, "again": again});
+        let detail = json!({"number": number, "parcels": parcels, "again": again});
         let act = Act { by, action: "lanes.displace", target: id.to_string(), reason, detail };
         self.change(&act, &writes).await?.or_conflict("it changed meanwhile: look again")?;
         // The sweep publishes the parcels when they are due; no message of theirs is lost.
         let rows = self.read(&[Counter::key(&id), Gate::key(&id)]).await?;
         lane(&treasury, rows[0].as_ref(), rows[1].as_ref())
+    }
+
+    /// The writes that give a number up, its parcels, and those of them that are accepted again.
+    async fn give_up(
+        &self,
+        id: &LaneId,
+        row: &Item,
+        gate: (&Gate, u64),
+        word: Word,
+    ) -> Result<(Vec<Write>, Vec<ParcelId>, Vec<ParcelId>), ApiError> {
+        let transaction: Transaction = parse(row)?;
+        let keys: Vec<_> = transaction.parcels.iter().map(|parcel| Parcel::key(*parcel)).collect();
+        let mut parcels = Vec::new();
+        for row in self.read(&keys).await?.into_iter().flatten() {
+            parcels.push((parse(&row)?, row.version()));
+        }
+        let case = Case { lane: id, transaction: (&transaction, row.version()), parcels: &parcels, gate };
+        let (writes, again) = case.writes(word, self.clock.now_ms()).map_err(refused)?;
+        let again = again.iter().map(|parcel| parcel.id).collect();
+        Ok((writes, transaction.parcels, again))
     }
 
     async fn known_lane(&self, network: &str, address: &str) -> Result<Treasury, ApiError> {
@@ -246,6 +259,13 @@ impl Admin {
         if let Err(error) = self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await {
             tracing::warn!(lane = %id, error = %error, "a released lane is not published; the sweep will");
         }
+    }
+}
+
+fn refused(error: DisplaceError) -> ApiError {
+    match error {
+        DisplaceError::NotThis(why) => ApiError::of_field(Code::Conflict, "number", why),
+        DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_) => ApiError::internal(&error),
     }
 }
 

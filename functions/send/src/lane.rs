@@ -90,6 +90,12 @@ impl Sender {
             let mut moved = false;
             for signed in Signed::read(&page.items)? {
                 let (now, transaction) = (self.clock.now_ms(), &signed.transaction);
+                if transaction.number == gate.seen && is_displaced(transaction) {
+                    // Its parcels have other numbers: even if this one were free again, its bytes may never go out.
+                    gate = Gate { seen: gate.seen + 1, ..gate };
+                    (unwritten, moved) = (unwritten + 1, true);
+                    continue;
+                }
                 let (Some(attempt), true) = (signed.to_send(), transaction.number == gate.seen) else { break };
                 if !gate.lets_out(transaction.number, now) {
                     break;
@@ -154,10 +160,6 @@ impl Sender {
         attempt: &Attempt,
         gate: &Gate,
     ) -> Step {
-        if let Some(Outcome::Displaced { .. }) = signed.transaction.outcome {
-            // Its parcels have other numbers: even if this one were free again, its bytes may never go out.
-            return Step::Seen;
-        }
         let answer = chain.broadcast(&attempt.raw).await;
         let (number, hash, trace) = (attempt.number, attempt.hash, signed.transaction.trace);
         tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast");
@@ -259,6 +261,10 @@ impl Sender {
         let message = Message { body, group: Some(lane.to_string()), dedup: Some(dedup), ..Message::default() };
         Ok(self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await?)
     }
+}
+
+const fn is_displaced(transaction: &Transaction) -> bool {
+    matches!(transaction.outcome, Some(Outcome::Displaced { .. }))
 }
 
 /// A wait that is over is an open gate; a halt stays.

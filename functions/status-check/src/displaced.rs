@@ -2,7 +2,7 @@
 //! it is used, and that no attempt of ours exists anywhere, and when what took it cannot be an attempt of ours whose row a
 //! restore lost; otherwise it stays an operator's case.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
 use causeway_chains::{BlockAt, Chain, ChainError, Receipt, Reply, Testimony};
 use causeway_domain::{B256, lane::LaneId};
@@ -48,7 +48,7 @@ impl Tracker {
         let after = chain.testify(height, Some(lane.address), &hashes).await;
         match proof(number, header.hash, &before, &after) {
             Proof::By(witnesses) => {
-                let taker = taker(chain, lane, number, since..height).await?;
+                let taker = taker(chain, lane, number, height).await?;
                 match strangers(&signed.transaction, lane, taker.as_ref()) {
                     Ok(hash) => {
                         tracing::error!(lane = %lane, number, %hash, "another's transaction has the number");
@@ -122,16 +122,26 @@ impl Tracker {
     }
 }
 
-/// What used the lane's number, which was free at the range's start and is used at its end; `None` where a node does
-/// not tell. Halves the range: nodes answer for a state, not for a number.
-async fn taker(
+/// What used the lane's number, where it is used at this height; `None` where it is not, or a node does not tell. Looks
+/// for its block by halves, from the newest back: nodes answer for a state, not for a number, and the older ones are rarer.
+pub(crate) async fn taker(
     chain: &dyn Chain,
     lane: &LaneId,
     number: u64,
-    heights: Range<u64>,
+    height: u64,
 ) -> Result<Option<Receipt>, ChainError> {
-    let (mut free, mut used) = (heights.start, heights.end);
-    let Some(mut next) = number_at(chain, lane, free).await?.filter(|next| *next <= number) else { return Ok(None) };
+    if number_at(chain, lane, height).await?.is_none_or(|next| next <= number) {
+        return Ok(None);
+    }
+    let (mut used, mut step) = (height, 1);
+    let (mut free, mut next) = loop {
+        let lower = height.saturating_sub(step);
+        match number_at(chain, lane, lower).await? {
+            Some(next) if next <= number => break (lower, next),
+            Some(_) if lower > 0 => (used, step) = (lower, step * 2),
+            Some(_) | None => return Ok(None),
+        }
+    };
     while used - free > 1 {
         let middle = free + (used - free) / 2;
         match number_at(chain, lane, middle).await? {

@@ -17,6 +17,10 @@ impl Tracker {
     /// Works off new blocks. A provider that does not know one yet is asked again at the next look.
     pub async fn follow(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let newest = chain.head().await?.value;
+        if newest.number.saturating_sub(lead.head.height) > u64::from(BLOCKS_PER_TICK) {
+            // Where it fell behind, or the tables were set back, lanes may have moved without it.
+            lead.check_lanes_next();
+        }
         for _ in 0..BLOCKS_PER_TICK {
             if lead.head.height >= newest.number {
                 return Ok(());

@@ -70,7 +70,7 @@ impl Tracker {
     /// a node refuses in words nobody knows is repeated for ever, and only its age gives it away. Asks no node, so it
     /// is told while none answers.
     async fn measure(&self, network: &Network, lanes: &[(LaneId, Counter, Gate)]) -> Result<(), TrackError> {
-        let halted = lanes.iter().filter(|(_, _, gate)| !gate.takes_more()).count();
+        let halted = lanes.iter().filter(|(_, _, gate)| gate.is_halted()).count();
         self.metrics.emit(&*self.clock, metrics::LANES_HALTED, halted as u64, Some(&network.id));
         let out = lanes.iter().filter(|(_, counter, gate)| gate.consumed < counter.next);
         let keys: Vec<Key> = out.map(|(lane, _, gate)| Transaction::key(lane, gate.consumed)).collect();
@@ -92,7 +92,7 @@ impl Tracker {
         for (lane, counter, gate) in self.lanes(network).await? {
             // Each lane costs questions to a node: many lanes take longer than the lease.
             self.keep_lease(network, lead).await?;
-            let consumed = self.check_consumed(chain, lead, &lane, &gate).await?;
+            let consumed = self.check_consumed(network, chain, lead, &lane, &gate).await?;
             let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
             if pending < gate.seen && gate.seen <= counter.next {
                 // The node lost some from its pool, or lags: the same bytes again do no harm.
@@ -107,6 +107,7 @@ impl Tracker {
     /// dies in between and the block then leaves, or where it was held up and tells late, nobody else would notice.
     async fn check_consumed(
         &self,
+        network: &Network,
         chain: &dyn Chain,
         lead: &mut Lead,
         lane: &LaneId,
@@ -127,7 +128,10 @@ impl Tracker {
         if used <= gate.consumed {
             return Ok(gate.consumed);
         }
-        let explained = self.explained(chain, lead.head.height, lane, gate.consumed..used).await?;
+        let mut explained = self.explained(network, chain, lead, lane, gate.consumed..used).await?;
+        while explained < used && self.adopt(network, chain, lead, lane, explained).await? {
+            explained = self.explained(network, chain, lead, lane, explained..used).await?;
+        }
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
             self.set_consumed(lane, gate.consumed, explained).await?;
@@ -175,22 +179,24 @@ impl Tracker {
         Ok(then.filter(|then| then.header.hash == lead.head.hash).map_or(0, |then| then.number))
     }
 
-    /// How far these numbers, which the chain has used, were used by attempts of ours.
+    /// How far these numbers, which the chain has used, were used by attempts of ours, all of which are told.
     async fn explained(
         &self,
+        network: &Network,
         chain: &dyn Chain,
-        head: u64,
+        lead: &Lead,
         lane: &LaneId,
         numbers: Range<u64>,
     ) -> Result<u64, TrackError> {
         let mut explained = numbers.start;
         for number in numbers.take(EXPLAINED_PER_CHECK) {
-            let mut ours = false;
+            let mut ours = None;
             for row in self.store.query(&Attempt::query(lane, number)).await?.items {
                 let receipt = chain.receipt(row.parse::<Attempt>()?.hash).await?.value;
-                ours |= receipt.is_some_and(|receipt| receipt.block_number <= head);
+                ours = ours.or(receipt.filter(|receipt| receipt.block_number <= lead.head.height));
             }
-            if !ours {
+            let Some(receipt) = ours else { break };
+            if !self.told_late(network, chain, lead, &receipt).await? {
                 break;
             }
             explained = number + 1;
@@ -211,7 +217,7 @@ impl Tracker {
         let reason = format!("number {number} was used on chain by a transaction that is not Causeway's");
         tracing::error!(lane = %lane, number, "{reason}");
         self.update_gate(lane, |gate, _| {
-            let still = gate.consumed == number && gate.takes_more();
+            let still = gate.consumed == number && !gate.is_halted();
             still.then(|| gate.halted(&reason, number))
         })
         .await?;

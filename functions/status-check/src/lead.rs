@@ -280,6 +280,11 @@ impl Tracker {
 }
 
 impl Lead {
+    /// Has lanes held against the chain at the next look.
+    pub(crate) const fn check_lanes_next(&mut self) {
+        self.checked_at = 0;
+    }
+
     fn new(head: Head, version: u64, now: Millis, ring: BTreeMap<u64, Ringed>, fell: bool) -> Self {
         // Orphans may be left from the leader before; sweeps and checks are due at once.
         Self {

@@ -11,6 +11,7 @@
 //! Invariants: a block costs reads by its size, never by how much is tracked; only the head's row is
 //! fenced, every other write is idempotent on (hash, block); a provider that is down changes no state.
 
+pub mod adopt;
 pub mod displaced;
 pub mod follow;
 pub mod include;

@@ -13,6 +13,7 @@ use causeway_runtime::batch::Failed;
 use causeway_state::{
     commit::{Done, commit},
     lane::{Counter, Gate, Lease},
+    tracker::Head,
     wallet::Treasury,
 };
 use causeway_store::{Expect, Item, Write};
@@ -36,6 +37,11 @@ pub const KEYS_WAIT_MS: u64 = 15_000;
 pub const BLOCKED_WAIT_MS: u64 = 60_000;
 /// First look after a provider failed.
 const CHAIN_WAIT_MS: u64 = 5_000;
+/// A tracker that is so far behind knows too little of lanes: tables that were set back to an earlier time begin like that,
+/// and numbers that they do not remember may have paid what waits to be signed.
+const BEHIND_MS: u64 = 300_000;
+/// The same for networks with slow blocks, in blocks.
+const BEHIND_BLOCKS: u64 = 50;
 /// Blocks whose state every full node still has; they keep 128.
 const STATES_KEPT: u64 = 100;
 
@@ -73,7 +79,8 @@ impl Signer {
         }
         let lease = self.lease(lane).await;
         let mut grown = None;
-        match self.open_lane(lane, network, &*chain).await {
+        let newest = passed.iter().map(|(_, checked)| checked.since).max().unwrap_or_default();
+        match self.open_lane(lane, network, &*chain, newest).await {
             Ok(open) => {
                 let (late, end) = self.fill(lane, network, open, passed).await;
                 failed.extend(late);
@@ -143,15 +150,16 @@ impl Signer {
         lane: &LaneId,
         network: &Network,
         chain: &dyn Chain,
+        newest: u64,
     ) -> Result<OpenLane, Option<(WaitReason, u64)>> {
         let treasury = self.treasury(lane).await?;
-        let keys = [Counter::key(lane), Gate::key(lane)];
+        let keys = [Counter::key(lane), Gate::key(lane), Head::key(&lane.network)];
         let rows = self.store.get_many(&keys).await.map_err(|error| {
             tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
             None
         })?;
         let parsed = |row: &Option<Item>| row.clone();
-        let (counter, gate) = (parsed(&rows[0]), parsed(&rows[1]));
+        let (counter, gate, head) = (parsed(&rows[0]), parsed(&rows[1]), parsed(&rows[2]));
         let (Some(counter), Some(gate)) = (counter, gate) else {
             let next = self.begin(lane, network, chain).await?;
             return Ok(OpenLane { treasury, next, room: network.in_flight_max });
@@ -162,6 +170,12 @@ impl Signer {
         };
         let counter: Counter = counter.parse().map_err(unreadable)?;
         let gate: Gate = gate.parse().map_err(unreadable)?;
+        if let Some(head) = head.map(|head| head.parse::<Head>()).transpose().map_err(unreadable)?
+            && is_far_behind(&head, network, newest)
+        {
+            tracing::warn!(lane = %lane, head = head.height, newest, "nothing is signed while the tracker is so far behind");
+            return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
+        }
         if !gate.takes_more() {
             return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
         }
@@ -275,4 +289,9 @@ impl Signer {
             tracing::debug!(lane = %lane, error = %error, "a lease is not given back");
         }
     }
+}
+
+fn is_far_behind(head: &Head, network: &Network, newest: u64) -> bool {
+    let most = BEHIND_BLOCKS.max(BEHIND_MS / network.block_time_ms.max(1));
+    newest.saturating_sub(head.height) > most
 }

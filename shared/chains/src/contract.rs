@@ -182,6 +182,7 @@ pub async fn what_does_not_exist_is_not_an_error(lab: &dyn Lab) {
     assert_eq!(chain.receipts(nowhere).await.expect("answered").value, None);
     assert_eq!(receipt_of(lab, nowhere).await, None);
     assert!(!chain.knows(nowhere).await.expect("answered").value);
+    assert_eq!(chain.signed(nowhere).await.expect("answered").value, None);
     assert_eq!(numbers(lab, 99).await, (0, 0));
     assert_eq!(chain.balance(lab.address(99), None).await.expect("answered").value, U256::ZERO);
 }
@@ -196,6 +197,7 @@ pub async fn a_broadcast_waits_then_counts(lab: &dyn Lab) {
         assert_eq!(broadcast.outcome, BroadcastOutcome::Accepted);
         assert!(!broadcast.provider.is_empty());
         assert!(lab.chain().knows(sealed.hash).await.expect("answered").value);
+        assert_eq!(lab.chain().signed(sealed.hash).await.expect("answered").value.as_ref(), Some(&sealed.raw));
         assert_eq!(receipt_of(lab, sealed.hash).await, None);
     }
     assert_eq!(numbers(lab, PAYER).await, (0, 2));
@@ -203,6 +205,7 @@ pub async fn a_broadcast_waits_then_counts(lab: &dyn Lab) {
     assert_eq!(numbers(lab, PAYER).await, (2, 2));
     let block = block_at(lab, height(lab).await).await;
     assert_eq!(block.transactions, [first.hash, second.hash], "in the order of their numbers");
+    assert_eq!(lab.chain().signed(second.hash).await.expect("answered").value, Some(second.raw.clone()));
     assert!(lab.chain().knows(first.hash).await.expect("answered").value);
 }
 

@@ -252,6 +252,10 @@ impl Chain for ModelChain {
         self.ask("receipt", |world, provider| Some(world.receipt(provider, hash)))
     }
 
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
+        self.ask("signed", |world, provider| Some(world.signed(provider, hash)))
+    }
+
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {
         self.ask("knows", |world, provider| Some(world.knows(provider, hash)))
     }

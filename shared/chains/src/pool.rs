@@ -41,7 +41,7 @@ use crate::{
 use provider::Provider;
 use tally::Tally;
 use transport::{Endpoint, Failure, Op};
-use wire::{FeeHistoryWire, read, read_known, read_receipt};
+use wire::{FeeHistoryWire, read, read_known, read_receipt, read_signed};
 
 /// Blocks whose fees are asked for: enough for a median, few enough to follow a spike within minutes.
 const FEE_BLOCKS: u64 = 10;
@@ -173,6 +173,10 @@ impl Chain for RpcChain {
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {
         self.ask(Op::RECEIPT, json!([hash]), |result| read_receipt(result, hash)).await
+    }
+
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
+        self.ask(Op::TRANSACTION, json!([hash]), |result| read_signed(result, hash)).await
     }
 
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {

@@ -238,6 +238,10 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// A transaction's receipt on the provider's current chain.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;
 
+    /// A transaction's signed bytes, which hash to what was asked for; `None` where the provider does not know it, or it is
+    /// none of the kind that [`seal`](crate::transaction::seal) makes.
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError>;
+
     /// Whether the provider knows the transaction, waiting or included.
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError>;
 

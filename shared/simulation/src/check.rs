@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::PoisonError};
 
-use alloy_primitives::{Address, U256};
-use causeway_domain::parcel::ParcelState;
+use alloy_primitives::{Address, B256, U256};
+use causeway_domain::{lane::LaneId, parcel::ParcelState};
 use causeway_queue::QueueName;
 use causeway_state::dead_letter::{DeadLetter, Status};
 use causeway_state::{
@@ -74,7 +74,9 @@ impl World {
             let number = signed.transaction.number;
             (signed.transaction, attempt.unwrap_or_else(|| panic!("number {number} has no bytes (rule 1)")))
         };
-        Some(LaneView { next: counter.next, gate, transactions: all.into_iter().map(with_bytes).collect() })
+        // What somebody else's transaction took before it was ever assigned has none.
+        let ours = all.into_iter().filter(|signed| signed.transaction.attempts > 0);
+        Some(LaneView { next: counter.next, gate, transactions: ours.map(with_bytes).collect() })
     }
 
     /// The tracker's head.
@@ -115,7 +117,7 @@ impl World {
         drop(unstored);
         let mut rules = self.rules.borrow_mut();
         for after in self.rows.journal() {
-            rules.commit(&after)?;
+            rules.commit(&after, &|lane, hash| self.is_final(lane, hash))?;
         }
         rules.accounts(&self.credited)?;
         self.promises_hold(&mut rules)?;
@@ -128,6 +130,14 @@ impl World {
             self.nobody_has_too_much(&rules)?;
         }
         Ok(())
+    }
+
+    /// Whether a final block has a lane's transaction.
+    fn is_final(&self, lane: &LaneId, hash: B256) -> bool {
+        let height = self.chain.height();
+        let all = self.chain.inclusions(lane.address).into_values().flatten();
+        all.filter(|inclusion| inclusion.canonical && inclusion.receipt.hash == hash)
+            .any(|inclusion| inclusion.receipt.block_number + self.depths.1 <= height + 1)
     }
 
     /// What operators heard is so (rule 8 at their door).

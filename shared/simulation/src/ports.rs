@@ -313,6 +313,10 @@ impl Chain for Network {
         self.crossing.around(self.inner.receipt(hash)).await
     }
 
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
+        self.crossing.around(self.inner.signed(hash)).await
+    }
+
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {
         self.crossing.around(self.inner.knows(hash)).await
     }

@@ -98,8 +98,9 @@ impl Rules {
         Self { coverage: coverage.clone(), ..Self::default() }
     }
 
-    /// Takes a commit in, and holds what every commit must keep to.
-    pub fn commit(&mut self, after: &After) -> Held {
+    /// Takes a commit in, and holds what every commit must keep to; `is_final` tells of a lane's transaction whether a final
+    /// block has it.
+    pub fn commit(&mut self, after: &After, is_final: &dyn Fn(&LaneId, B256) -> bool) -> Held {
         let mut commit = Commit::default();
         for (key, item) in after {
             self.office.row(key, item.as_ref(), &mut commit.turn)?;
@@ -109,6 +110,13 @@ impl Rules {
                 (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),
                 (TRANSFERS, None) => hold(key.sk == "LEASE", "rule 2", || format!("{key:?} is deleted"))?,
                 _ => {}
+            }
+        }
+        for (lane, hash) in &commit.hashes {
+            // What it halted at was ours all along.
+            if commit.turn.opened.contains(lane) && is_final(lane, *hash) {
+                self.coverage.count("number: adopted");
+                commit.turn.cleared.insert(lane.clone());
             }
         }
         self.may_sign(&commit)?;
@@ -235,6 +243,9 @@ impl Rules {
         let signed = match line.transactions.get(&number) {
             None => {
                 commit.created.insert((lane.clone(), number), transaction.parcels.clone());
+                if let Some(Outcome::Displaced { .. }) = &transaction.outcome {
+                    commit.turn.cleared.insert(lane.clone());
+                }
                 transaction.attempts
             }
             Some(before) => {
@@ -276,6 +287,7 @@ impl Rules {
         hold(attempt.hash == keccak256(&attempt.raw), "rule 2", || format!("{}: another hash than its bytes", name()))?;
         hold(self.hashes.insert(attempt.hash), "rule 2", || format!("{}: these bytes were signed before", name()))?;
         commit.signed.insert((lane.clone(), attempt.number, attempt.index));
+        commit.hashes.push((lane.clone(), attempt.hash));
         match (attempt.index, attempt.kind) {
             (0, AttemptKind::Payment) => {}
             (0, AttemptKind::Cancel) => hold(false, "rule 6", || format!("{} begins as a no-op", name()))?,
@@ -440,6 +452,7 @@ struct Commit {
     created: BTreeMap<(LaneId, u64), Vec<ParcelId>>,
     counted: BTreeMap<(LaneId, u64), (u32, u32)>,
     signed: BTreeSet<(LaneId, u64, u32)>,
+    hashes: Vec<(LaneId, B256)>,
     numbered: BTreeMap<(LaneId, u64), ParcelId>,
     given_up: BTreeMap<(LaneId, u64), ParcelId>,
     displaced: BTreeSet<(LaneId, u64)>,

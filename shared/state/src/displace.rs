@@ -1,15 +1,18 @@
 //! Rule 4: a number that somebody else's transaction took, proven at a final block. Its parcels are accepted once more.
 
 use causeway_domain::{
+    Bytes, U256,
     clock::Millis,
+    fees::Priority,
+    id::TraceId,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
-use causeway_store::{RowError, Write};
+use causeway_store::{Item, RowError, Write};
 
 use crate::{
     cancel,
-    lane::{Gate, Outcome, Transaction},
+    lane::{Counter, Gate, Intent, Outcome, Transaction},
     ledger::PostingsError,
     parcel::{MoveError, Parcel},
 };
@@ -93,7 +96,7 @@ impl Case<'_> {
                 again.push(next);
             }
         }
-        writes.push(self.gate_behind(transaction.number, now).put(self.lane, self.gate.1)?);
+        writes.push(gate_behind(self.gate.0, transaction.number, now).put(self.lane, self.gate.1)?);
         Ok((writes, again))
     }
 
@@ -124,15 +127,48 @@ impl Case<'_> {
         }
         Ok(())
     }
+}
 
-    fn gate_behind(&self, number: u64, now: Millis) -> Gate {
-        let gate = self.gate.0;
-        let open = match &gate.gate {
-            LaneGate::Halted { limit, .. } if *limit == number => LaneGate::Open,
-            LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
-        };
-        let seen = gate.seen.max(number + 1);
-        let publications = gate.publications + 1;
-        Gate { gate: open, seen, publications, tries: 0, moved_at: now, ..gate.consumed(number + 1, now) }
+/// The one commit that goes on behind a number that another's transaction took before it was ever assigned: it pays nothing
+/// of ours.
+pub fn skip(
+    lane: &LaneId,
+    number: u64,
+    (gate, version): (&Gate, u64),
+    (word, trace): (Word, TraceId),
+    now: Millis,
+) -> Result<Vec<Write>, DisplaceError> {
+    if gate.consumed != number {
+        let what = format!("number {number} is not the lane's lowest that no block is known to have used");
+        return Err(DisplaceError::NotThis(what));
     }
+    let nothing = Intent { to: lane.address, value: U256::ZERO, data: Bytes::new(), gas_limit: 0 };
+    let transaction = Transaction {
+        number,
+        parcels: Vec::new(),
+        intent: nothing,
+        attempts: 0,
+        send: None,
+        priority: Priority::Normal,
+        since: 0,
+        created_at: now,
+        trace,
+        outcome: Some(word.outcome()),
+        reopened: 0,
+    };
+    Ok(vec![
+        Counter::take(lane, number, 1),
+        Write::create(Transaction::key(lane, number), Item::from_fields(&transaction)?),
+        gate_behind(gate, number, now).put(lane, version)?,
+    ])
+}
+
+fn gate_behind(gate: &Gate, number: u64, now: Millis) -> Gate {
+    let open = match &gate.gate {
+        LaneGate::Halted { limit, .. } if *limit == number => LaneGate::Open,
+        LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
+    };
+    let seen = gate.seen.max(number + 1);
+    let publications = gate.publications + 1;
+    Gate { gate: open, seen, publications, tries: 0, moved_at: now, ..gate.consumed(number + 1, now) }
 }

@@ -138,11 +138,16 @@ impl Gate {
         }
     }
 
-    /// Whether new numbers may be signed for the lane.
+    /// Whether new numbers may be signed for the lane: not where one of its numbers may be another's.
     pub fn takes_more(&self) -> bool {
+        !self.is_halted() && self.foreign_since.is_none()
+    }
+
+    /// Whether it stopped until people, or the tracker, know more.
+    pub fn is_halted(&self) -> bool {
         match &self.gate {
-            LaneGate::Open | LaneGate::Waiting { .. } => true,
-            LaneGate::Halted { .. } => false,
+            LaneGate::Open | LaneGate::Waiting { .. } => false,
+            LaneGate::Halted { .. } => true,
         }
     }
 

@@ -7,6 +7,7 @@
 //! zero; a parcel changes its state only through [`parcel::Parcel::moved`], which refuses moves
 //! that do not exist.
 
+pub mod adopt;
 pub mod audit;
 pub mod cancel;
 pub mod commit;

@@ -141,6 +141,13 @@ impl World {
         }
     }
 
+    pub(super) fn signed(&self, provider: usize, tx: B256) -> Option<Bytes> {
+        let included = self.inclusion(provider, tx).and_then(|found| self.stored(found.block_hash));
+        let pool = self.pool_of(provider);
+        let mut all = included.into_iter().flat_map(|block| &block.transactions).chain(pool.all());
+        all.find(|known| known.hash == tx)?.raw.clone()
+    }
+
     pub(super) fn knows(&self, provider: usize, tx: B256) -> bool {
         self.inclusion(provider, tx).is_some() || self.pool_of(provider).has(tx)
     }

@@ -1,12 +1,15 @@
 //! What nodes' answers hold, as far as the port needs it. Fields that only some networks have are not looked at, so
 //! that a network with transaction types of its own is read like any other.
 
-use alloy_primitives::{Address, B256, Bytes, U64, U128};
-use causeway_domain::fees::{FeeHistory, Priority};
+use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
+use causeway_domain::fees::{FeeHistory, Fees, Priority};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::port::{Block, Header, Log, Receipt};
+use crate::{
+    port::{Block, Header, Log, Receipt},
+    transaction::{Payment, Sealed, seal},
+};
 
 /// Reads an answer, or says what is wrong with it.
 pub(super) fn read<T: DeserializeOwned>(result: &RawValue) -> Result<T, String> {
@@ -104,6 +107,48 @@ pub(super) fn read_known(result: &RawValue, hash: B256) -> Result<bool, String> 
         Some(transaction) if transaction.hash != hash => Err("another transaction".to_owned()),
         found => Ok(found.is_some()),
     }
+}
+
+/// An EIP-1559 transaction's fields; one of another type lacks some.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedWire {
+    chain_id: Option<U64>,
+    nonce: U64,
+    to: Option<Address>,
+    value: U256,
+    input: Bytes,
+    gas: U64,
+    max_fee_per_gas: Option<U128>,
+    max_priority_fee_per_gas: Option<U128>,
+    r: Option<U256>,
+    s: Option<U256>,
+    y_parity: Option<U64>,
+    v: Option<U64>,
+}
+
+impl SignedWire {
+    fn sealed(self) -> Option<Sealed> {
+        let fees =
+            Fees { max_fee_wei: self.max_fee_per_gas?.to(), max_priority_wei: self.max_priority_fee_per_gas?.to() };
+        let payment = Payment {
+            chain_id: self.chain_id?.to(),
+            number: self.nonce.to(),
+            to: self.to?,
+            value: self.value,
+            data: self.input,
+            gas_limit: self.gas.to(),
+            fees,
+        };
+        let odd = self.y_parity.or(self.v)?.to::<u64>();
+        Some(seal(&payment, self.r?, self.s?, odd == 1))
+    }
+}
+
+/// A transaction's bytes, made anew from its fields: what they hash to proves that none was left out.
+pub(super) fn read_signed(result: &RawValue, hash: B256) -> Result<Option<Bytes>, String> {
+    let sealed = read::<Option<SignedWire>>(result)?.and_then(SignedWire::sealed);
+    Ok(sealed.filter(|sealed| sealed.hash == hash).map(|sealed| sealed.raw))
 }
 
 /// Fees of recent blocks.

@@ -13,6 +13,7 @@ mod people;
 mod reconciliation;
 mod reorgs;
 mod replacements;
+mod restored;
 mod review;
 mod schedules;
 mod seeds;

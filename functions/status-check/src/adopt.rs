@@ -1,0 +1,177 @@
+//! Numbers of ours that the chain has used and the rows do not remember: a restore set the tables back. What a final block
+//! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
+//! all else stays for people.
+
+use causeway_chains::{BlockAt, Chain, Receipt, token, transaction};
+use causeway_domain::{
+    Network,
+    lane::{LaneGate, LaneId},
+    parcel::ParcelState,
+};
+use causeway_state::{
+    adopt::Found,
+    commit::{Done, commit},
+    lane::{Counter, Gate, Intent, Signed, Transaction},
+    message::Stage,
+    parcel::{DUE_SHARDS, MoveError, Parcel},
+    tables::{DUE, TRANSFERS},
+    tracker::Watch,
+};
+use causeway_store::{Key, Query, Range, Write};
+
+use crate::{TrackError, Tracker, displaced::taker, lead::Lead};
+
+/// Rows of one read: a number and as many attempts as any cap allows.
+const ROWS_PER_READ: usize = 60;
+/// Keys of one read.
+const KEYS_PER_READ: usize = 100;
+
+impl Tracker {
+    /// Puts what used the lane's number on record, where it is ours; answers whether it did.
+    pub(crate) async fn adopt(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        lane: &LaneId,
+        number: u64,
+    ) -> Result<bool, TrackError> {
+        // Each costs questions to a node, and after a restore there may be many.
+        self.keep_lease(network, lead).await?;
+        let Some(found) = found(chain, lane, number, lead.head.finalized).await? else { return Ok(false) };
+        let mut rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
+        let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
+        let (gate, version) = (gate.parse::<Gate>()?, gate.version());
+        let rows = self.store.query(&Transaction::query_from(lane, number, ROWS_PER_READ)).await?.items;
+        let known = Signed::read(&rows)?.into_iter().find(|signed| signed.transaction.number == number);
+        let writes = match known {
+            Some(signed) => self.as_attempt(lane, &found, &signed).await?,
+            None if counter.parse::<Counter>()?.next == number => self.as_transaction(network, lane, &found).await?,
+            None => None,
+        };
+        let Some(mut writes) = writes else {
+            tracing::warn!(lane = %lane, number, hash = %found.hash, "what took a number is nothing that rows ask for");
+            return Ok(false);
+        };
+        if let LaneGate::Halted { limit, .. } = gate.gate
+            && limit == number
+        {
+            writes.push(Gate { gate: LaneGate::Open, tries: 0, ..gate }.put(lane, version)?);
+        }
+        match commit(&*self.store, &*self.clock, &writes).await? {
+            Done::Committed => {
+                tracing::error!(lane = %lane, number, hash = %found.hash, "adopted: the chain has it, and the rows had not");
+                Ok(true)
+            }
+            Done::Conflict(_) => Ok(false),
+        }
+    }
+
+    async fn as_attempt(
+        &self,
+        lane: &LaneId,
+        found: &Found,
+        signed: &Signed,
+    ) -> Result<Option<Vec<Write>>, TrackError> {
+        let ours = &signed.transaction;
+        let whole = signed.attempts.len() == ours.attempts as usize;
+        if !whole || ours.outcome.is_some() || signed.attempts.iter().any(|attempt| attempt.hash == found.hash) {
+            return Ok(None);
+        }
+        let keys: Vec<Key> = ours.parcels.iter().map(|id| Parcel::key(*id)).collect();
+        let parcels = self.parcels(&keys).await?;
+        let open = |state| matches!(state, ParcelState::Assigned | ParcelState::Reopened);
+        if !parcels.iter().all(|(parcel, _)| open(parcel.state) && parcel.number == Some(found.number)) {
+            return Ok(None);
+        }
+        let Some(kind) = found.kind(lane, ours, &parcels) else { return Ok(None) };
+        found.as_attempt(lane, signed, &parcels, kind, self.clock.now_ms()).map(Some).map_err(ours_fault)
+    }
+
+    /// The oldest parcel of the lane without a number that asks for exactly this.
+    async fn as_transaction(
+        &self,
+        network: &Network,
+        lane: &LaneId,
+        found: &Found,
+    ) -> Result<Option<Vec<Write>>, TrackError> {
+        let asks = |(parcel, _): &(Parcel, u64)| {
+            let unsigned = matches!(parcel.state, ParcelState::Accepted | ParcelState::Waiting);
+            let ([line], Some(asset)) = (parcel.transfers.as_slice(), network.asset(parcel.asset.address)) else {
+                return false;
+            };
+            let (to, value, data) = token::payment_for(asset, line.to, line.amount);
+            unsigned && parcel.wallet == *lane && found.does(to, value, &data)
+        };
+        let mut oldest: Option<(Parcel, u64)> = None;
+        let due = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard));
+        for pk in due.chain([Parcel::lane_wait_pk(lane)]) {
+            let mut query = Query::index(TRANSFERS, DUE, pk, Range::All);
+            loop {
+                let page = self.store.query(&query).await?;
+                let key = |row: &causeway_store::Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
+                let keys: Vec<Key> = page.items.iter().filter_map(key).collect();
+                let all = self.parcels(&keys).await?.into_iter().chain(oldest.take());
+                oldest = all.filter(asks).min_by_key(|(parcel, _)| (parcel.created_at, parcel.id));
+                match page.next {
+                    Some(next) => query.after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        let Some((parcel, version)) = oldest else { return Ok(None) };
+        found.as_transaction(lane, &parcel, version, self.clock.now_ms()).map(Some).map_err(ours_fault)
+    }
+
+    async fn parcels(&self, keys: &[Key]) -> Result<Vec<(Parcel, u64)>, TrackError> {
+        let mut parcels = Vec::new();
+        for chunk in keys.chunks(KEYS_PER_READ) {
+            for row in self.store.get_many(chunk).await?.into_iter().flatten() {
+                parcels.push((row.parse()?, row.version()));
+            }
+        }
+        Ok(parcels)
+    }
+
+    /// Has what a final block holds of ours told where nobody told it when the block was worked off, since it was adopted
+    /// later; answers whether it is told. Said twice after a crash, never not at all.
+    pub(crate) async fn told_late(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &Lead,
+        receipt: &Receipt,
+    ) -> Result<bool, TrackError> {
+        let row = self.store.get(&Watch::key(&network.id, receipt.hash)).await?;
+        let watch = row.map(|row| row.parse::<Watch>()).transpose()?;
+        if watch.is_none_or(|watch| watch.height.is_some()) {
+            return Ok(true);
+        }
+        if receipt.block_number > lead.head.finalized {
+            return Ok(false);
+        }
+        let Some(block) = chain.block(BlockAt::Hash(receipt.block_hash)).await?.value else { return Ok(false) };
+        let (height, hash) = (block.header.number, block.header.hash);
+        let Some(all) = self.include(network, chain, &block).await? else { return Ok(false) };
+        let late: Vec<_> = all.into_iter().filter(|inclusion| inclusion.hash == receipt.hash).collect();
+        self.publish_stage(network, height, hash, Stage::Final, &late).await?;
+        Ok(true)
+    }
+}
+
+/// What a final block has under a lane's number, read from its signed bytes.
+async fn found(chain: &dyn Chain, lane: &LaneId, number: u64, finalized: u64) -> Result<Option<Found>, TrackError> {
+    let Some(taker) = taker(chain, lane, number, finalized).await? else { return Ok(None) };
+    let Some(raw) = chain.signed(taker.hash).await?.value else { return Ok(None) };
+    let Ok(opened) = transaction::open(&raw) else { return Ok(None) };
+    if (opened.from, opened.payment.number, opened.hash) != (lane.address, number, taker.hash) {
+        return Ok(None);
+    }
+    let payment = opened.payment;
+    let intent = Intent { to: payment.to, value: payment.value, data: payment.data, gas_limit: payment.gas_limit };
+    Ok(Some(Found { number, hash: opened.hash, raw, intent, fees: payment.fees }))
+}
+
+fn ours_fault(error: MoveError) -> TrackError {
+    TrackError::Stuck(error.to_string())
+}

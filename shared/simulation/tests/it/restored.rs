@@ -1,0 +1,179 @@
+//! Tables that were set back to an earlier time, and a chain that was not: what ours did meanwhile is found on the chain and
+//! put on record, and what nobody can tell waits for people. Nothing is paid twice.
+
+use alloy_primitives::{Address, U256};
+use axum::http::{Method, StatusCode};
+use causeway_chains::{
+    BroadcastOutcome, Chain,
+    transaction::{Payment, digest, seal},
+};
+use causeway_domain::{Bytes, fees::Fees, parcel::ParcelState};
+use causeway_keys::{KeyRef, Keys};
+use causeway_simulation::{
+    Setup, World,
+    api::recipient,
+    people::{Act, Promise},
+};
+use causeway_state::{lane::Outcome, message::queues};
+use serde_json::json;
+
+const GWEI: u128 = 1_000_000_000;
+/// The tracker holds lanes against the chain each minute, and at a final height.
+const LOOKS_MS: u64 = 90_000;
+
+/// A world in which number 0 of acme's lane is paid.
+fn begun(setup: Setup) -> World {
+    let mut world = World::new(setup);
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    world
+}
+
+/// A signer of ours had signed and sent this under the next number before the tables were set back.
+fn lost(world: &mut World, number: u64, to: Address, value: U256) {
+    let lane = world.lane("acme");
+    let fees = Fees { max_fee_wei: 100 * GWEI, max_priority_wei: 10 * GWEI };
+    let chain_id = world.network.chain_id;
+    let payment = Payment { chain_id, number, to, value, data: Bytes::new(), gas_limit: 21_000, fees };
+    let key = KeyRef::Kms { key_id: "treasury-acme".to_owned() };
+    let signature = world.clock.run(world.keys.sign(&key, lane.address, digest(&payment))).expect("a key");
+    let sealed = seal(&payment, signature.r, signature.s, signature.y_odd);
+    let told = world.clock.run(world.chain.broadcast(&sealed.raw));
+    assert_eq!(told.outcome, BroadcastOutcome::Accepted);
+    world.pass(2_000);
+}
+
+fn value(world: &World, id: &str) -> U256 {
+    world.parcel(id).total().to_u256()
+}
+
+fn got(world: &World, who: &str) -> U256 {
+    world.on_chain(recipient(who), Address::ZERO)
+}
+
+/// Withdrawals to these that are accepted, and whose messages are held back.
+fn accepted(world: &mut World, who: &[&str]) -> Vec<String> {
+    world.held.insert(queues::TRANSFERS_NORMAL);
+    who.iter().map(|who| world.withdraw("ETH", "1", recipient(who))).collect()
+}
+
+#[test]
+fn payments_whose_rows_are_lost_settle_what_asked_for_them() {
+    let mut world = begun(Setup::default());
+    let who = ["anna", "bert", "cleo", "dora", "emil"];
+    let ids = accepted(&mut world, &who);
+    for (number, of) in [(1, 2), (2, 0), (3, 4)] {
+        let amount = value(&world, &ids[of]);
+        lost(&mut world, number, recipient(who[of]), amount);
+    }
+    world.pass(LOOKS_MS);
+    world.held.clear();
+    world.finish();
+    for (id, who) in ids.iter().zip(who) {
+        assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
+        assert_eq!(got(&world, who), value(&world, id), "{who}, once");
+    }
+    assert_eq!([2, 0, 4].map(|of| world.parcel(&ids[of]).number), [Some(1), Some(2), Some(3)]);
+    assert!(!world.has_halted());
+}
+
+#[test]
+fn of_several_that_ask_for_the_same_as_many_are_settled_as_were_paid() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["anna"; 4]);
+    let amount = value(&world, &ids[0]);
+    (1..=3).for_each(|number| lost(&mut world, number, recipient("anna"), amount));
+    world.pass(LOOKS_MS);
+    world.held.clear();
+    world.finish();
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
+    assert_eq!(got(&world, "anna"), amount * U256::from(4));
+}
+
+#[test]
+fn an_attempt_whose_row_is_lost_settles_its_number() {
+    let mut world = begun(Setup { providers: 2, ..Setup::default() });
+    world.held.insert(queues::TRANSACTIONS);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(2_000);
+    let amount = value(&world, &id);
+    lost(&mut world, 1, recipient("rosa"), amount);
+    world.held.clear();
+    world.finish();
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.number, parcel.replaced.len()), (ParcelState::Confirmed, Some(1), 1));
+    assert_eq!(got(&world, "rosa"), amount);
+}
+
+#[test]
+fn a_no_op_whose_row_is_lost_cancels_where_that_was_wished() {
+    let mut world = begun(Setup { providers: 2, ..Setup::default() });
+    world.held.extend([queues::TRANSACTIONS, queues::SIGN_REQUESTS]);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(2_000);
+    let lane = world.lane("acme").address;
+    lost(&mut world, 1, lane, U256::ZERO);
+    let path = format!("/withdrawal/cancel/{id}");
+    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    world.held.clear();
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Cancelled);
+    assert_eq!((got(&world, "rosa"), world.money("acme", "ETH").held), (U256::ZERO, 0));
+    let outcome = world.lane_view("acme").expect("begun").transactions[1].0.outcome.clone();
+    assert!(matches!(outcome, Some(Outcome::Cancelled { .. })), "{outcome:?}");
+}
+
+#[test]
+fn what_nobody_asks_for_any_more_halts_the_lane_until_somebody_asks_again() {
+    let mut world = begun(Setup::default());
+    let amount = U256::from(10_u64).pow(U256::from(18));
+    lost(&mut world, 1, recipient("rosa"), amount);
+    world.pass(2 * LOOKS_MS);
+    assert!(world.has_halted(), "whose it was, people must find out");
+    let other = world.withdraw("ETH", "2", recipient("karl"));
+    world.pass(LOOKS_MS);
+    assert_eq!((world.parcel(&other).number, got(&world, "karl")), (None, U256::ZERO));
+    // The client of the transfer that is lost asks for it again.
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.finish();
+    assert_eq!((world.parcel(&id).state, world.parcel(&id).number), (ParcelState::Confirmed, Some(1)));
+    assert_eq!(got(&world, "rosa"), amount, "it is told as what was paid, and not paid again");
+    assert_eq!(world.parcel(&other).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn nothing_is_signed_while_the_tracker_is_far_behind() {
+    let mut world = begun(Setup::default());
+    let tracked = world.head().expect("a head").height;
+    let most = 50.max(300_000 / world.network.block_time_ms);
+    world.chain.mine_empty(most + 5);
+    let answer = world.clock.run(world.request("acme", Some("k"), "ETH", "1", recipient("rosa")));
+    assert_eq!(answer.status, StatusCode::CREATED);
+    world.collect();
+    world.deliver_all(queues::TRANSFERS_NORMAL);
+    assert_eq!(world.head().expect("a head").height, tracked);
+    assert_eq!(world.parcels().iter().filter(|parcel| parcel.state == ParcelState::Waiting).count(), 1);
+    world.finish();
+    assert_eq!(got(&world, "rosa"), U256::from(10_u64).pow(U256::from(18)));
+}
+
+#[test]
+fn what_nobody_ever_asks_for_again_is_an_operators_to_pass_over() {
+    let mut world = begun(Setup::default());
+    let amount = U256::from(10_u64).pow(U256::from(18));
+    lost(&mut world, 1, recipient("rosa"), amount);
+    world.pass(2 * LOOKS_MS);
+    assert!(world.has_halted());
+    let id = world.withdraw("ETH", "2", recipient("karl"));
+    let lane = world.lane("acme");
+    for (number, status) in [(0, StatusCode::CONFLICT), (2, StatusCode::NOT_FOUND), (1, StatusCode::OK)] {
+        let (what, path) = ("people: displace", format!("lanes/{lane}/displace"));
+        let act = Act { what, path, body: json!({"number": number, "reason": "a restore"}), promise: Promise::Nothing };
+        assert_eq!(world.act(&act).status, status, "number {number}");
+    }
+    world.pass(LOOKS_MS);
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
+    assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, value(&world, &id)));
+}
