@@ -19,7 +19,7 @@ use causeway_state::{
 };
 use causeway_store::{Key, Query, Range, Write};
 
-use crate::{TrackError, Tracker, displaced::taker, lead::Lead};
+use crate::{TrackError, Tracker, displaced::taker, lanes::foreign, lead::Lead};
 
 /// Rows of one read: a number and as many attempts as any cap allows.
 const ROWS_PER_READ: usize = 60;
@@ -38,7 +38,11 @@ impl Tracker {
     ) -> Result<bool, TrackError> {
         // Each costs questions to a node, and after a restore there may be many.
         self.keep_lease(network, lead).await?;
-        let Some(found) = found(chain, lane, number, lead.head.finalized).await? else { return Ok(false) };
+        let Some(taker) = taker(chain, lane, number, lead.head.finalized).await? else { return Ok(false) };
+        let Some(found) = read(chain, lane, number, &taker).await? else {
+            self.name_taker(lane, number, &taker).await?;
+            return Ok(false);
+        };
         let mut rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
         let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
         let (gate, version) = (gate.parse::<Gate>()?, gate.version());
@@ -50,7 +54,7 @@ impl Tracker {
             None => None,
         };
         let Some(mut writes) = writes else {
-            tracing::warn!(lane = %lane, number, hash = %found.hash, "what took a number is nothing that rows ask for");
+            self.name_taker(lane, number, &taker).await?;
             return Ok(false);
         };
         if let LaneGate::Halted { limit, .. } = gate.gate
@@ -65,6 +69,20 @@ impl Tracker {
             }
             Done::Conflict(_) => Ok(false),
         }
+    }
+
+    /// Tells people of a lane that halted what took its number: it is theirs to find out whose that was.
+    async fn name_taker(&self, lane: &LaneId, number: u64, taker: &Receipt) -> Result<(), TrackError> {
+        let to = taker.to.map_or_else(|| "nobody".to_owned(), |to| to.to_string());
+        let whose = format!("{}: {} to {to}", foreign(number), taker.hash);
+        self.update_gate(lane, |gate, _| match &gate.gate {
+            LaneGate::Halted { reason, limit } if *limit == number && *reason == foreign(number) => {
+                Some(Gate { gate: LaneGate::Halted { reason: whose.clone(), limit: number }, ..gate.clone() })
+            }
+            LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => None,
+        })
+        .await?;
+        Ok(())
     }
 
     async fn as_attempt(
@@ -159,9 +177,9 @@ impl Tracker {
     }
 }
 
-/// What a final block has under a lane's number, read from its signed bytes.
-async fn found(chain: &dyn Chain, lane: &LaneId, number: u64, finalized: u64) -> Result<Option<Found>, TrackError> {
-    let Some(taker) = taker(chain, lane, number, finalized).await? else { return Ok(None) };
+/// What took a lane's number, read from its signed bytes; `None` where no node has them, or they are of another kind than
+/// ours.
+async fn read(chain: &dyn Chain, lane: &LaneId, number: u64, taker: &Receipt) -> Result<Option<Found>, TrackError> {
     let Some(raw) = chain.signed(taker.hash).await?.value else { return Ok(None) };
     let Ok(opened) = transaction::open(&raw) else { return Ok(None) };
     if (opened.from, opened.payment.number, opened.hash) != (lane.address, number, taker.hash) {

@@ -214,7 +214,7 @@ impl Tracker {
     /// Twice the chain said that a number is used which no attempt of ours explains: nothing new goes out until that
     /// is proven (rule 4), or people have looked.
     async fn halt_foreign(&self, lane: &LaneId, number: u64) -> Result<(), TrackError> {
-        let reason = format!("number {number} was used on chain by a transaction that is not Causeway's");
+        let reason = foreign(number);
         tracing::error!(lane = %lane, number, "{reason}");
         self.update_gate(lane, |gate, _| {
             let still = gate.consumed == number && !gate.is_halted();
@@ -277,6 +277,11 @@ fn is_halted_at(gate: &Gate, number: u64) -> bool {
         LaneGate::Open | LaneGate::Waiting { .. } => false,
         LaneGate::Halted { limit, .. } => *limit == number,
     }
+}
+
+/// Why a lane halts at a number that is not ours.
+pub(crate) fn foreign(number: u64) -> String {
+    format!("number {number} was used on chain by a transaction that is not Causeway's")
 }
 
 /// One lane that cannot be read must not keep the network's other lanes, and its blocks, waiting.

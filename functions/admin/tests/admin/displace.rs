@@ -103,3 +103,19 @@ async fn nothing_else_is_given_up() {
     world.put(elsewhere.put(&lane, row.version()).expect("a row")).await;
     assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "the lane halted elsewhere");
 }
+
+#[tokio::test]
+async fn a_number_that_nobody_was_given_is_passed_over() {
+    let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let gate = Gate { seen: 6, ..Gate::new(6, NOW) }.halted("number 6 was used by somebody else", 6);
+    world.put(gate.put(&lane, row.version()).expect("a row")).await;
+    assert_eq!(displace(&world, &lane, 7).await.refusal(), (404, "NOT_FOUND".to_owned(), "number".to_owned()));
+    let told = displace(&world, &lane, 6).await.ok();
+    let behind = (json!("open"), json!(7), json!(7));
+    assert_eq!((told["state"].clone(), told["next"].clone(), told["consumed"].clone()), behind);
+    let transaction: Transaction = world.row(&Transaction::key(&lane, 6)).await.expect("there").parse().expect("a row");
+    assert_eq!(transaction.outcome, Some(Outcome::Displaced { height: 0, by: vec!["olga".to_owned()] }));
+    assert_eq!((transaction.parcels.len(), transaction.attempts), (0, 0));
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned, "nothing of ours is touched");
+}

@@ -7,7 +7,7 @@ use causeway_chains::{
     BroadcastOutcome, Chain,
     transaction::{Payment, digest, seal},
 };
-use causeway_domain::{Bytes, fees::Fees, parcel::ParcelState};
+use causeway_domain::{Bytes, fees::Fees, lane::LaneGate, parcel::ParcelState};
 use causeway_keys::{KeyRef, Keys};
 use causeway_simulation::{
     Setup, World,
@@ -131,6 +131,8 @@ fn what_nobody_asks_for_any_more_halts_the_lane_until_somebody_asks_again() {
     lost(&mut world, 1, recipient("rosa"), amount);
     world.pass(2 * LOOKS_MS);
     assert!(world.has_halted(), "whose it was, people must find out");
+    let LaneGate::Halted { reason, .. } = world.lane_view("acme").expect("begun").gate.gate else { panic!("halted") };
+    assert!(reason.ends_with(&format!("to {}", recipient("rosa"))), "and are told what it is: {reason}");
     let other = world.withdraw("ETH", "2", recipient("karl"));
     world.pass(LOOKS_MS);
     assert_eq!((world.parcel(&other).number, got(&world, "karl")), (None, U256::ZERO));
