@@ -9,7 +9,7 @@ BINS := $(foreach f,$(FUNCTIONS),--bin $(f))
 
 .DEFAULT_GOAL := help
 export SEED SEEDS FROM COUNT
-.PHONY: help install build up down status logs demo test simulate check release tf-check tf-local bench chaos deny contracts-check fmt
+.PHONY: help install build up down status logs demo test simulate check release tf-check tf-local bench chaos restore-drill deny contracts-check fmt
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench: ## measure the local stack with release builds (docs/benchmarks.md)
 chaos: build ## 1,000 withdrawals while calls fail, workers die and the chain turns (COUNT=n, SEED=s)
 	@$(PLATFORM) install
 	@.local/venv/bin/python tests/chaos/run.py
+
+restore-drill: build ## all tables go back to an earlier moment while the chain goes on, and the product recovers
+	@$(PLATFORM) install
+	@.local/venv/bin/python tests/restore/run.py
 
 tf-check: ## Terraform: fmt, validate, test
 	@$(PYTHON) infra/terraform/check.py check

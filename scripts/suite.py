@@ -49,6 +49,8 @@ STEPS = [
     Step("end to end", "end-to-end", [str(VENV), "tests/e2e/run.py"], ["install", "compile", "install contracts"]),
     Step("chaos, a little of it", "end-to-end", [str(VENV), "tests/chaos/run.py", "--quick"],
          ["install", "compile", "install contracts"]),
+    Step("restore drill", "end-to-end", [str(VENV), "tests/restore/run.py"],
+         ["install", "compile", "install contracts"]),
     # With IAM enforced; `make demo` shows the same without.
     Step("demo", "end-to-end", ["env", "CAUSEWAY_BUILT=1", "CAUSEWAY_AUTH=1", "bash", "scripts/demo"], ["install", "compile", "install contracts"]),
 ]
