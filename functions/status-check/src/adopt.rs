@@ -2,24 +2,25 @@
 //! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
 //! all else stays for people.
 
-use causeway_chains::{BlockAt, Chain, Receipt, token, transaction};
+use causeway_chains::{BlockAt, Chain, ChainError, Receipt, token, transaction};
 use causeway_domain::{
     Network,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
 use causeway_state::{
-    adopt::Found,
+    adopt::{Found, watch_of},
     commit::{Done, commit},
-    lane::{Counter, Gate, Intent, Signed, Transaction},
+    displace::foreign,
+    lane::{Attempt, Counter, Gate, Intent, Signed, Transaction},
     message::Stage,
     parcel::{DUE_SHARDS, MoveError, Parcel},
     tables::{DUE, TRANSFERS},
-    tracker::Watch,
+    tracker::{HeaderRow, Watch},
 };
 use causeway_store::{Key, Query, Range, Write};
 
-use crate::{TrackError, Tracker, displaced::taker, lanes::foreign, lead::Lead};
+use crate::{TrackError, Tracker, displaced::taker, lead::Lead};
 
 /// Rows of one read: a number and as many attempts as any cap allows.
 const ROWS_PER_READ: usize = 60;
@@ -38,30 +39,30 @@ impl Tracker {
     ) -> Result<bool, TrackError> {
         // Each costs questions to a node, and after a restore there may be many.
         self.keep_lease(network, lead).await?;
-        let Some(taker) = taker(chain, lane, number, lead.head.finalized).await? else { return Ok(false) };
+        let mut rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
+        let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
+        let (gate, version) = (gate.parse::<Gate>()?, gate.version());
+        let Some(taker) = taken(chain, lane, number, &gate, lead.head.finalized).await? else { return Ok(false) };
         let Some(found) = read(chain, lane, number, &taker).await? else {
             self.name_taker(lane, number, &taker).await?;
             return Ok(false);
         };
-        let mut rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
-        let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
-        let (gate, version) = (gate.parse::<Gate>()?, gate.version());
         let rows = self.store.query(&Transaction::query_from(lane, number, ROWS_PER_READ)).await?.items;
         let known = Signed::read(&rows)?.into_iter().find(|signed| signed.transaction.number == number);
         let writes = match known {
             Some(signed) => self.as_attempt(lane, &found, &signed).await?,
-            None if counter.parse::<Counter>()?.next == number => self.as_transaction(network, lane, &found).await?,
+            None if counter.parse::<Counter>()?.next == number => {
+                self.as_transaction(network, lane, &found, &taker).await?
+            }
             None => None,
         };
         let Some(mut writes) = writes else {
             self.name_taker(lane, number, &taker).await?;
             return Ok(false);
         };
-        if let LaneGate::Halted { limit, .. } = gate.gate
-            && limit == number
-        {
-            writes.push(Gate { gate: LaneGate::Open, tries: 0, ..gate }.put(lane, version)?);
-        }
+        // What comes next may be lost as well: nothing new is signed before it was looked at.
+        let doubted = Gate { foreign_since: Some(self.clock.now_ms()), ..gate };
+        writes.push(opened_at(doubted, number).put(lane, version)?);
         match commit(&*self.store, &*self.clock, &writes).await? {
             Done::Committed => {
                 tracing::error!(lane = %lane, number, hash = %found.hash, "adopted: the chain has it, and the rows had not");
@@ -75,11 +76,15 @@ impl Tracker {
     async fn name_taker(&self, lane: &LaneId, number: u64, taker: &Receipt) -> Result<(), TrackError> {
         let to = taker.to.map_or_else(|| "nobody".to_owned(), |to| to.to_string());
         let whose = format!("{}: {} to {to}", foreign(number), taker.hash);
-        self.update_gate(lane, |gate, _| match &gate.gate {
-            LaneGate::Halted { reason, limit } if *limit == number && *reason == foreign(number) => {
-                Some(Gate { gate: LaneGate::Halted { reason: whose.clone(), limit: number }, ..gate.clone() })
-            }
-            LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => None,
+        self.update_gate(lane, |gate, _| {
+            let halt = match &gate.gate {
+                LaneGate::Halted { reason, limit } if *limit == number && whose.starts_with(reason) => {
+                    LaneGate::Halted { reason: whose.clone(), limit: number }
+                }
+                LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
+            };
+            let named = Gate { gate: halt, taken_by: Some(taker.hash), ..gate.clone() };
+            (gate.consumed == number && named != *gate).then_some(named)
         })
         .await?;
         Ok(())
@@ -112,6 +117,7 @@ impl Tracker {
         network: &Network,
         lane: &LaneId,
         found: &Found,
+        taker: &Receipt,
     ) -> Result<Option<Vec<Write>>, TrackError> {
         let asks = |(parcel, _): &(Parcel, u64)| {
             let unsigned = matches!(parcel.state, ParcelState::Accepted | ParcelState::Waiting);
@@ -119,7 +125,10 @@ impl Tracker {
                 return false;
             };
             let (to, value, data) = token::payment_for(asset, line.to, line.amount);
-            unsigned && parcel.wallet == *lane && found.does(to, value, &data)
+            let units = || token::transferred(&taker.logs, asset.address, lane.address, line.to);
+            // What reverted, or moved nothing, is nobody's payment.
+            let paid = taker.success && (asset.is_native() || units() == line.amount.to_u256());
+            unsigned && paid && parcel.wallet == *lane && found.does(to, value, &data)
         };
         let mut oldest: Option<(Parcel, u64)> = None;
         let due = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard));
@@ -145,36 +154,82 @@ impl Tracker {
         let mut parcels = Vec::new();
         for chunk in keys.chunks(KEYS_PER_READ) {
             for row in self.store.get_many(chunk).await?.into_iter().flatten() {
-                parcels.push((row.parse()?, row.version()));
+                match row.parse() {
+                    Ok(parcel) => parcels.push((parcel, row.version())),
+                    // One that cannot be read must not keep the others waiting.
+                    Err(error) => tracing::error!(pk = row.text("pk"), error = %error, "a parcel cannot be read"),
+                }
             }
         }
         Ok(parcels)
     }
 
     /// Has what a final block holds of ours told where nobody told it when the block was worked off, since it was adopted
-    /// later; answers whether it is told. Said twice after a crash, never not at all.
+    /// later; answers whether it is told. Said twice after a crash, never not at all: the watch is marked last.
     pub(crate) async fn told_late(
         &self,
         network: &Network,
         chain: &dyn Chain,
         lead: &Lead,
+        lane: &LaneId,
+        attempt: &Attempt,
         receipt: &Receipt,
     ) -> Result<bool, TrackError> {
-        let row = self.store.get(&Watch::key(&network.id, receipt.hash)).await?;
-        let watch = row.map(|row| row.parse::<Watch>()).transpose()?;
-        if watch.is_none_or(|watch| watch.height.is_some()) {
+        let row = self.store.get(&Watch::key(&network.id, attempt.hash)).await?;
+        let Some(watch) = row.map(|row| row.parse::<Watch>()).transpose()? else {
+            return self.watch_again(lane, attempt).await;
+        };
+        if watch.height.is_some() {
             return Ok(true);
         }
-        if receipt.block_number > lead.head.finalized {
+        let (height, hash) = (receipt.block_number, receipt.block_hash);
+        let known = self.store.get(&HeaderRow::key(&network.id, height)).await?;
+        let known = known.map(|row| row.parse::<HeaderRow>()).transpose()?.is_some_and(|known| known.hash == hash);
+        if !known || height > lead.head.finalized {
             return Ok(false);
         }
-        let Some(block) = chain.block(BlockAt::Hash(receipt.block_hash)).await?.value else { return Ok(false) };
-        let (height, hash) = (block.header.number, block.header.hash);
-        let Some(all) = self.include(network, chain, &block).await? else { return Ok(false) };
-        let late: Vec<_> = all.into_iter().filter(|inclusion| inclusion.hash == receipt.hash).collect();
-        self.publish_stage(network, height, hash, Stage::Final, &late).await?;
-        Ok(true)
+        let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(false) };
+        let late = self.inclusion(chain, &watch, receipt).await?;
+        self.publish_stage(network, height, hash, Stage::Final, &[late]).await?;
+        Ok(self.include(network, chain, &block).await?.is_some())
     }
+
+    /// Half a commit is all that is left of an attempt: it is watched again, and told at the next look.
+    async fn watch_again(&self, lane: &LaneId, attempt: &Attempt) -> Result<bool, TrackError> {
+        let Some(row) = self.store.get(&Transaction::key(lane, attempt.number)).await? else { return Ok(false) };
+        let write = watch_of(lane, attempt, row.parse::<Transaction>()?.trace)?;
+        match commit(&*self.store, &*self.clock, &[write]).await? {
+            Done::Committed | Done::Conflict(_) => Ok(false),
+        }
+    }
+}
+
+/// Open again, where it halted for this number's sake.
+fn opened_at(gate: Gate, number: u64) -> Gate {
+    match &gate.gate {
+        LaneGate::Halted { reason, limit } if *limit == number && reason.starts_with(&foreign(number)) => {
+            Gate { gate: LaneGate::Open, tries: 0, ..gate }
+        }
+        LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate,
+    }
+}
+
+/// What took a lane's number, where a final block has it: what an earlier look found, or else by a search.
+async fn taken(
+    chain: &dyn Chain,
+    lane: &LaneId,
+    number: u64,
+    gate: &Gate,
+    finalized: u64,
+) -> Result<Option<Receipt>, ChainError> {
+    if let Some(hash) = gate.taken_by.filter(|_| gate.consumed == number) {
+        let known = chain.receipt(hash).await?.value;
+        let is_final = |receipt: &Receipt| receipt.from == lane.address && receipt.block_number <= finalized;
+        if let Some(receipt) = known.filter(is_final) {
+            return Ok(Some(receipt));
+        }
+    }
+    taker(chain, lane, number, finalized).await
 }
 
 /// What took a lane's number, read from its signed bytes; `None` where no node has them, or they are of another kind than

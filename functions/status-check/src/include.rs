@@ -58,7 +58,12 @@ impl Tracker {
         Ok(matches)
     }
 
-    async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
+    pub(crate) async fn inclusion(
+        &self,
+        chain: &dyn Chain,
+        watch: &Watch,
+        receipt: &Receipt,
+    ) -> Result<Inclusion, TrackError> {
         let revert_reason =
             if receipt.success || watch.cancel { None } else { self.why(chain, watch, receipt).await? };
         let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);

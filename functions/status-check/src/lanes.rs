@@ -10,7 +10,8 @@ use causeway_domain::{
 };
 use causeway_runtime::metrics;
 use causeway_state::{
-    lane::{Attempt, Counter, Gate, Transaction},
+    displace::foreign,
+    lane::{Attempt, Counter, Gate, Outcome, Transaction},
     wallet::Treasury,
 };
 use causeway_store::{Item, Key, Query, RowError};
@@ -37,6 +38,8 @@ const TRANSACTIONS_PER_READ: usize = 100;
 pub struct LaneMemory {
     /// When it was last measured how lanes do.
     measured_at: Millis,
+    /// Whether a lane waits for the next look, to go on.
+    pub(crate) awaits_look: bool,
     /// When the signer was last asked for a lane's stuck number.
     pub(crate) asked: BTreeMap<LaneId, Millis>,
 }
@@ -50,6 +53,7 @@ impl Tracker {
             self.measure(network, &lanes).await?;
             memory.measured_at = now;
         }
+        memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look());
         for (lane, counter, gate) in lanes {
             let now = self.clock.now_ms();
             let due = match &gate.gate {
@@ -129,12 +133,19 @@ impl Tracker {
             return Ok(gate.consumed);
         }
         let mut explained = self.explained(network, chain, lead, lane, gate.consumed..used).await?;
-        while explained < used && self.adopt(network, chain, lead, lane, explained).await? {
+        while explained < used && self.is_adopted(network, chain, lead, lane, explained).await? {
             explained = self.explained(network, chain, lead, lane, explained..used).await?;
         }
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
             self.set_consumed(lane, gate.consumed, explained).await?;
+            if explained < used {
+                self.doubt(lane, explained).await?;
+            }
+            return Ok(explained);
+        }
+        if explained >= used {
+            self.note_foreign(lane, gate, None).await?;
             return Ok(explained);
         }
         let now = self.clock.now_ms();
@@ -146,6 +157,38 @@ impl Tracker {
             self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
         }
         Ok(explained)
+    }
+
+    /// What cannot be found out now about one lane's number must not keep the other lanes from being looked at, nor this one
+    /// from being halted.
+    async fn is_adopted(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        lane: &LaneId,
+        number: u64,
+    ) -> Result<bool, TrackError> {
+        match self.adopt(network, chain, lead, lane, number).await {
+            Ok(adopted) => Ok(adopted),
+            Err(error @ (TrackError::Chain(_) | TrackError::Row(_) | TrackError::Stuck(_))) => {
+                tracing::warn!(lane = %lane, number, error = %error, "what took a number is not found out");
+                Ok(false)
+            }
+            Err(error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_))) => {
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes a lane to new numbers until a look has told of the next one, which the chain has used.
+    async fn doubt(&self, lane: &LaneId, number: u64) -> Result<(), TrackError> {
+        let noted = |gate: &Gate, now| {
+            let fresh = gate.consumed == number && gate.foreign_since.is_none();
+            fresh.then(|| Gate { foreign_since: Some(now), ..gate.clone() })
+        };
+        self.update_gate(lane, noted).await?;
+        Ok(())
     }
 
     /// Notes that the lane's lowest number seems to be a stranger's, or is not any more: whoever leads next goes on from
@@ -192,16 +235,28 @@ impl Tracker {
         for number in numbers.take(EXPLAINED_PER_CHECK) {
             let mut ours = None;
             for row in self.store.query(&Attempt::query(lane, number)).await?.items {
-                let receipt = chain.receipt(row.parse::<Attempt>()?.hash).await?.value;
-                ours = ours.or(receipt.filter(|receipt| receipt.block_number <= lead.head.height));
+                let attempt: Attempt = row.parse()?;
+                let receipt = chain.receipt(attempt.hash).await?.value;
+                let included = receipt.filter(|receipt| receipt.block_number <= lead.head.height);
+                ours = ours.or(included.map(|receipt| (attempt, receipt)));
             }
-            let Some(receipt) = ours else { break };
-            if !self.told_late(network, chain, lead, &receipt).await? {
+            let told = match ours {
+                Some((attempt, receipt)) => self.told_late(network, chain, lead, lane, &attempt, &receipt).await?,
+                // It was given up, and is used for good by what is not ours.
+                None => self.is_given_up(lane, number).await?,
+            };
+            if !told {
                 break;
             }
             explained = number + 1;
         }
         Ok(explained)
+    }
+
+    async fn is_given_up(&self, lane: &LaneId, number: u64) -> Result<bool, TrackError> {
+        let row = self.store.get(&Transaction::key(lane, number)).await?;
+        let outcome = row.map(|row| row.parse::<Transaction>()).transpose()?.and_then(|ours| ours.outcome);
+        Ok(matches!(outcome, Some(Outcome::Displaced { .. })))
     }
 
     /// Corrects `consumed`, unless somebody moved it meanwhile.
@@ -218,7 +273,8 @@ impl Tracker {
         tracing::error!(lane = %lane, number, "{reason}");
         self.update_gate(lane, |gate, _| {
             let still = gate.consumed == number && !gate.is_halted();
-            still.then(|| gate.halted(&reason, number))
+            let named = gate.taken_by.map(|hash| format!("{reason}: {hash}"));
+            still.then(|| gate.halted(named.as_deref().unwrap_or(&reason), number))
         })
         .await?;
         Ok(())
@@ -277,11 +333,6 @@ fn is_halted_at(gate: &Gate, number: u64) -> bool {
         LaneGate::Open | LaneGate::Waiting { .. } => false,
         LaneGate::Halted { limit, .. } => *limit == number,
     }
-}
-
-/// Why a lane halts at a number that is not ours.
-pub(crate) fn foreign(number: u64) -> String {
-    format!("number {number} was used on chain by a transaction that is not Causeway's")
 }
 
 /// One lane that cannot be read must not keep the network's other lanes, and its blocks, waiting.

@@ -69,8 +69,13 @@ pub struct Lead {
     pub reconciling: Reconciling,
     /// Since when blocks are deep enough that no second provider has; only where the network asks for one.
     pub doubted_since: Option<Millis>,
+    /// Whether the head was so far behind that nothing was signed.
+    pub(crate) was_far: bool,
+    /// Height of the head when lanes were held against the chain last.
+    pub(crate) looked_at: Option<u64>,
     swept_at: Millis,
     checked_at: Millis,
+    check_soon: bool,
     beat_at: Millis,
 }
 
@@ -209,8 +214,11 @@ impl Tracker {
         if lead.orphans {
             self.tell_orphans(network, lead).await?;
         }
-        if now.saturating_sub(lead.checked_at) >= LANE_CHECK_MS {
-            match self.check_lanes(network, chain, lead).await {
+        let soon = std::mem::take(&mut lead.check_soon) || lead.lanes.awaits_look;
+        if now.saturating_sub(lead.checked_at) >= if soon { LANE_RECHECK_MS } else { LANE_CHECK_MS } {
+            let looked = self.check_lanes(network, chain, lead).await;
+            lead.looked_at = Some(lead.head.height);
+            match looked {
                 // What one question about a lane cannot be told must not keep every block from being followed.
                 Err(TrackError::Chain(error)) => {
                     tracing::warn!(network = %network.id, error = %error, "lanes are not held against the chain");
@@ -281,8 +289,13 @@ impl Tracker {
 
 impl Lead {
     /// Has lanes held against the chain at the next look.
-    pub(crate) const fn check_lanes_next(&mut self) {
+    pub(crate) const fn check_lanes_now(&mut self) {
         self.checked_at = 0;
+    }
+
+    /// Has lanes held against the chain sooner than usual.
+    pub(crate) const fn check_lanes_soon(&mut self) {
+        self.check_soon = true;
     }
 
     fn new(head: Head, version: u64, now: Millis, ring: BTreeMap<u64, Ringed>, fell: bool) -> Self {
@@ -296,8 +309,11 @@ impl Lead {
             lanes: LaneMemory::default(),
             reconciling: Reconciling::new(now, fell),
             doubted_since: None,
+            was_far: false,
+            looked_at: None,
             swept_at: 0,
             checked_at: 0,
+            check_soon: false,
             beat_at: 0,
         }
     }

@@ -37,11 +37,6 @@ pub const KEYS_WAIT_MS: u64 = 15_000;
 pub const BLOCKED_WAIT_MS: u64 = 60_000;
 /// First look after a provider failed.
 const CHAIN_WAIT_MS: u64 = 5_000;
-/// A tracker that is so far behind knows too little of lanes: tables that were set back to an earlier time begin like that,
-/// and numbers that they do not remember may have paid what waits to be signed.
-const BEHIND_MS: u64 = 300_000;
-/// The same for networks with slow blocks, in blocks.
-const BEHIND_BLOCKS: u64 = 50;
 /// Blocks whose state every full node still has; they keep 128.
 const STATES_KEPT: u64 = 100;
 
@@ -73,7 +68,7 @@ impl Signer {
             tracing::error!(lane = %lane, "the network is not enabled here");
             return self.wait_all(members, WaitReason::ChainUnavailable, BLOCKED_WAIT_MS).await;
         };
-        let (passed, mut failed) = self.check_all(members, network, &*chain).await;
+        let (passed, mut failed) = self.check_all(lane, members, network, &*chain).await;
         if passed.is_empty() {
             return failed;
         }
@@ -110,6 +105,7 @@ impl Signer {
 
     async fn check_all(
         &self,
+        lane: &LaneId,
         members: Vec<Member>,
         network: &Network,
         chain: &dyn Chain,
@@ -117,7 +113,7 @@ impl Signer {
         let Some(fees) = self.fees(network, chain).await else {
             return (Vec::new(), self.wait_all(members, WaitReason::ChainUnavailable, CHAIN_WAIT_MS).await);
         };
-        let fees = &fees;
+        let (fees, newest) = (&fees, fees.height);
         // Collected first: a stream that keeps the closure is not provably Send.
         let each = |member: Member| async move {
             let checked = self.check(&member.parcel, network, chain, fees).await;
@@ -126,11 +122,12 @@ impl Signer {
         let checks: Vec<_> = members.into_iter().map(each).collect();
         let mut passed = Vec::new();
         let mut failed = Failed::new();
+        let mut refused = Vec::new();
         let mut checks = stream::iter(checks).buffered(CHECKS_AT_ONCE);
         while let Some((member, checked)) = checks.next().await {
             match checked {
                 Ok(checked) => passed.push((member, checked)),
-                Err(Verdict::Fatal { reason }) => failed.extend(self.reject(member, "INVALID", &reason).await),
+                Err(Verdict::Fatal { reason }) => refused.push((member, reason)),
                 Err(Verdict::Wait { reason, wake_at }) => {
                     let after_ms = wake_at.saturating_sub(self.clock.now_ms());
                     failed.extend(self.wait(member, reason, after_ms).await);
@@ -141,7 +138,44 @@ impl Signer {
                 Err(Verdict::Unknown) => failed.extend(member.messages),
             }
         }
+        failed.extend(self.reject_all(lane, network, newest, refused).await);
         (passed, failed)
+    }
+
+    /// Rejects what will never work, unless the chain may have carried it out before: then it waits for what the tracker
+    /// finds.
+    async fn reject_all(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        newest: u64,
+        refused: Vec<(Member, String)>,
+    ) -> Failed {
+        let mut failed = Failed::new();
+        if refused.is_empty() {
+            return failed;
+        }
+        let rows = match self.store.get_many(&[Gate::key(lane), Head::key(&lane.network)]).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
+                return refused.into_iter().flat_map(|(member, _)| member.messages).collect();
+            }
+        };
+        let gate = rows[0].as_ref().and_then(|row| row.parse::<Gate>().ok());
+        let head = rows[1].as_ref().and_then(|row| row.parse::<Head>().ok());
+        let behind = head.is_some_and(|head| is_far_behind(&head, network, newest));
+        let closed = gate.is_some_and(|gate| !gate.takes_more());
+        for (member, reason) in refused {
+            failed.extend(if behind {
+                self.wait(member, WaitReason::ChainUnavailable, LANE_WAIT_MS).await
+            } else if closed {
+                self.wait(member, WaitReason::LaneClosed, LANE_WAIT_MS).await
+            } else {
+                self.reject(member, "INVALID", &reason).await
+            });
+        }
+        failed
     }
 
     /// Reads counter and gate. An error is a wait for all members, or none when the rows cannot be read.
@@ -292,6 +326,5 @@ impl Signer {
 }
 
 fn is_far_behind(head: &Head, network: &Network, newest: u64) -> bool {
-    let most = BEHIND_BLOCKS.max(BEHIND_MS / network.block_time_ms.max(1));
-    newest.saturating_sub(head.height) > most
+    newest.saturating_sub(head.height) > network.behind_max()
 }

@@ -118,6 +118,15 @@ impl Network {
         &self.assets[&Address::ZERO]
     }
 
+    /// Blocks that a tracker may be behind the chain while numbers are still signed: those of five minutes, and at least 50.
+    /// One that is further behind knows too little of lanes: tables that were set back to an earlier time begin like that,
+    /// and numbers that they do not remember may have paid what waits to be signed.
+    pub fn behind_max(&self) -> u64 {
+        const BEHIND_MS: u64 = 300_000;
+        const BEHIND_BLOCKS: u64 = 50;
+        BEHIND_BLOCKS.max(BEHIND_MS / self.block_time_ms.max(1))
+    }
+
     /// Milliseconds after which a transaction that waits with nodes is stuck: who pays less for speed waits longer
     /// before more is offered.
     pub const fn stuck_after_ms(&self, priority: Priority) -> u64 {

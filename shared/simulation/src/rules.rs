@@ -243,9 +243,6 @@ impl Rules {
         let signed = match line.transactions.get(&number) {
             None => {
                 commit.created.insert((lane.clone(), number), transaction.parcels.clone());
-                if let Some(Outcome::Displaced { .. }) = &transaction.outcome {
-                    commit.turn.cleared.insert(lane.clone());
-                }
                 transaction.attempts
             }
             Some(before) => {

@@ -1,6 +1,6 @@
 //! Adopting what the chain has of ours and the rows have not: a restore set them back to before it was signed.
 
-use causeway_domain::{B256, Bytes, clock::Millis, fees::Fees, lane::LaneId};
+use causeway_domain::{Address, B256, Bytes, U256, clock::Millis, fees::Fees, id::TraceId, lane::LaneId};
 use causeway_store::{Item, RowError, Write};
 
 use crate::{
@@ -26,7 +26,7 @@ pub struct Found {
 
 impl Found {
     /// Whether it does what is asked for; how much gas it may use is no part of that.
-    pub fn does(&self, to: causeway_domain::Address, value: causeway_domain::U256, data: &Bytes) -> bool {
+    pub fn does(&self, to: Address, value: U256, data: &Bytes) -> bool {
         self.intent.to == to && self.intent.value == value && self.intent.data == *data
     }
 
@@ -36,7 +36,7 @@ impl Found {
         let wished = !parcels.is_empty() && parcels.iter().all(|(parcel, _)| parcel.cancel.is_some());
         if self.does(ours.intent.to, ours.intent.value, &ours.intent.data) {
             Some(AttemptKind::Payment)
-        } else if wished && self.does(lane.address, causeway_domain::U256::ZERO, &Bytes::new()) {
+        } else if wished && self.does(lane.address, U256::ZERO, &Bytes::new()) {
             Some(AttemptKind::Cancel)
         } else {
             None
@@ -101,19 +101,25 @@ impl Found {
     ) -> Result<[Write; 2], RowError> {
         let (number, hash, raw, fees) = (self.number, self.hash, self.raw.clone(), self.fees);
         let attempt = Attempt { number, index, kind, hash, raw, fees, signed_at: now };
-        let watch = Watch {
-            hash,
-            lane: lane.clone(),
-            number,
-            attempt: index,
-            cancel: kind == AttemptKind::Cancel,
-            trace: ours.trace,
-            height: None,
-            block_hash: None,
-        };
         Ok([
             Write::create(Attempt::key(lane, number, index), Item::from_fields(&attempt)?),
-            Write::create(Watch::key(&lane.network, hash), Item::from_fields(&watch)?),
+            watch_of(lane, &attempt, ours.trace)?,
         ])
     }
+}
+
+/// Has an attempt's hash watched, whatever half of a commit left there.
+pub fn watch_of(lane: &LaneId, attempt: &Attempt, trace: TraceId) -> Result<Write, RowError> {
+    let watch = Watch {
+        hash: attempt.hash,
+        lane: lane.clone(),
+        number: attempt.number,
+        attempt: attempt.index,
+        cancel: attempt.kind == AttemptKind::Cancel,
+        trace,
+        height: None,
+        block_hash: None,
+    };
+    let key = Watch::key(&lane.network, attempt.hash);
+    Ok(Write::Put { key, item: Item::from_fields(&watch)?, expect: vec![] })
 }

@@ -130,7 +130,7 @@ impl Case<'_> {
 }
 
 /// The one commit that goes on behind a number that another's transaction took before it was ever assigned: it pays nothing
-/// of ours.
+/// of ours. The lane must have halted there with the word of what took it, which the tracker has at a final height only.
 pub fn skip(
     lane: &LaneId,
     number: u64,
@@ -140,6 +140,11 @@ pub fn skip(
 ) -> Result<Vec<Write>, DisplaceError> {
     if gate.consumed != number {
         let what = format!("number {number} is not the lane's lowest that no block is known to have used");
+        return Err(DisplaceError::NotThis(what));
+    }
+    let named = format!("{}: 0x", foreign(number));
+    if !matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.starts_with(&named)) {
+        let what = format!("what took number {number} is not known yet: the lane's reason names it once it is final");
         return Err(DisplaceError::NotThis(what));
     }
     let nothing = Intent { to: lane.address, value: U256::ZERO, data: Bytes::new(), gas_limit: 0 };
@@ -163,6 +168,12 @@ pub fn skip(
     ])
 }
 
+/// Why a lane halts at a number that is not ours.
+pub fn foreign(number: u64) -> String {
+    format!("number {number} was used on chain by a transaction that is not Causeway's")
+}
+
+/// Closed to new numbers until a look has told whether the next one is ours.
 fn gate_behind(gate: &Gate, number: u64, now: Millis) -> Gate {
     let open = match &gate.gate {
         LaneGate::Halted { limit, .. } if *limit == number => LaneGate::Open,
@@ -170,5 +181,6 @@ fn gate_behind(gate: &Gate, number: u64, now: Millis) -> Gate {
     };
     let seen = gate.seen.max(number + 1);
     let publications = gate.publications + 1;
-    Gate { gate: open, seen, publications, tries: 0, moved_at: now, ..gate.consumed(number + 1, now) }
+    let foreign_since = Some(now);
+    Gate { gate: open, seen, publications, tries: 0, moved_at: now, foreign_since, ..gate.consumed(number + 1, now) }
 }

@@ -95,9 +95,13 @@ pub struct Gate {
     /// When a signer last offered more for stuck numbers, or had the same bytes sent again.
     #[serde(default)]
     pub replaced_at: Millis,
-    /// A first look found the number at `consumed` used by nothing of ours; a later one decides.
+    /// A first look found the number at `consumed` used by nothing of ours; a later one decides. Ends only with a look that
+    /// finds nothing of the kind: what lies behind such a number may be another's as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_since: Option<Millis>,
+    /// What a final block has under the number at `consumed`, where that is not ours as far as rows tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_by: Option<B256>,
 }
 
 impl Gate {
@@ -115,6 +119,7 @@ impl Gate {
             progress_at: now,
             replaced_at: 0,
             foreign_since: None,
+            taken_by: None,
         }
     }
 
@@ -151,17 +156,24 @@ impl Gate {
         }
     }
 
-    /// With another number as the first that no block has used; what was known of the one before ends with it.
+    /// With another number as the first that no block has used. Whether that one is ours a look has to tell, where the one
+    /// before was doubted.
     pub fn consumed(&self, consumed: u64, now: Millis) -> Self {
         if consumed == self.consumed {
             return self.clone();
         }
-        Self { consumed, progress_at: now, foreign_since: None, ..self.clone() }
+        let foreign_since = self.foreign_since.map(|_| now);
+        Self { consumed, progress_at: now, foreign_since, taken_by: None, ..self.clone() }
     }
 
     /// Set back, to hand the stored bytes from a number on to nodes once more.
     pub fn sent_again_from(&self, number: u64, now: Millis) -> Self {
         Self { seen: self.seen.min(number), publications: self.publications + 1, moved_at: now, ..self.clone() }
+    }
+
+    /// Whether its lowest number came behind one that was doubted, and no look has told yet whether it is ours.
+    pub fn awaits_look(&self) -> bool {
+        self.foreign_since.is_some_and(|since| self.progress_at >= since)
     }
 
     /// Halted at a number; an earlier halt at a lower number stands.

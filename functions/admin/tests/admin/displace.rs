@@ -7,6 +7,7 @@ use causeway_domain::{
     parcel::ParcelState,
 };
 use causeway_state::{
+    displace::foreign,
     lane::{Counter, Gate, Intent, Outcome, Transaction},
     parcel::{CancelAsked, Parcel},
 };
@@ -108,9 +109,17 @@ async fn nothing_else_is_given_up() {
 async fn a_number_that_nobody_was_given_is_passed_over() {
     let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
     let row = world.row(&Gate::key(&lane)).await.expect("there");
-    let gate = Gate { seen: 6, ..Gate::new(6, NOW) }.halted("number 6 was used by somebody else", 6);
-    world.put(gate.put(&lane, row.version()).expect("a row")).await;
+    let gate = Gate { seen: 6, ..Gate::new(6, NOW) };
+    let branch = gate.halted("number 5 was settled and its block left the chain", 6);
+    world.put(branch.put(&lane, row.version()).expect("a row")).await;
     assert_eq!(displace(&world, &lane, 7).await.refusal(), (404, "NOT_FOUND".to_owned(), "number".to_owned()));
+    let conflict = (409, "CONFLICT".to_owned(), "number".to_owned());
+    assert_eq!(displace(&world, &lane, 6).await.refusal(), conflict, "halted for another reason: number 6 is free");
+    let unnamed = gate.halted(&foreign(6), 6);
+    world.put(unnamed.put(&lane, row.version() + 1).expect("a row")).await;
+    assert_eq!(displace(&world, &lane, 6).await.refusal(), conflict, "what took it is not final");
+    let named = gate.halted(&format!("{}: 0x12 to 0x34", foreign(6)), 6);
+    world.put(named.put(&lane, row.version() + 2).expect("a row")).await;
     let told = displace(&world, &lane, 6).await.ok();
     let behind = (json!("open"), json!(7), json!(7));
     assert_eq!((told["state"].clone(), told["next"].clone(), told["consumed"].clone()), behind);

@@ -234,7 +234,10 @@ impl Numbered {
         };
         let mut faults = Vec::new();
         let indexes: Vec<u32> = self.attempts.iter().map(|attempt| attempt.index).collect();
-        if indexes != (0..transaction.attempts).collect::<Vec<_>>() || indexes.is_empty() {
+        // What nobody was given, and another's transaction took, never had any.
+        let passed_over =
+            transaction.parcels.is_empty() && matches!(transaction.outcome, Some(Outcome::Displaced { .. }));
+        if indexes != (0..transaction.attempts).collect::<Vec<_>>() || (indexes.is_empty() && !passed_over) {
             faults.push(format!("has attempts {indexes:?} of {}", transaction.attempts));
         }
         for attempt in &self.attempts {

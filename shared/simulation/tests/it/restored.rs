@@ -148,7 +148,7 @@ fn what_nobody_asks_for_any_more_halts_the_lane_until_somebody_asks_again() {
 fn nothing_is_signed_while_the_tracker_is_far_behind() {
     let mut world = begun(Setup::default());
     let tracked = world.head().expect("a head").height;
-    let most = 50.max(300_000 / world.network.block_time_ms);
+    let most = world.network.behind_max();
     world.chain.mine_empty(most + 5);
     let answer = world.clock.run(world.request("acme", Some("k"), "ETH", "1", recipient("rosa")));
     assert_eq!(answer.status, StatusCode::CREATED);
@@ -178,4 +178,91 @@ fn what_nobody_ever_asks_for_again_is_an_operators_to_pass_over() {
     let parcel = world.parcel(&id);
     assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
     assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, value(&world, &id)));
+}
+
+#[test]
+fn behind_an_adopted_number_nothing_is_signed_before_the_next_is_looked_at() {
+    let mut world = begun(Setup::default());
+    let amount = U256::from(10_u64).pow(U256::from(18));
+    lost(&mut world, 1, recipient("rosa"), amount);
+    lost(&mut world, 2, recipient("rosb"), amount);
+    world.pass(2 * LOOKS_MS);
+    let karl = world.withdraw("ETH", "2", recipient("karl"));
+    let rosa = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(4 * LOOKS_MS);
+    assert_eq!(world.parcel(&rosa).state, ParcelState::Confirmed);
+    assert_eq!(world.parcel(&karl).number, None, "number 2 is lost as well");
+    let rosb = world.withdraw("ETH", "1", recipient("rosb"));
+    world.finish();
+    assert_eq!((world.parcel(&rosb).state, world.parcel(&rosb).number), (ParcelState::Confirmed, Some(2)));
+    assert_eq!((got(&world, "rosa"), got(&world, "rosb")), (amount, amount));
+    assert_eq!((world.parcel(&karl).number, got(&world, "karl")), (Some(3), value(&world, &karl)));
+}
+
+#[test]
+fn what_reverted_on_chain_is_nobodys_payment() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["rosa"]);
+    let amount = value(&world, &ids[0]);
+    world.chain.make_revert(recipient("rosa"), Bytes::new());
+    lost(&mut world, 1, recipient("rosa"), amount);
+    world.pass(2 * LOOKS_MS);
+    assert_eq!((world.parcel(&ids[0]).number, got(&world, "rosa")), (None, U256::ZERO));
+    assert!(world.has_halted(), "it paid nobody, and whose it was people find out");
+}
+
+#[test]
+fn what_the_chain_may_have_paid_is_not_rejected_while_its_lane_is_closed() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["rosa", "karl"]);
+    let amount = value(&world, &ids[1]);
+    lost(&mut world, 1, recipient("nobody asks"), amount);
+    lost(&mut world, 2, recipient("karl"), amount);
+    world.pass(2 * LOOKS_MS);
+    assert!(world.has_halted());
+    // A trial of the same payment would fail by now.
+    world.chain.make_revert(recipient("karl"), Bytes::new());
+    world.held.clear();
+    world.pass(LOOKS_MS);
+    assert_eq!(world.parcel(&ids[1]).state, ParcelState::Waiting, "number 2 paid it");
+}
+
+#[test]
+fn a_leader_killed_anywhere_in_an_adoption_leaves_nothing_untold() {
+    let mut kills = 0;
+    for polls in 1.. {
+        let mut world = begun(Setup::default());
+        let ids = accepted(&mut world, &["rosa", "rosb"]);
+        for (number, (id, who)) in (1..).zip(ids.iter().zip(["rosa", "rosb"])) {
+            let amount = value(&world, id);
+            lost(&mut world, number, recipient(who), amount);
+        }
+        world.pass(10_000);
+        world.replace_tracker();
+        world.clock.advance(20_000);
+        world.make_blocks();
+        world.track();
+        let killed = world.track_and_kill(polls);
+        world.held.clear();
+        world.finish();
+        for (id, who) in ids.iter().zip(["rosa", "rosb"]) {
+            assert_eq!((world.parcel(id).state, got(&world, who)), (ParcelState::Confirmed, value(&world, id)));
+        }
+        kills += u32::from(killed);
+        if !killed {
+            break;
+        }
+    }
+    assert!(kills > 20, "{kills} moments");
+}
+
+#[test]
+fn a_number_whose_state_no_node_keeps_halts_its_lane() {
+    let mut world = begun(Setup::default());
+    let amount = U256::from(10_u64).pow(U256::from(18));
+    lost(&mut world, 1, recipient("rosa"), amount);
+    world.held.insert(queues::TRANSFERS_NORMAL);
+    world.chain.mine_empty(600);
+    world.pass(3 * LOOKS_MS);
+    assert!(world.has_halted(), "people look, though nobody can tell them what it was");
 }
