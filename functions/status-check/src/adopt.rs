@@ -191,7 +191,9 @@ impl Tracker {
         let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(false) };
         let late = self.inclusion(chain, &watch, receipt).await?;
         self.publish_stage(network, height, hash, Stage::Final, &[late]).await?;
-        Ok(self.include(network, chain, &block).await?.is_some())
+        let Some(all) = self.include(network, chain, &block).await? else { return Ok(false) };
+        self.tell_lanes(&all).await?;
+        Ok(true)
     }
 
     /// Half a commit is all that is left of an attempt: it is watched again, and told at the next look.

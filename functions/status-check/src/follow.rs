@@ -43,7 +43,8 @@ impl Tracker {
                 return Ok(());
             }
             let Some(inclusions) = self.include(network, chain, &block).await? else { return Ok(()) };
-            self.advance(network, lead, &block.header, inclusions).await?;
+            self.advance(network, lead, &block.header, inclusions.clone()).await?;
+            self.tell_lanes(&inclusions).await?;
         }
         Ok(())
     }

@@ -41,9 +41,7 @@ impl Tracker {
         for (chunk, found) in found.chunks(MATCHES_PER_COMMIT.min(CHUNK_INCLUSIONS_MAX)).enumerate() {
             self.write_chunk(&network.id, block, chunk, found).await?;
         }
-        let inclusions: Vec<Inclusion> = found.into_iter().map(|(inclusion, _)| inclusion).collect();
-        self.tell_lanes(&inclusions).await?;
-        Ok(Some(inclusions))
+        Ok(Some(found.into_iter().map(|(inclusion, _)| inclusion).collect()))
     }
 
     /// The watches of a block's hashes: one read per hundred, however many are watched.
@@ -141,8 +139,9 @@ impl Tracker {
         }
     }
 
-    /// A lane whose numbers were included has room again, and surely was seen that far.
-    async fn tell_lanes(&self, inclusions: &[Inclusion]) -> Result<(), TrackError> {
+    /// A lane whose numbers were included has room again, and surely was seen that far. Told once the head has moved: of a
+    /// block that leaves before, nobody else would take it back.
+    pub(crate) async fn tell_lanes(&self, inclusions: &[Inclusion]) -> Result<(), TrackError> {
         let mut lanes: BTreeMap<&LaneId, BTreeSet<u64>> = BTreeMap::new();
         for inclusion in inclusions {
             lanes.entry(&inclusion.lane).or_default().insert(inclusion.number);
