@@ -16,7 +16,7 @@ use causeway_state::{
 };
 use causeway_store::Key;
 
-use crate::{Post, TrackError, Tracker, lead::Lead};
+use crate::{Post, TrackError, Tracker, lanes::found_out, lead::Lead};
 
 /// Providers that must say the same.
 const WITNESSES: usize = 2;
@@ -48,7 +48,7 @@ impl Tracker {
         let after = chain.testify(height, Some(lane.address), &hashes).await;
         match proof(number, header.hash, &before, &after) {
             Proof::By(witnesses) => {
-                let taker = taker(chain, lane, number, height).await?;
+                let taker = found_out(taker(chain, lane, number, height).await.map_err(TrackError::from), lane)?;
                 match strangers(&signed.transaction, lane, taker.as_ref()) {
                     Ok(hash) => {
                         tracing::error!(lane = %lane, number, %hash, "another's transaction has the number");

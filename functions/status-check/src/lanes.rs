@@ -107,8 +107,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// Sets right which numbers the chain has used. A leader tells lanes of a block before it moves the head; where it
-    /// dies in between and the block then leaves, or where it was held up and tells late, nobody else would notice.
+    /// Sets right which numbers the chain has used. A leader tells lanes of a block once it has moved the head; where it
+    /// dies in between, or was held up and tells late, nobody else would notice.
     async fn check_consumed(
         &self,
         network: &Network,
@@ -133,7 +133,7 @@ impl Tracker {
             return Ok(gate.consumed);
         }
         let mut explained = self.explained(network, chain, lead, lane, gate.consumed..used).await?;
-        while explained < used && self.is_adopted(network, chain, lead, lane, explained).await? {
+        while explained < used && found_out(self.adopt(network, chain, lead, lane, explained).await, lane)? {
             explained = self.explained(network, chain, lead, lane, explained..used).await?;
         }
         if explained > gate.consumed {
@@ -157,28 +157,6 @@ impl Tracker {
             self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
         }
         Ok(explained)
-    }
-
-    /// What cannot be found out now about one lane's number must not keep the other lanes from being looked at, nor this one
-    /// from being halted.
-    async fn is_adopted(
-        &self,
-        network: &Network,
-        chain: &dyn Chain,
-        lead: &mut Lead,
-        lane: &LaneId,
-        number: u64,
-    ) -> Result<bool, TrackError> {
-        match self.adopt(network, chain, lead, lane, number).await {
-            Ok(adopted) => Ok(adopted),
-            Err(error @ (TrackError::Chain(_) | TrackError::Row(_) | TrackError::Stuck(_))) => {
-                tracing::warn!(lane = %lane, number, error = %error, "what took a number is not found out");
-                Ok(false)
-            }
-            Err(error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_))) => {
-                Err(error)
-            }
-        }
     }
 
     /// Closes a lane to new numbers until a look has told of the next one, which the chain has used.
@@ -332,6 +310,21 @@ fn is_halted_at(gate: &Gate, number: u64) -> bool {
     match &gate.gate {
         LaneGate::Open | LaneGate::Waiting { .. } => false,
         LaneGate::Halted { limit, .. } => *limit == number,
+    }
+}
+
+/// What cannot be found out now about one lane's number must not keep the other lanes from being looked at, nor this one
+/// from being halted.
+pub(crate) fn found_out<T: Default>(found: Result<T, TrackError>, lane: &LaneId) -> Result<T, TrackError> {
+    match found {
+        Ok(found) => Ok(found),
+        Err(error @ (TrackError::Chain(_) | TrackError::Row(_) | TrackError::Stuck(_))) => {
+            tracing::warn!(lane = %lane, error = %error, "what took a number is not found out");
+            Ok(T::default())
+        }
+        Err(error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_))) => {
+            Err(error)
+        }
     }
 }
 
