@@ -41,6 +41,10 @@ pub(crate) enum Verb {
         /// Network and address, such as ethereum/0x…
         #[arg(value_parser = parse)]
         lane: LaneId,
+        /// Where its key was used before it began, and tables were restored: the first of those numbers that is
+        /// Causeway's (0 for a key that nobody else ever had); the tracker looks at each
+        #[arg(long)]
+        from: Option<u64>,
         /// Why; goes into the audit log
         #[arg(long)]
         reason: String,
@@ -77,11 +81,15 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let answer: Value = api.call(&Call::post(&path, json!({"number": number, "reason": reason}))).await?;
             context.output.record(&answer)
         }
-        Verb::Release { lane, reason } => {
+        Verb::Release { lane, from, reason } => {
             context.confirm(&format!("release lane {lane}, so that its unsent transactions go out"), "release")?;
             let address = lane.address.to_string();
             let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "release"];
-            let answer: Value = api.call(&Call::post(&path, json!({"reason": reason}))).await?;
+            let mut body = json!({"reason": reason});
+            if let Some(from) = from {
+                body["from"] = json!(from);
+            }
+            let answer: Value = api.call(&Call::post(&path, body)).await?;
             context.output.record(&answer)
         }
     }

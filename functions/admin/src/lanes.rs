@@ -2,6 +2,7 @@
 
 use causeway_domain::{
     Network,
+    clock::Millis,
     id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
 };
@@ -94,6 +95,17 @@ pub struct DisplaceRequest {
     pub reason: String,
 }
 
+/// What an operator knows of a lane that halted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReleaseRequest {
+    /// Only for a lane that halted since its key was used before it began: the first of those numbers that is Causeway's,
+    /// as after a restore (0 for a key that nobody else ever had). The tracker looks at each. Left out: none of them is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// 1 to 500 characters; goes into the audit log.
+    pub reason: String,
+}
+
 /// Why an operator does something.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReasonRequest {
@@ -142,8 +154,9 @@ impl Admin {
         address: &str,
         body: &[u8],
     ) -> Result<Lane, ApiError> {
-        let fields = Fields::read(body, &["reason"])?;
+        let fields = Fields::read(body, &["from", "reason"])?;
         let reason = fields.reason()?;
+        let from = fields.value("from").map(|_| fields.number("from")).transpose()?;
         let treasury = self.known_lane(network, address).await?;
         let id = treasury.lane();
         for _ in 0..ROUNDS_MAX {
@@ -151,22 +164,15 @@ impl Admin {
             let row = row.ok_or_else(|| ApiError::new(Code::Conflict, "the lane was never used"))?;
             let gate: Gate = parse(&row)?;
             let (halt, limit) = halted(&gate)?;
-            let open = Gate {
-                gate: LaneGate::Open,
-                tries: 0,
-                publications: gate.publications + 1,
-                moved_at: self.clock.now_ms(),
-                ..gate.clone()
-            };
-            let write = open.put(&id, row.version()).map_err(|error| ApiError::internal(&error))?;
-            let act = Act {
-                by,
-                action: "lanes.release",
-                target: id.to_string(),
-                reason,
-                detail: json!({"halted": halt, "limit": limit, "seen": gate.seen}),
-            };
-            if let Changed::Done = self.change(&act, &[write]).await? {
+            let (open, numbers) = released(&id, &gate, from, self.clock.now_ms())?;
+            let mut writes = vec![open.put(&id, row.version()).map_err(|error| ApiError::internal(&error))?];
+            writes.extend(numbers);
+            let mut detail = json!({"halted": halt, "limit": limit, "seen": gate.seen});
+            if let Some(from) = from {
+                detail["from"] = json!(from);
+            }
+            let act = Act { by, action: "lanes.release", target: id.to_string(), reason, detail };
+            if let Changed::Done = self.change(&act, &writes).await? {
                 self.publish_lane(&id, &open).await;
                 let counter = self.store.get(&Counter::key(&id)).await.map_err(|error| ApiError::internal(&error))?;
                 let gate = Item::from_fields(&open).map_err(|error| ApiError::internal(&error))?;
@@ -260,6 +266,25 @@ impl Admin {
             tracing::warn!(lane = %id, error = %error, "a released lane is not published; the sweep will");
         }
     }
+}
+
+/// The gate of a lane that goes on, and what moves its first number down to `from`, where an operator knows that the
+/// numbers from there on, which were used before the lane began, are Causeway's: the tracker then looks at each.
+fn released(id: &LaneId, gate: &Gate, from: Option<u64>, now: Millis) -> Result<(Gate, Option<Write>), ApiError> {
+    let open =
+        Gate { gate: LaneGate::Open, tries: 0, publications: gate.publications + 1, moved_at: now, ..gate.clone() };
+    let Some(from) = from else { return Ok((open, None)) };
+    if !gate.is_beginning() {
+        let why = "is only for a lane that halted before its first number";
+        return Err(ApiError::of_field(Code::Conflict, "from", why));
+    }
+    if from > gate.first {
+        let why = format!("is above {}, where the lane begins", gate.first);
+        return Err(ApiError::of_field(Code::Conflict, "from", why));
+    }
+    let foreign_since = Some(now);
+    let lower = Gate { first: from, seen: from, consumed: from, progress_at: now, foreign_since, ..open };
+    Ok((lower, Some(Counter::begin_at(id, gate.first, from))))
 }
 
 fn refused(error: DisplaceError) -> ApiError {

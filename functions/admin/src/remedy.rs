@@ -6,6 +6,7 @@ use causeway_domain::parcel::ParcelState;
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueError, QueueName};
 use causeway_state::{
+    cancel::surely_unpaid,
     dead_letter::{DeadLetter, Status},
     lane::Transaction,
     ledger::{AccountId, Owner, Postings},
@@ -99,6 +100,12 @@ impl Admin {
             .ok_or_else(|| ApiError::new(Code::Conflict, "it is about no transfer, so no money is held for it"))?;
         must_be_unsigned(parcel.state)?;
         let now = self.clock.now_ms();
+        let unpaid = surely_unpaid(&*self.store, &parcel.wallet, now).await;
+        if !unpaid.map_err(|error| ApiError::internal(&error))? {
+            let why =
+                "the chain may have paid it already: its lane's numbers are not all known, or its tracker stands still";
+            return Err(ApiError::new(Code::Conflict, why));
+        }
         let failure = Failure { code: REFUNDED.to_owned(), reason: reason.to_owned() };
         let account = AccountId { owner: Owner::Tenant(parcel.tenant.clone()), asset: parcel.asset.clone() };
         let mut postings = Postings::new();

@@ -35,7 +35,7 @@ pub struct TransferCancel {
 }
 
 impl Admin {
-    /// `POST transfers/{id}/cancel`: at once while nothing is signed, by a no-op on its number afterwards (rule 6).
+    /// `POST transfers/{id}/cancel`: at once while surely nothing is signed, by a no-op on its number afterwards (rule 6).
     pub async fn cancel_transfer(&self, by: &Principal, id: &str, body: &[u8]) -> Result<TransferCancel, ApiError> {
         let fields = Fields::read(body, &["reason"])?;
         let reason = fields.reason()?;
@@ -51,14 +51,14 @@ impl Admin {
             }
             let now = self.clock.now_ms();
             let asked = CancelAsked { by: by.user.to_string(), at: now, reason: Some(reason.to_owned()) };
-            let (writes, request) = match cancel(&parcel, row.version(), asked, now) {
+            let (writes, request) = match cancel(&*self.store, &parcel, row.version(), asked, now).await {
                 Ok(Cancel::Now(writes)) => (writes, None),
-                Ok(Cancel::Asked { writes, request }) => (writes, Some(request)),
+                Ok(Cancel::Asked { writes, request }) => (writes, request),
                 Ok(Cancel::Already) => return Ok(told(id, &parcel)),
                 Err(refused @ (CancelError::Ended(_) | CancelError::Reopened)) => {
                     return Err(conflict(&refused.to_string()));
                 }
-                Err(error @ (CancelError::Move(_) | CancelError::Postings(_))) => {
+                Err(error @ (CancelError::Move(_) | CancelError::Postings(_) | CancelError::Unread(_))) => {
                     return Err(ApiError::internal(&error));
                 }
             };

@@ -20,7 +20,8 @@ const ROUNDS_MAX: usize = 4;
 pub enum Cancelled {
     /// It is cancelled, and its money free.
     Yes,
-    /// It is signed: a no-op is to take its number, and the chain decides which of the two it takes.
+    /// It is signed: a no-op is to take its number, and the chain decides which of the two it takes. Or it is not known yet
+    /// whether the chain has paid it: then it is cancelled as soon as that is known.
     Asked,
 }
 
@@ -48,9 +49,13 @@ impl Intake {
             }
             let now = self.clock.now_ms();
             let asked = CancelAsked { by: principal.user.to_string(), at: now, reason: None };
-            let (writes, done) = match cancel(&told.parcel, row.version(), asked, now) {
-                Ok(Cancel::Now(writes)) => (writes, None),
-                Ok(Cancel::Asked { writes, request }) => (writes, Some(request)),
+            let mut request = None;
+            let (writes, how) = match cancel(&*self.store, &told.parcel, row.version(), asked, now).await {
+                Ok(Cancel::Now(writes)) => (writes, Cancelled::Yes),
+                Ok(Cancel::Asked { writes, request: told }) => {
+                    request = told;
+                    (writes, Cancelled::Asked)
+                }
                 Ok(Cancel::Already) => {
                     let how = if told.progress == Progress::Cancelled { Cancelled::Yes } else { Cancelled::Asked };
                     return Ok(Some((told, how)));
@@ -58,12 +63,12 @@ impl Intake {
                 Err(refused @ (CancelError::Ended(_) | CancelError::Reopened)) => {
                     return Err(conflict(&refused.to_string()));
                 }
-                Err(error @ (CancelError::Move(_) | CancelError::Postings(_))) => {
+                Err(error @ (CancelError::Move(_) | CancelError::Postings(_) | CancelError::Unread(_))) => {
                     return Err(ApiError::internal(&error));
                 }
             };
             let committed = self.commit_cancel(&writes).await?;
-            if let (true, Some(request)) = (committed, &done)
+            if let (true, Some(request)) = (committed, &request)
                 && let Err(error) = ask_signer(&*self.queue, request).await
             {
                 tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
@@ -71,7 +76,6 @@ impl Intake {
             let again = self.store.get(&Parcel::key(told.parcel.id)).await;
             row = again.map_err(|error| ApiError::internal(&error))?.ok_or_else(unsure)?;
             if committed {
-                let how = if done.is_some() { Cancelled::Asked } else { Cancelled::Yes };
                 return Ok(self.tell(principal, &row).await?.map(|told| (told, how)));
             }
         }

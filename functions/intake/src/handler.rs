@@ -93,7 +93,7 @@ pub(crate) async fn withdrawal_status(State(intake): Shared, context: Context, P
 #[utoipa::path(post, path = "/withdrawal/cancel/{id}", operation_id = "cancelWithdrawal", tag = "withdrawals",
     params(("id" = String, Path, description = "Its name, `tx-…`")), responses(
     (status = 200, description = "It is cancelled, and its money free", body = WithdrawalStatus),
-    (status = 202, description = "It is signed: the chain will decide", body = WithdrawalStatus),
+    (status = 202, description = "It is signed, or may be paid: the chain decides", body = WithdrawalStatus),
     (status = 404, description = "`NOT_FOUND`: unknown, or another tenant's", body = WithdrawalError),
     (status = 409, description = "`CONFLICT`: it has ended, or is in a block", body = WithdrawalError),
     WithdrawalErrors,
@@ -177,7 +177,7 @@ pub(crate) async fn transfer_status(State(intake): Shared, context: Context, Pat
 #[utoipa::path(post, path = "/api/v1/transfers/{id}/cancel", operation_id = "cancelTransfer", tag = "transfers",
     params(("id" = String, Path, description = "Its name, `tr_…`")), responses(
     (status = 200, description = "It is cancelled, and its money free", body = TransferStatus),
-    (status = 202, description = "It is signed: the chain will decide", body = TransferStatus),
+    (status = 202, description = "It is signed, or may be paid: the chain decides", body = TransferStatus),
     (status = 404, description = "`NOT_FOUND`: unknown, or another tenant's", body = TransferError),
     (status = 409, description = "`CONFLICT`: it has ended, or is in a block", body = TransferError),
     TransferErrors,

@@ -11,31 +11,18 @@ use crate::{
 };
 
 /// Blocks of one look: between looks the lease is renewed and sweeps run.
-const BLOCKS_PER_TICK: u32 = 20;
+pub(crate) const BLOCKS_PER_TICK: u32 = 20;
 
 impl Tracker {
     /// Works off new blocks. A provider that does not know one yet is asked again at the next look.
     pub async fn follow(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let newest = chain.head().await?.value;
-        let behind = newest.number.saturating_sub(lead.head.height);
-        if behind > u64::from(BLOCKS_PER_TICK) {
-            // Where it fell behind, or the tables were set back, lanes may have moved without it.
-            lead.check_lanes_soon();
-        }
-        lead.was_far |= behind > network.behind_max();
+        lead.sees(network, newest.number);
         for _ in 0..BLOCKS_PER_TICK {
             if lead.head.height >= newest.number {
                 return Ok(());
             }
             let height = lead.head.height + 1;
-            // Signers go on when the head is no longer far behind: lanes are looked at before.
-            if lead.was_far && newest.number.saturating_sub(height) <= network.behind_max() {
-                if lead.looked_at.is_none_or(|at| at + u64::from(BLOCKS_PER_TICK) < lead.head.height) {
-                    lead.check_lanes_now();
-                    return Ok(());
-                }
-                lead.was_far = false;
-            }
             let Some(block) = chain.block(BlockAt::Number(height)).await?.value else { return Ok(()) };
             if block.header.parent != lead.head.hash {
                 // Only a longer branch is believed: there is a block above our head that is not on top of it.

@@ -10,8 +10,9 @@ use causeway_domain::{
 };
 use causeway_runtime::metrics;
 use causeway_state::{
+    commit::{Done, commit},
     displace::foreign,
-    lane::{Attempt, Counter, Gate, Outcome, Transaction},
+    lane::{Attempt, Counter, Gate, Outcome, Transaction, USED_BEFORE, begin_halted},
     wallet::Treasury,
 };
 use causeway_store::{Item, Key, Query, RowError};
@@ -96,6 +97,10 @@ impl Tracker {
         for (lane, counter, gate) in self.lanes(network).await? {
             // Each lane costs questions to a node: many lanes take longer than the lease.
             self.keep_lease(network, lead).await?;
+            if gate.is_beginning() {
+                self.move_beginning(network, chain, &lane, &counter, lead.head.height).await?;
+                continue;
+            }
             let consumed = self.check_consumed(network, chain, lead, &lane, &gate).await?;
             let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
             if pending < gate.seen && gate.seen <= counter.next {
@@ -104,6 +109,62 @@ impl Tracker {
                 self.announce(&lane, |gate| Some(Gate { seen: gate.seen.min(floor), ..gate.clone() })).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Lanes that have not begun although their key was used, as after a restore, begin halted: rows alone would call
+    /// unsigned what those numbers may have paid.
+    pub(crate) async fn begin_used(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+    ) -> Result<(), TrackError> {
+        for lane in self.unused(network).await? {
+            self.keep_lease(network, lead).await?;
+            self.begin_if_used(network, chain, &lane, lead.head.height).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn begin_if_used(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lane: &LaneId,
+        since: u64,
+    ) -> Result<(), TrackError> {
+        if chain.next_number(lane.address, NumberAt::Latest).await?.value == 0 {
+            return Ok(());
+        }
+        tracing::error!(lane = %lane, "{USED_BEFORE}");
+        let settled = settled_number(network, chain, lane, since).await?;
+        let writes = begin_halted(lane, settled, since, self.clock.now_ms())?;
+        // Where a signer has begun it meanwhile, it is as it should be.
+        let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
+        Ok(())
+    }
+
+    /// Until people say whose they were, a lane's beginning follows the numbers that its key uses, once these cannot leave
+    /// the chain any more.
+    async fn move_beginning(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lane: &LaneId,
+        counter: &Counter,
+        height: u64,
+    ) -> Result<(), TrackError> {
+        let settled = settled_number(network, chain, lane, height).await?;
+        let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
+        let gate: Gate = row.parse()?;
+        if settled <= counter.next || !gate.is_beginning() {
+            return Ok(());
+        }
+        let writes =
+            [Counter::begin_at(lane, counter.next, settled), gate.beginning_at(settled).put(lane, row.version())?];
+        // Where people opened it meanwhile, it begins where they said.
+        let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
         Ok(())
     }
 
@@ -150,11 +211,10 @@ impl Tracker {
         }
         let now = self.clock.now_ms();
         let lasts = gate.foreign_since.is_some_and(|since| since + SECOND_LOOK_MS <= now);
+        self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
         if lasts || is_halted_at(gate, explained) {
             self.halt_foreign(lane, explained).await?;
             self.displace(chain, lead, lane, explained).await?;
-        } else {
-            self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
         }
         Ok(explained)
     }
@@ -273,6 +333,26 @@ impl Tracker {
 
     /// All lanes of a network that have begun.
     pub(crate) async fn lanes(&self, network: &Network) -> Result<Vec<(LaneId, Counter, Gate)>, TrackError> {
+        let mut lanes = Vec::new();
+        for (lane, rows) in self.lane_rows(network).await? {
+            let [Some(counter), Some(gate)] = &rows else { continue };
+            match (counter.parse(), gate.parse()) {
+                (Ok(counter), Ok(gate)) => lanes.push((lane, counter, gate)),
+                (Err(error), _) => unreadable(counter, &error),
+                (_, Err(error)) => unreadable(gate, &error),
+            }
+        }
+        Ok(lanes)
+    }
+
+    /// All lanes of a network that have not.
+    pub(crate) async fn unused(&self, network: &Network) -> Result<Vec<LaneId>, TrackError> {
+        let all = self.lane_rows(network).await?.into_iter();
+        Ok(all.filter(|(_, rows)| rows.iter().any(Option::is_none)).map(|(lane, _)| lane).collect())
+    }
+
+    /// Counter and gate of each treasury's lane.
+    async fn lane_rows(&self, network: &Network) -> Result<Vec<(LaneId, [Option<Item>; 2])>, TrackError> {
         let mut treasuries: Vec<Treasury> = Vec::new();
         let mut query: Query = Treasury::query_network(&network.id);
         loop {
@@ -292,18 +372,17 @@ impl Tracker {
         for chunk in treasuries.chunks(LANES_PER_READ) {
             let ids: Vec<LaneId> = chunk.iter().map(Treasury::lane).collect();
             let keys: Vec<_> = ids.iter().flat_map(|lane| [Counter::key(lane), Gate::key(lane)]).collect();
-            let rows = self.store.get_many(&keys).await?;
-            for (lane, pair) in ids.into_iter().zip(rows.chunks(2)) {
-                let [Some(counter), Some(gate)] = pair else { continue };
-                match (counter.parse(), gate.parse()) {
-                    (Ok(counter), Ok(gate)) => lanes.push((lane, counter, gate)),
-                    (Err(error), _) => unreadable(counter, &error),
-                    (_, Err(error)) => unreadable(gate, &error),
-                }
-            }
+            let mut rows = self.store.get_many(&keys).await?.into_iter();
+            lanes.extend(ids.into_iter().map(|lane| (lane, [rows.next().flatten(), rows.next().flatten()])));
         }
         Ok(lanes)
     }
+}
+
+/// How many of its numbers a lane's key has used for good, as far as a node tells.
+async fn settled_number(network: &Network, chain: &dyn Chain, lane: &LaneId, height: u64) -> Result<u64, TrackError> {
+    let height = height.saturating_sub(network.settled_depth());
+    Ok(chain.holdings(height, lane.address, &[]).await?.value.map_or(0, |then| then.number))
 }
 
 fn is_halted_at(gate: &Gate, number: u64) -> bool {

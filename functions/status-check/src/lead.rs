@@ -16,7 +16,7 @@ use causeway_state::{
 };
 use causeway_store::{Expect, Item, Query, Range, Write};
 
-use crate::{TrackError, Tracker, lanes::LaneMemory, reconcile::Reconciling};
+use crate::{TrackError, Tracker, follow::BLOCKS_PER_TICK, lanes::LaneMemory, reconcile::Reconciling};
 
 /// A leader that is silent for so long is replaced.
 const LEASE_MS: u64 = 15_000;
@@ -69,10 +69,8 @@ pub struct Lead {
     pub reconciling: Reconciling,
     /// Since when blocks are deep enough that no second provider has; only where the network asks for one.
     pub doubted_since: Option<Millis>,
-    /// Whether the head was so far behind that nothing was signed.
-    pub(crate) was_far: bool,
-    /// Height of the head when lanes were held against the chain last.
-    pub(crate) looked_at: Option<u64>,
+    /// Height of the chain when it was asked for last.
+    pub(crate) newest: u64,
     swept_at: Millis,
     checked_at: Millis,
     check_soon: bool,
@@ -157,6 +155,9 @@ impl Tracker {
     async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
+        for lane in self.unused(network).await? {
+            self.begin_if_used(network, chain, &lane, newest.number).await?;
+        }
         let since = self.lanes(network).await?.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
         let first = since.min(newest.number).saturating_sub(network.final_at);
         let newest = match chain.block(BlockAt::Number(first)).await?.value {
@@ -171,6 +172,7 @@ impl Tracker {
             epoch: 1,
             leader: me.to_owned(),
             lease_until: now + LEASE_MS,
+            looked_at: now,
         };
         let header = header_row(newest.number, newest.hash, newest.parent, now);
         let writes = [
@@ -201,7 +203,7 @@ impl Tracker {
         Ok(ring)
     }
 
-    /// One look: orphans first, then blocks, then stages, then (less often) sweeps, lanes and reconciliation.
+    /// One look: orphans first, then blocks, then stages; less often sweeps, lanes and reconciliation.
     pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         self.keep_lease(network, lead).await?;
@@ -214,23 +216,8 @@ impl Tracker {
         if lead.orphans {
             self.tell_orphans(network, lead).await?;
         }
-        let soon = std::mem::take(&mut lead.check_soon) || lead.lanes.awaits_look;
-        if now.saturating_sub(lead.checked_at) >= if soon { LANE_RECHECK_MS } else { LANE_CHECK_MS } {
-            let looked = self.check_lanes(network, chain, lead).await;
-            lead.looked_at = Some(lead.head.height);
-            match looked {
-                // What one question about a lane cannot be told must not keep every block from being followed.
-                Err(TrackError::Chain(error)) => {
-                    tracing::warn!(network = %network.id, error = %error, "lanes are not held against the chain");
-                    lead.checked_at = now.saturating_sub(LANE_CHECK_MS - LANE_RECHECK_MS);
-                }
-                done => {
-                    done?;
-                    lead.checked_at = now;
-                }
-            }
-        }
         self.follow(network, chain, lead).await?;
+        self.look_at_lanes(network, chain, lead).await?;
         self.tell_stages(network, chain, lead).await?;
         self.reconcile(network, chain, lead).await?;
         // Only who came this far goes on: a leader without an answer from the chain, or without the second one that it
@@ -241,6 +228,35 @@ impl Tracker {
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
         Ok(())
+    }
+
+    /// Holds lanes against the chain when it is time to, and vouches for them.
+    async fn look_at_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        let unsure = !lead.head.vouches(now);
+        let soon = std::mem::take(&mut lead.check_soon) || lead.lanes.awaits_look || unsure;
+        if now.saturating_sub(lead.checked_at) < if soon { LANE_RECHECK_MS } else { LANE_CHECK_MS } {
+            return Ok(());
+        }
+        lead.checked_at = now;
+        let looked = match self.check_lanes(network, chain, lead).await {
+            Ok(()) if unsure && !lead.is_far_behind(network) => self.begin_used(network, chain, lead).await,
+            looked => looked,
+        };
+        match looked {
+            Ok(()) if lead.is_far_behind(network) => Ok(()),
+            Ok(()) => {
+                lead.head.looked_at = self.clock.now_ms();
+                if unsure { self.write_head(network, lead).await } else { Ok(()) }
+            }
+            // What one question about a lane cannot be told must not keep every block from being followed.
+            Err(TrackError::Chain(error)) => {
+                tracing::warn!(network = %network.id, error = %error, "lanes are not held against the chain");
+                lead.check_soon = true;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Renews the lease where it is time to.
@@ -288,14 +304,18 @@ impl Tracker {
 }
 
 impl Lead {
-    /// Has lanes held against the chain at the next look.
-    pub(crate) const fn check_lanes_now(&mut self) {
-        self.checked_at = 0;
+    /// Learns how far the chain is. Where the head is behind, or the tables were set back, lanes may have moved without it.
+    pub(crate) fn sees(&mut self, network: &Network, newest: u64) {
+        self.newest = newest;
+        self.check_soon |= newest.saturating_sub(self.head.height) > u64::from(BLOCKS_PER_TICK);
+        if self.is_far_behind(network) {
+            self.head.looked_at = 0;
+        }
     }
 
-    /// Has lanes held against the chain sooner than usual.
-    pub(crate) const fn check_lanes_soon(&mut self) {
-        self.check_soon = true;
+    /// Whether the head is so far behind that nothing is signed.
+    pub(crate) fn is_far_behind(&self, network: &Network) -> bool {
+        self.newest.saturating_sub(self.head.height) > network.behind_max()
     }
 
     fn new(head: Head, version: u64, now: Millis, ring: BTreeMap<u64, Ringed>, fell: bool) -> Self {
@@ -309,8 +329,7 @@ impl Lead {
             lanes: LaneMemory::default(),
             reconciling: Reconciling::new(now, fell),
             doubted_since: None,
-            was_far: false,
-            looked_at: None,
+            newest: 0,
             swept_at: 0,
             checked_at: 0,
             check_soon: false,

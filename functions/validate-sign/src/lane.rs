@@ -11,8 +11,9 @@ use causeway_domain::{
 };
 use causeway_runtime::batch::Failed;
 use causeway_state::{
+    cancel::UnreadError,
     commit::{Done, commit},
-    lane::{Counter, Gate, Lease},
+    lane::{Counter, Gate, Lease, USED_BEFORE, begin, begin_halted},
     tracker::Head,
     wallet::Treasury,
 };
@@ -37,8 +38,15 @@ pub const KEYS_WAIT_MS: u64 = 15_000;
 pub const BLOCKED_WAIT_MS: u64 = 60_000;
 /// First look after a provider failed.
 const CHAIN_WAIT_MS: u64 = 5_000;
-/// Blocks whose state every full node still has; they keep 128.
-const STATES_KEPT: u64 = 100;
+
+/// Why a parcel ends before it has a number.
+#[derive(Debug)]
+enum End {
+    /// It can never be carried out.
+    Refused(String),
+    /// Somebody wants it cancelled.
+    Wished,
+}
 
 /// A lane that is ready to hand out numbers.
 #[derive(Debug)]
@@ -114,6 +122,8 @@ impl Signer {
             return (Vec::new(), self.wait_all(members, WaitReason::ChainUnavailable, CHAIN_WAIT_MS).await);
         };
         let (fees, newest) = (&fees, fees.height);
+        let (wished, members): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|member| member.parcel.cancel.is_some());
         // Collected first: a stream that keeps the closure is not provably Send.
         let each = |member: Member| async move {
             let checked = self.check(&member.parcel, network, chain, fees).await;
@@ -122,12 +132,12 @@ impl Signer {
         let checks: Vec<_> = members.into_iter().map(each).collect();
         let mut passed = Vec::new();
         let mut failed = Failed::new();
-        let mut refused = Vec::new();
+        let mut ending: Vec<_> = wished.into_iter().map(|member| (member, End::Wished)).collect();
         let mut checks = stream::iter(checks).buffered(CHECKS_AT_ONCE);
         while let Some((member, checked)) = checks.next().await {
             match checked {
                 Ok(checked) => passed.push((member, checked)),
-                Err(Verdict::Fatal { reason }) => refused.push((member, reason)),
+                Err(Verdict::Fatal { reason }) => ending.push((member, End::Refused(reason))),
                 Err(Verdict::Wait { reason, wake_at }) => {
                     let after_ms = wake_at.saturating_sub(self.clock.now_ms());
                     failed.extend(self.wait(member, reason, after_ms).await);
@@ -138,44 +148,53 @@ impl Signer {
                 Err(Verdict::Unknown) => failed.extend(member.messages),
             }
         }
-        failed.extend(self.reject_all(lane, network, newest, refused).await);
+        failed.extend(self.end_all(lane, network, newest, ending).await);
         (passed, failed)
     }
 
-    /// Rejects what will never work, unless the chain may have carried it out before: then it waits for what the tracker
-    /// finds.
-    async fn reject_all(
+    /// Rejects what will never work, and cancels what somebody wants cancelled, unless the chain may have carried it out
+    /// before: then it waits for what the tracker finds.
+    async fn end_all(&self, lane: &LaneId, network: &Network, newest: u64, ending: Vec<(Member, End)>) -> Failed {
+        let mut failed = Failed::new();
+        if ending.is_empty() {
+            return failed;
+        }
+        let held = match self.holds_back(lane, network, newest).await {
+            Ok(held) => held,
+            Err(error) => {
+                tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
+                return ending.into_iter().flat_map(|(member, _)| member.messages).collect();
+            }
+        };
+        for (member, end) in ending {
+            failed.extend(match (held, end) {
+                (Some(reason), _) => self.wait(member, reason, LANE_WAIT_MS).await,
+                (None, End::Refused(reason)) => self.reject(member, "INVALID", &reason).await,
+                (None, End::Wished) => self.cancel(member).await,
+            });
+        }
+        failed
+    }
+
+    /// Why nothing of the lane may end unpaid now, if so.
+    async fn holds_back(
         &self,
         lane: &LaneId,
         network: &Network,
         newest: u64,
-        refused: Vec<(Member, String)>,
-    ) -> Failed {
-        let mut failed = Failed::new();
-        if refused.is_empty() {
-            return failed;
-        }
-        let rows = match self.store.get_many(&[Gate::key(lane), Head::key(&lane.network)]).await {
-            Ok(rows) => rows,
-            Err(error) => {
-                tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
-                return refused.into_iter().flat_map(|(member, _)| member.messages).collect();
-            }
-        };
-        let gate = rows[0].as_ref().and_then(|row| row.parse::<Gate>().ok());
-        let head = rows[1].as_ref().and_then(|row| row.parse::<Head>().ok());
-        let behind = head.is_some_and(|head| is_far_behind(&head, network, newest));
-        let closed = gate.is_some_and(|gate| !gate.takes_more());
-        for (member, reason) in refused {
-            failed.extend(if behind {
-                self.wait(member, WaitReason::ChainUnavailable, LANE_WAIT_MS).await
-            } else if closed {
-                self.wait(member, WaitReason::LaneClosed, LANE_WAIT_MS).await
-            } else {
-                self.reject(member, "INVALID", &reason).await
-            });
-        }
-        failed
+    ) -> Result<Option<WaitReason>, UnreadError> {
+        let rows = self.store.get_many(&[Gate::key(lane), Head::key(&lane.network)]).await?;
+        let gate = rows[0].as_ref().map(|row| row.parse::<Gate>()).transpose()?;
+        let head = rows[1].as_ref().map(|row| row.parse::<Head>()).transpose()?;
+        Ok(if head.is_some_and(|head| self.is_far_behind(&head, network, newest)) {
+            Some(WaitReason::ChainUnavailable)
+        } else {
+            gate.is_some_and(|gate| gate.is_doubted()).then_some(WaitReason::LaneClosed)
+        })
+    }
+
+    fn is_far_behind(&self, head: &Head, network: &Network, newest: u64) -> bool {
+        !head.vouches(self.clock.now_ms()) || newest.saturating_sub(head.height) > network.behind_max()
     }
 
     /// Reads counter and gate. An error is a wait for all members, or none when the rows cannot be read.
@@ -192,24 +211,23 @@ impl Signer {
             tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
             None
         })?;
-        let parsed = |row: &Option<Item>| row.clone();
-        let (counter, gate, head) = (parsed(&rows[0]), parsed(&rows[1]), parsed(&rows[2]));
-        let (Some(counter), Some(gate)) = (counter, gate) else {
-            let next = self.begin(lane, network, chain).await?;
-            return Ok(OpenLane { treasury, next, room: network.in_flight_max });
-        };
         let unreadable = |error: causeway_store::RowError| {
             tracing::error!(lane = %lane, error = %error, "the lane's rows do not parse");
             None
         };
-        let counter: Counter = counter.parse().map_err(unreadable)?;
-        let gate: Gate = gate.parse().map_err(unreadable)?;
-        if let Some(head) = head.map(|head| head.parse::<Head>()).transpose().map_err(unreadable)?
-            && is_far_behind(&head, network, newest)
+        let head = rows[2].as_ref().map(|row| row.parse::<Head>()).transpose().map_err(unreadable)?;
+        if let Some(head) = head
+            && self.is_far_behind(&head, network, newest)
         {
             tracing::warn!(lane = %lane, head = head.height, newest, "nothing is signed while the tracker is so far behind");
             return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
         }
+        let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else {
+            self.begin(lane, network, chain).await?;
+            return Ok(OpenLane { treasury, next: 0, room: network.in_flight_max });
+        };
+        let counter: Counter = counter.parse().map_err(unreadable)?;
+        let gate: Gate = gate.parse().map_err(unreadable)?;
         if !gate.takes_more() {
             return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
         }
@@ -232,32 +250,38 @@ impl Signer {
         Ok(treasury)
     }
 
-    /// A lane's first use: its line begins where the chain and the node's pool say the address stands, once what was sent
-    /// before with its key cannot leave any more. A lane that began above it would then wait for ever behind a number
-    /// that nobody sends again.
+    /// A lane's first use. One whose key was used before halts, for people to tell whose that was. It begins behind what
+    /// cannot leave the chain any more, and not behind what only a pool holds: it would wait for ever behind a number that
+    /// nobody sends again.
     async fn begin(
         &self,
         lane: &LaneId,
         network: &Network,
         chain: &dyn Chain,
-    ) -> Result<u64, Option<(WaitReason, u64)>> {
-        let unavailable = Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
-        let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(|_| unavailable)?.value;
-        let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(|_| unavailable)?.value;
-        let next = latest.max(pending);
+    ) -> Result<(), Option<(WaitReason, u64)>> {
+        let unavailable = |_| Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
+        let closed = Some((WaitReason::LaneClosed, LANE_WAIT_MS));
+        let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(unavailable)?.value;
+        let pending = chain.next_number(lane.address, NumberAt::Pending).await.map_err(unavailable)?.value;
         // The tracker's first leader may come later than the lane's first block: it begins no later than here.
-        let since = chain.head().await.map_err(|_| unavailable)?.value.number;
-        if next > 0 {
-            let height = since.saturating_sub(network.final_at.min(STATES_KEPT));
-            let settled = chain.holdings(height, lane.address, &[]).await.map_err(|_| unavailable)?.value;
-            if settled.ok_or(unavailable)?.number != next {
-                tracing::info!(lane = %lane, next, height, "the lane begins when what others sent is final");
-                return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
+        let since = chain.head().await.map_err(unavailable)?.value.number;
+        let now = self.clock.now_ms();
+        let writes = match (latest, pending) {
+            (0, 0) => begin(lane, since, now),
+            (0, _) => {
+                tracing::info!(lane = %lane, pending, "the lane begins when what others sent is in a block");
+                return Err(closed);
             }
-        }
-        let gate = Gate { since, ..Gate::new(next, self.clock.now_ms()) }.put(lane, 0).map_err(|_| None)?;
-        match commit(&*self.store, &*self.clock, &[Counter::create(lane, next), gate]).await {
-            Ok(Done::Committed) => Ok(next),
+            _ => {
+                tracing::error!(lane = %lane, latest, "{USED_BEFORE}");
+                let height = since.saturating_sub(network.settled_depth());
+                let settled = chain.holdings(height, lane.address, &[]).await.map_err(unavailable)?.value;
+                begin_halted(lane, settled.map_or(0, |then| then.number), since, now)
+            }
+        };
+        match commit(&*self.store, &*self.clock, &writes.map_err(|_| None)?).await {
+            Ok(Done::Committed) if latest == 0 => Ok(()),
+            Ok(Done::Committed) => Err(closed),
             // Another signer began it: read it next time.
             Ok(Done::Conflict(_)) | Err(_) => Err(None),
         }
@@ -323,8 +347,4 @@ impl Signer {
             tracing::debug!(lane = %lane, error = %error, "a lease is not given back");
         }
     }
-}
-
-fn is_far_behind(head: &Head, network: &Network, newest: u64) -> bool {
-    newest.saturating_sub(head.height) > network.behind_max()
 }

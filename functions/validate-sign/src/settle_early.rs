@@ -4,6 +4,7 @@ use causeway_domain::verdict::WaitReason;
 use causeway_queue::{Message, QueueName};
 use causeway_runtime::{batch::Failed, metrics};
 use causeway_state::{
+    cancel::{Cancel, cancel},
     commit::{Done, commit},
     dead_letter,
     ledger::{AccountId, Owner, Postings},
@@ -11,7 +12,7 @@ use causeway_state::{
     parcel::Failure,
 };
 
-use crate::{Signer, handler::Member};
+use crate::{Signer, handler::Member, lane::LANE_WAIT_MS};
 
 impl Signer {
     /// Turns a parcel into a row that waits. Answers the messages that must come again.
@@ -73,6 +74,32 @@ impl Signer {
             Ok(Done::Conflict(_)) => member.messages,
             Err(error) => {
                 tracing::warn!(parcel = %parcel.id, error = %error, "a rejection is not written");
+                member.messages
+            }
+        }
+    }
+
+    /// Cancels a parcel without a number that somebody wants cancelled, where it is surely not paid; else it waits.
+    pub async fn cancel(&self, member: Member) -> Failed {
+        let (parcel, now) = (&member.parcel, self.clock.now_ms());
+        let Some(asked) = parcel.cancel.clone() else { return member.messages };
+        let writes = match cancel(&*self.store, parcel, member.version, asked, now).await {
+            Ok(Cancel::Now(writes)) => writes,
+            Ok(Cancel::Already | Cancel::Asked { .. }) => {
+                return self.wait(member, WaitReason::LaneClosed, LANE_WAIT_MS).await;
+            }
+            Err(error) => {
+                tracing::warn!(parcel = %parcel.id, error = %error, "a cancellation is not carried out");
+                return member.messages;
+            }
+        };
+        tracing::info!(parcel = %parcel.id, trace = %parcel.trace, "cancelled");
+        match commit(&*self.store, &*self.clock, &writes).await {
+            Ok(Done::Committed) => Failed::new(),
+            // It moved meanwhile: look again.
+            Ok(Done::Conflict(_)) => member.messages,
+            Err(error) => {
+                tracing::warn!(parcel = %parcel.id, error = %error, "a cancellation is not written");
                 member.messages
             }
         }

@@ -127,6 +127,13 @@ impl Network {
         BEHIND_BLOCKS.max(BEHIND_MS / self.block_time_ms.max(1))
     }
 
+    /// Blocks below the newest at which a lane's used numbers are taken as settled: those of finality, as far as every full
+    /// node still has the state (they keep 128).
+    pub fn settled_depth(&self) -> u64 {
+        const STATES_KEPT: u64 = 100;
+        self.final_at.min(STATES_KEPT)
+    }
+
     /// Milliseconds after which a transaction that waits with nodes is stuck: who pays less for speed waits longer
     /// before more is offered.
     pub const fn stuck_after_ms(&self, priority: Priority) -> u64 {

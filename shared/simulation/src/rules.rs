@@ -11,7 +11,7 @@ use causeway_domain::{
 };
 use causeway_state::{
     dead_letter::DeadLetter,
-    lane::{Attempt, AttemptKind, Gate, Outcome, Transaction},
+    lane::{Attempt, AttemptKind, Gate, Outcome, Transaction, USED_BEFORE},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
     tables::{LEDGER, TRANSFERS},
@@ -47,6 +47,7 @@ pub struct Line {
     transactions: BTreeMap<u64, Transaction>,
     attempts: BTreeMap<(u64, u32), Attempt>,
     halted: bool,
+    begins: bool,
 }
 
 impl Line {
@@ -144,6 +145,11 @@ impl Rules {
         if key.sk == "NEXT" {
             let next = item.number("next").and_then(|next| u64::try_from(next).ok());
             let before = std::mem::replace(&mut line.next, next);
+            // Before its first number a lane whose key others used begins where people say.
+            if line.transactions.is_empty() && (line.begins || commit.turn.opened.contains(&lane)) {
+                self.coverage.count("lane: begins elsewhere");
+                return Ok(());
+            }
             hold(next >= before, "rule 1", || format!("the counter of {lane} went from {before:?} to {next:?}"))?;
             commit.taken = before.zip(next).map(|(from, to)| (lane, from, to));
         } else if key.sk == "GATE" {
@@ -158,6 +164,7 @@ impl Rules {
                 Ok(LaneGate::Open) | Err(_) => {}
             }
             line.halted = matches!(gate, Ok(LaneGate::Halted { .. }));
+            line.begins = matches!(gate, Ok(LaneGate::Halted { reason, .. }) if reason == USED_BEFORE);
         } else if key.sk.contains("#A") {
             return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
         } else if key.sk.starts_with("TX#") {

@@ -1,13 +1,15 @@
-//! Cancelling a parcel: at once while nothing is signed, and by a no-op on the same number afterwards (rule 6).
+//! Cancelling a parcel: at once while surely nothing is signed, and by a no-op on the same number afterwards (rule 6).
 
-use causeway_domain::{clock::Millis, parcel::ParcelState};
+use causeway_domain::{clock::Millis, lane::LaneId, parcel::ParcelState};
 use causeway_queue::{Message, Queue, QueueError, QueueName};
-use causeway_store::Write;
+use causeway_store::{RowError, Store, StoreError, Write};
 
 use crate::{
+    lane::Gate,
     ledger::{AccountId, Owner, Postings, PostingsError},
     message::{SignReason, SignRequest, queues},
     parcel::{CancelAsked, Failure, MoveError, Parcel},
+    tracker::Head,
 };
 
 /// The code of a cancelled transfer.
@@ -18,13 +20,12 @@ pub const CANCELLED: &str = "CANCELLED";
 pub enum Cancel {
     /// Nothing is signed: these writes end it, and its money is free.
     Now(Vec<Write>),
-    /// It is signed: these writes put the wish on record, and a signer is to be told. Which of the two the chain
-    /// takes, the chain decides.
+    /// It is signed, or may be: these writes put the wish on record, and the chain decides.
     Asked {
         /// What puts it on record.
         writes: Vec<Write>,
-        /// What tells the signer; lost, the sweep says it again.
-        request: SignRequest,
+        /// What tells the signer of a number; lost, the sweep says it again. What has no number the sweep tells of.
+        request: Option<SignRequest>,
     },
     /// It is cancelled, or being cancelled.
     Already,
@@ -53,13 +54,51 @@ pub enum CancelError {
     /// Postings that do not balance; a fault of ours.
     #[error(transparent)]
     Postings(#[from] PostingsError),
+    /// What must be known of its lane cannot be read.
+    #[error(transparent)]
+    Unread(#[from] UnreadError),
+}
+
+/// Why it is not known whether a parcel without a number is surely unpaid.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadError {
+    /// Rows cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row does not parse.
+    #[error(transparent)]
+    Row(#[from] RowError),
+}
+
+/// Whether a parcel of the lane that has no number is surely not paid: not where one of the lane's numbers may have done
+/// it and the rows do not remember, since they were set back to an earlier time.
+pub async fn surely_unpaid(store: &dyn Store, lane: &LaneId, now: Millis) -> Result<bool, UnreadError> {
+    let rows = store.get_many(&[Gate::key(lane), Head::key(&lane.network)]).await?;
+    let [gate, head] = rows.as_slice() else { return Ok(false) };
+    let gate = gate.as_ref().map(|row| row.parse::<Gate>()).transpose()?;
+    let head = head.as_ref().map(|row| row.parse::<Head>()).transpose()?;
+    Ok(head.is_some_and(|head| head.vouches(now)) && gate.is_none_or(|gate| !gate.is_doubted()))
 }
 
 /// Cancels a parcel that was read at `version`.
-pub fn cancel(parcel: &Parcel, version: u64, asked: CancelAsked, now: Millis) -> Result<Cancel, CancelError> {
+pub async fn cancel(
+    store: &dyn Store,
+    parcel: &Parcel,
+    version: u64,
+    asked: CancelAsked,
+    now: Millis,
+) -> Result<Cancel, CancelError> {
     match parcel.state {
         ParcelState::Accepted | ParcelState::Waiting => {
+            if !surely_unpaid(store, &parcel.wallet, now).await? {
+                if parcel.cancel.is_some() {
+                    return Ok(Cancel::Already);
+                }
+                let next = parcel.cancel_wished(asked, now);
+                return Ok(Cancel::Asked { writes: vec![parcel.moved_or_noted(version, next)?], request: None });
+            }
             let mut writes = release(parcel, now)?;
+            let asked = parcel.cancel.clone().unwrap_or(asked);
             let next = Parcel { cancel: Some(asked), ..parcel.cancelled(None, failure(), now) };
             writes.push(parcel.moved(version, next)?);
             Ok(Cancel::Now(writes))
@@ -69,7 +108,7 @@ pub fn cancel(parcel: &Parcel, version: u64, asked: CancelAsked, now: Millis) ->
             let request =
                 SignRequest { lane: parcel.wallet.clone(), number, reason: SignReason::Cancel, trace: parcel.trace };
             let write = parcel.noted(version, &parcel.cancel_asked(asked, now))?;
-            Ok(Cancel::Asked { writes: vec![write], request })
+            Ok(Cancel::Asked { writes: vec![write], request: Some(request) })
         }
         ParcelState::Cancelled => Ok(Cancel::Already),
         ParcelState::Reopened => Err(CancelError::Reopened),

@@ -24,7 +24,8 @@ fn number_pk(lane: &LaneId, number: u64) -> String {
     format!("LANE#{lane}#{}", number / NUMBERS_PER_PARTITION)
 }
 
-/// The counter: the first number never assigned. Alone on its row, written only by signers (rule 1).
+/// The counter: the first number never assigned. Alone on its row: signers take numbers in the commit that signs them
+/// (rule 1); a lane that has none yet may be told where it begins, and what a restore lost is adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// The next number.
@@ -46,11 +47,37 @@ impl Counter {
         }
     }
 
-    /// The first write of a lane that the chain has at `next`.
+    /// Has a lane that assigned nothing begin at a lower number.
+    pub fn begin_at(lane: &LaneId, first: u64, from: u64) -> Write {
+        Write::Update {
+            key: Self::key(lane),
+            update: Update { set: vec![("next", Value::from(from))], ..Update::default() },
+            expect: vec![Expect::Equals("next", Value::from(first))],
+        }
+    }
+
+    /// The first write of a lane that begins at `next`.
     pub fn create(lane: &LaneId, next: u64) -> Write {
         Write::create(Self::key(lane), Item::new().with("next", next))
     }
 }
+
+/// The first writes of a lane whose key was never used, where the chain was at height `since`.
+pub fn begin(lane: &LaneId, since: u64, now: Millis) -> Result<[Write; 2], RowError> {
+    Ok([Counter::create(lane, 0), Gate { since, ..Gate::new(0, now) }.put(lane, 0)?])
+}
+
+/// The first writes of a lane whose key was used before, for all numbers below `next` at least. It halts until somebody
+/// says that those were not Causeway's: tables that were set back to a time before the lane began do not remember them
+/// either, and what they paid would be paid again.
+pub fn begin_halted(lane: &LaneId, next: u64, since: u64, now: Millis) -> Result<[Write; 2], RowError> {
+    let gate = Gate { since, ..Gate::new(next, now) }.beginning_at(next);
+    Ok([Counter::create(lane, next), gate.put(lane, 0)?])
+}
+
+/// Why a lane halts before its first number.
+pub const USED_BEFORE: &str =
+    "its key was used before this lane began, by transactions that are not Causeway's as far as its rows tell";
 
 /// Who signs for the lane just now; saves signatures, guarantees nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +172,7 @@ impl Gate {
 
     /// Whether new numbers may be signed for the lane: not where one of its numbers may be another's.
     pub fn takes_more(&self) -> bool {
-        !self.is_halted() && self.foreign_since.is_none()
+        !self.is_halted() && !self.is_doubted()
     }
 
     /// Whether it stopped until people, or the tracker, know more.
@@ -154,6 +181,22 @@ impl Gate {
             LaneGate::Open | LaneGate::Waiting { .. } => false,
             LaneGate::Halted { .. } => true,
         }
+    }
+
+    /// Whether one of its numbers may be another's, or ours and not remembered.
+    pub fn is_doubted(&self) -> bool {
+        self.foreign_since.is_some() || self.is_beginning()
+    }
+
+    /// Whether people have to say whose the numbers were that its key used before it began.
+    pub fn is_beginning(&self) -> bool {
+        matches!(&self.gate, LaneGate::Halted { reason, .. } if reason == USED_BEFORE)
+    }
+
+    /// Halted before its first number, which is this.
+    pub fn beginning_at(&self, first: u64) -> Self {
+        let gate = LaneGate::Halted { reason: USED_BEFORE.to_owned(), limit: first };
+        Self { first, seen: first, consumed: first, gate, ..self.clone() }
     }
 
     /// With another number as the first that no block has used. Whether that one is ours a look has to tell, where the one

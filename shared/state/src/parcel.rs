@@ -287,6 +287,11 @@ impl Parcel {
         Ok(Write::Put { key: Self::key(self.id), item: next.item()?, expect: vec![Expect::Version(version)] })
     }
 
+    /// As [`Self::moved`], or as [`Self::noted`] where it stays how far it is.
+    pub fn moved_or_noted(&self, version: u64, next: Self) -> Result<Write, MoveError> {
+        if self.state == next.state { self.noted(version, &next) } else { self.moved(version, next) }
+    }
+
     /// Accepted again after a wait, to be published.
     pub fn woken(&self, now: Millis) -> Self {
         let backoff = REPUBLISH_AFTER_MS << self.tries.min(6);
@@ -340,6 +345,11 @@ impl Parcel {
     /// Signed, and somebody wants it cancelled: the sweep sees to it that a no-op is signed.
     pub fn cancel_asked(&self, asked: CancelAsked, now: Millis) -> Self {
         Self { cancel: Some(asked), due_at: Some(now + CANCEL_AGAIN_MS), updated_at: now, ..self.clone() }
+    }
+
+    /// Without a number, and somebody wants it cancelled: the sweep has the signer see to it.
+    pub fn cancel_wished(&self, asked: CancelAsked, now: Millis) -> Self {
+        Self { cancel: Some(asked), due_at: Some(now), tries: self.tries, ..self.woken(now) }
     }
 
     /// Cancelled: before anything was signed, or by a no-op that settled it.

@@ -31,12 +31,25 @@ pub struct Head {
     pub leader: String,
     /// Until when, unless renewed.
     pub lease_until: Millis,
+    /// When a leader that was not far behind the chain last held every lane against it; 0 since one found that it was.
+    #[serde(default)]
+    pub looked_at: Millis,
 }
+
+/// For so long a look at all lanes is believed. They come each minute; and tables are set back by five minutes at least
+/// (DynamoDB's `LatestRestorableDateTime` is typically so long ago), so that no look from before a restore is believed after.
+const LOOK_MS: u64 = 300_000;
 
 impl Head {
     /// Where a network's head lies.
     pub fn key(network: &NetworkId) -> Key {
         Key::new(TRACKER, format!("HEAD#{network}"), "HEAD")
+    }
+
+    /// Whether lanes' rows are as the chain is, as far as the tracker can tell: numbers that rows do not remember may have
+    /// paid what they call unsigned, where tables were set back to an earlier time.
+    pub const fn vouches(&self, now: Millis) -> bool {
+        self.looked_at.saturating_add(LOOK_MS) > now
     }
 }
 

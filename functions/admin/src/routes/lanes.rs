@@ -11,7 +11,7 @@ use causeway_http::{
 
 use super::{Answer, Asked, By, Shared, asked};
 use crate::{
-    lanes::{DisplaceRequest, Lane, LaneDetail, ReasonRequest},
+    lanes::{DisplaceRequest, Lane, LaneDetail, ReleaseRequest},
     list::{List, PageAsked},
 };
 
@@ -43,14 +43,14 @@ pub async fn show(State(admin): Shared, Path((network, address)): Path<(String, 
 /// Opens a halted lane: what is unsent goes out
 #[utoipa::path(post, path = "/admin/v1/lanes/{network}/{address}/release", operation_id = "releaseLane",
     tag = "lanes",
-    request_body = ReasonRequest, params(
+    request_body = ReleaseRequest, params(
     ("network" = String, Path, description = "The network's name"),
     ("address" = String, Path, description = "The sender's address"),
 ), responses(
     (status = 200, description = "Open", body = Lane),
-    (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
+    (status = 400, description = "`VALIDATION_ERROR`: `from`, the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such lane", body = TransferError),
-    (status = 409, description = "`CONFLICT`: the lane is not halted", body = TransferError),
+    (status = 409, description = "`CONFLICT`: the lane is not halted, or did not halt before its first number, or not behind `from`", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]

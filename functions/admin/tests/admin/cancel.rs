@@ -10,8 +10,8 @@ use causeway_store::{MemoryStore, Write};
 use serde_json::json;
 
 use crate::{
-    refund::{balances, held},
-    support::{Answer, World},
+    refund::{balances, doubts, held},
+    support::{Answer, NOW, World},
 };
 
 const REQUESTS: QueueName = QueueName(queues::SIGN_REQUESTS);
@@ -47,6 +47,23 @@ async fn what_is_not_signed_is_cancelled_and_its_money_free_once() {
         let acts = world.actions().await;
         assert_eq!(acts.iter().filter(|act| *act == "transfers.cancel").count(), 1);
         assert_eq!(world.queue.len(REQUESTS), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_the_chain_may_have_paid_keeps_its_money_and_the_wish_is_on_record() {
+    for (state, doubt) in [(ParcelState::Accepted, 0), (ParcelState::Waiting, 1), (ParcelState::Waiting, 2)] {
+        let (world, parcel, _) = held(&MemoryStore::new(), state).await;
+        world.put(doubts(&parcel.wallet)[doubt].clone()).await;
+        for _ in 0..2 {
+            let told = cancel(&world, &parcel).await.ok();
+            assert_eq!((&told["state"], &told["cancelRequested"]), (&json!("accepted"), &json!(true)));
+        }
+        assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()));
+        let stored = stored(&world, &parcel).await;
+        assert_eq!(stored.cancel.expect("on record").by, "olga");
+        assert!(stored.due_at.is_some_and(|due| due <= NOW), "the sweep has the signer see to it");
+        assert_eq!(world.actions().await.iter().filter(|act| *act == "transfers.cancel").count(), 1);
     }
 }
 

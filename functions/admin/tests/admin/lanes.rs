@@ -202,3 +202,37 @@ async fn what_is_not_a_halted_lane_is_refused() {
     }
     assert_eq!(world.rows(AUDIT), 2, "only the registration and the log's end");
 }
+
+#[tokio::test]
+async fn a_lane_whose_key_was_used_before_begins_where_an_operator_says() {
+    for (from, status) in [(Some(0), 200), (Some(2), 200), (Some(4), 200), (Some(5), 409), (None, 200)] {
+        let world = World::new();
+        let lane = lane_of(&world.treasury("acme").await);
+        world.put(Counter::create(&lane, 4)).await;
+        world.put(Gate::new(4, NOW).beginning_at(4).put(&lane, 0).expect("a row")).await;
+        let mut body = json!({"reason": "a restore"});
+        if let Some(from) = from {
+            body["from"] = json!(from);
+        }
+        let told = world.post(&format!("{}/release", path(&lane)), body).await;
+        assert_eq!(told.status, status, "{from:?}");
+        if status != 200 {
+            assert_eq!(told.refusal().2, "from");
+            continue;
+        }
+        let first = from.unwrap_or(4);
+        assert_eq!((&told.body["state"], &told.body["next"]), (&json!("open"), &json!(first)));
+        let gate: Gate = world.row(&Gate::key(&lane)).await.expect("a gate").parse().expect("a gate");
+        assert_eq!((gate.first, gate.seen, gate.consumed), (first, first, first));
+        assert_eq!(gate.takes_more(), from.is_none(), "what is said to be ours the tracker looks at first");
+    }
+}
+
+#[tokio::test]
+async fn a_lane_that_has_begun_begins_nowhere_else() {
+    let world = World::new();
+    let lane = lane_of(&world.treasury("acme").await);
+    halt(&world, &lane).await;
+    let refused = world.post(&format!("{}/release", path(&lane)), json!({"from": 0, "reason": "x"})).await.refusal();
+    assert_eq!(refused, (409, "CONFLICT".to_owned(), "from".to_owned()));
+}

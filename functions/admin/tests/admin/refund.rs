@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use causeway_domain::{B256, id::ParcelId, parcel::ParcelState};
+use causeway_domain::{B256, id::ParcelId, lane::LaneId, parcel::ParcelState};
 use causeway_state::{
     dead_letter::DeadLetter,
+    lane::Gate,
     ledger::{AccountId, Owner, Postings},
     message::queues,
     parcel::{HoldPart, Parcel},
     tables::AUDIT,
+    tracker::Head,
 };
-use causeway_store::{Commit, CommitToken, MemoryStore, Store};
+use causeway_store::{Commit, CommitToken, Expect, Item, MemoryStore, Store, Write};
 use serde_json::json;
 
 use crate::{
@@ -43,9 +45,35 @@ pub(crate) async fn held(store: &MemoryStore, state: ParcelState) -> (World, Par
     postings.hold(&account, &about.hold, &about.id.bare()).expect("a hold");
     let mut writes = postings.writes(NOW).expect("balanced");
     writes.push(about.create().expect("a row"));
+    writes.push(head(&about.wallet, NOW, 0));
     assert_eq!(store.commit(&CommitToken::new("hold"), &writes).await.expect("tried"), Commit::Committed);
     let id = put_letter(&world, &letter("a", queues::TRANSFERS_DEAD, "{}", Some(about.id))).await;
     (world, about, id)
+}
+
+/// The tracker's word that the rows are as the chain is, given then.
+fn head(lane: &LaneId, looked_at: u64, version: u64) -> Write {
+    let head = Head {
+        height: 9,
+        hash: B256::ZERO,
+        confirmed: 9,
+        finalized: 9,
+        epoch: 1,
+        leader: "leader".to_owned(),
+        lease_until: 0,
+        looked_at,
+    };
+    let expect = vec![if version == 0 { Expect::Absent } else { Expect::Version(version) }];
+    Write::Put { key: Head::key(&lane.network), item: Item::from_fields(&head).expect("a row"), expect }
+}
+
+/// What leaves it open whether the chain has paid a parcel of the lane: a tracker that stands still, and a number that may
+/// be another's.
+pub(crate) fn doubts(lane: &LaneId) -> [Write; 3] {
+    let doubted = Gate { foreign_since: Some(NOW), ..Gate::new(0, NOW) };
+    let beginning = Gate::new(3, NOW).beginning_at(3);
+    let gate = |gate: Gate| gate.put(lane, 0).expect("a row");
+    [head(lane, 0, 1), gate(doubted), gate(beginning)]
 }
 
 fn amount(units: u128) -> causeway_domain::Amount {
@@ -167,4 +195,14 @@ async fn without_a_transfer_there_is_nothing_to_refund() {
         assert_eq!(act(&world, &id, "refund").await.refusal().1, "CONFLICT");
     }
     assert!(world.must_be_sound().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_chain_may_have_paid_is_not_refunded() {
+    for doubt in 0..3 {
+        let (world, parcel, id) = held(&MemoryStore::new(), ParcelState::Waiting).await;
+        world.put(doubts(&parcel.wallet)[doubt].clone()).await;
+        assert_eq!(act(&world, &id, "refund").await.refusal().1, "CONFLICT");
+        assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()));
+    }
 }

@@ -49,6 +49,7 @@ fn hashes(world: &World, id: &str) -> Vec<B256> {
 #[test]
 fn what_is_not_signed_is_cancelled_at_once() {
     let mut world = World::new(Setup::default());
+    world.pass(1_000);
     world.held.insert(queues::TRANSFERS_NORMAL);
     let id = world.withdraw("TUSD", "5", recipient("rosa"));
     let before = world.money("acme", "TUSD");

@@ -5,7 +5,10 @@ use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient};
-use causeway_state::{lane::Outcome, message::queues};
+use causeway_state::{
+    lane::{Outcome, USED_BEFORE},
+    message::queues,
+};
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
 fn taken(setup: Setup) -> (World, String) {
@@ -190,7 +193,7 @@ fn it_is_found_also_where_blocks_come_as_fast_as_the_tracker_looks() {
 }
 
 #[test]
-fn a_lane_begins_when_what_others_sent_before_can_leave_no_more() {
+fn a_lane_begins_behind_what_others_sent_before_and_can_leave_no_more() {
     for orphans in [Orphans::Waiting, Orphans::Forgotten] {
         let mut world = World::new(Setup::default());
         world.chain.foreign(world.lane("acme").address, 0).expect("free");
@@ -199,6 +202,8 @@ fn a_lane_begins_when_what_others_sent_before_can_leave_no_more() {
         world.pass(1_000);
         assert_eq!(world.parcel(&id).number, None, "what a stranger sent may still leave");
         world.chain.reorg(&Reorg { depth: 3, blocks: 4, again: Vec::new(), orphans });
+        world.pass(120_000);
+        assert_eq!(world.release_lanes(), [USED_BEFORE]);
         world.finish();
         assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
         assert_eq!(got(&world), world.parcel(&id).total().to_u256());

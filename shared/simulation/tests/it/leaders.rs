@@ -7,7 +7,7 @@ use causeway_chains::model::{Finality, Orphans, Provider, Receipts, Reorg};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_queue::memory::Fault;
 use causeway_simulation::{Setup, World, api::recipient, drive::track, world::TUSD};
-use causeway_state::message::queues;
+use causeway_state::{lane::USED_BEFORE, message::queues};
 
 #[test]
 fn a_transaction_mined_before_the_first_tracker_began_is_found() {
@@ -245,7 +245,7 @@ fn stages_whose_publish_is_lost_are_told_again() {
 }
 
 #[test]
-fn a_foreign_number_before_the_lane_began_is_simply_where_it_begins() {
+fn a_lane_begins_where_people_say_that_others_ended() {
     let mut world = World::new(Setup::default());
     let treasury = world.lane("acme").address;
     for number in 0..3 {
@@ -258,6 +258,9 @@ fn a_foreign_number_before_the_lane_began_is_simply_where_it_begins() {
     let id = world.withdraw("TUSD", "1", recipient("rosa"));
     world.pass(3_000);
     assert_eq!(world.parcel(&id).number, None, "what is below can still leave");
+    world.pass(120_000);
+    assert_eq!(world.parcel(&id).number, None, "nobody said that it is not Causeway's");
+    assert_eq!(world.release_lanes(), [USED_BEFORE]);
     world.until("its number", |world| world.parcel(&id).number.is_some());
     assert_eq!(world.parcel(&id).number, Some(4));
     world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);

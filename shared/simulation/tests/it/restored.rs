@@ -14,8 +14,13 @@ use causeway_simulation::{
     api::recipient,
     people::{Act, Promise},
 };
-use causeway_state::{lane::Outcome, message::queues};
-use serde_json::json;
+use causeway_state::{
+    lane::{Outcome, USED_BEFORE},
+    message::queues,
+    tracker::Head,
+};
+use causeway_store::{Item, Write};
+use serde_json::{Value, json};
 
 const GWEI: u128 = 1_000_000_000;
 /// The tracker holds lanes against the chain each minute, and at a final height.
@@ -265,4 +270,84 @@ fn a_number_whose_state_no_node_keeps_halts_its_lane() {
     world.chain.mine_empty(600);
     world.pass(3 * LOOKS_MS);
     assert!(world.has_halted(), "people look, though nobody can tell them what it was");
+}
+
+/// What a restore leaves of the tracker's word: nobody has looked since.
+fn unvouched(world: &mut World) {
+    let key = Head::key(&world.network.id);
+    let head: Head = world.row(&key).expect("a head").parse().expect("a head");
+    let item = Item::from_fields(&Head { looked_at: 0, ..head }).expect("a row");
+    world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
+    world.replace_tracker();
+}
+
+fn cancel(world: &World, id: &str) -> StatusCode {
+    let path = format!("/withdrawal/cancel/{id}");
+    world.clock.run(world.call("acme", Method::POST, &path, None, None)).status
+}
+
+fn release(world: &mut World, body: Value) -> StatusCode {
+    let path = format!("lanes/{}/release", world.lane("acme"));
+    world.act(&Act { what: "people: release", path, body, promise: Promise::Nothing }).status
+}
+
+#[test]
+fn a_lane_that_began_after_the_moment_pays_nothing_twice() {
+    let mut world = World::new(Setup::default());
+    world.pass(2_000);
+    let ids = accepted(&mut world, &["rosa", "karl"]);
+    let amount = value(&world, &ids[0]);
+    lost(&mut world, 0, recipient("rosa"), amount);
+    world.pass(LOOKS_MS);
+    world.held.clear();
+    world.pass(LOOKS_MS);
+    assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, U256::ZERO), "whose number 0 was, nobody knows");
+    let LaneGate::Halted { reason, limit: 1 } = world.lane_view("acme").expect("begun").gate.gate else {
+        panic!("it begins halted")
+    };
+    assert_eq!(reason, USED_BEFORE);
+    assert_eq!(cancel(&world, &ids[0]), StatusCode::ACCEPTED, "it may be paid");
+    assert!(world.parcel(&ids[0]).state.holds_money());
+    let above = json!({"from": 2, "reason": "a restore"});
+    assert_eq!(release(&mut world, above), StatusCode::CONFLICT);
+    // The key was nobody's but Causeway's.
+    assert_eq!(release(&mut world, json!({"from": 0, "reason": "a restore"})), StatusCode::OK);
+    world.finish();
+    let told = ids.iter().map(|id| (world.parcel(id).state, world.parcel(id).number)).collect::<Vec<_>>();
+    assert_eq!(told, [(ParcelState::Confirmed, Some(0)), (ParcelState::Confirmed, Some(1))]);
+    assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, amount), "each once");
+}
+
+#[test]
+fn nothing_is_free_before_the_tracker_has_looked() {
+    let mut world = World::new(Setup::default());
+    world.pass(2_000);
+    let ids: [String; 2] = accepted(&mut world, &["rosa", "karl"]).try_into().expect("two");
+    let amount = value(&world, &ids[0]);
+    lost(&mut world, 0, recipient("rosa"), amount);
+    world.pass(LOOKS_MS);
+    unvouched(&mut world);
+    assert!(ids.iter().all(|id| cancel(&world, id) == StatusCode::ACCEPTED));
+    world.pass(30_000);
+    // It finds by itself that the lane, which nobody ever used, is used.
+    assert!(world.has_halted());
+    assert!(ids.iter().all(|id| world.parcel(id).state.holds_money()));
+    assert_eq!(release(&mut world, json!({"from": 0, "reason": "a restore"})), StatusCode::OK);
+    world.held.clear();
+    world.finish();
+    assert_eq!(ids.map(|id| world.parcel(&id).state), [ParcelState::Confirmed, ParcelState::Cancelled]);
+    assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, U256::ZERO));
+}
+
+#[test]
+fn a_wish_of_what_is_surely_unpaid_is_carried_out_once_that_is_sure() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["rosa"]);
+    unvouched(&mut world);
+    assert_eq!([cancel(&world, &ids[0]), cancel(&world, &ids[0])], [StatusCode::ACCEPTED; 2], "a repeat does no harm");
+    world.held.clear();
+    world.finish();
+    assert_eq!(world.parcel(&ids[0]).state, ParcelState::Cancelled);
+    assert_eq!((got(&world, "rosa"), world.money("acme", "ETH").held), (U256::ZERO, 0));
+    assert_eq!(cancel(&world, &ids[0]), StatusCode::OK);
 }

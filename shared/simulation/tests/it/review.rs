@@ -210,6 +210,8 @@ fn a_strangers_number_below_the_lanes_first_never_halts_it() {
     world.pass(200_000);
     assert_eq!(world.parcel(&id).number, None, "the lane does not begin above it");
     world.next_block_at = Some(causeway_domain::Clock::now_ms(&world.clock));
+    world.until("people", World::has_halted);
+    world.release_lanes();
     world.until("its number", |world| world.parcel(&id).number.is_some());
     assert_eq!(world.parcel(&id).number, Some(1));
     world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);
