@@ -31,7 +31,14 @@ pub(crate) enum Verb {
     /// Publish its message again; harmless if the money already moved
     Replay(Act),
     /// Release the held money of a transfer that was never signed, and tell the client
-    Refund(Act),
+    Refund {
+        /// Which, and why
+        #[command(flatten)]
+        act: Act,
+        /// You have looked at the chain yourself, and it has not paid: where nothing else can tell
+        #[arg(long)]
+        unpaid: bool,
+    },
     /// Set it aside; refused while money is held
     Discard(Act),
 }
@@ -67,16 +74,18 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let call = Call::get(&["admin", "v1", "dead-letters", &id.to_string()]);
             context.output.record(&context.api(Role::Operator)?.call(&call).await?)
         }
-        Verb::Replay(act) => decide(context, "replay", act).await,
-        Verb::Refund(act) => decide(context, "refund", act).await,
-        Verb::Discard(act) => decide(context, "discard", act).await,
+        Verb::Replay(act) => decide(context, "replay", act, json!({})).await,
+        Verb::Refund { act, unpaid: true } => decide(context, "refund", act, json!({"unpaid": true})).await,
+        Verb::Refund { act, unpaid: false } => decide(context, "refund", act, json!({})).await,
+        Verb::Discard(act) => decide(context, "discard", act, json!({})).await,
     }
 }
 
-async fn decide(context: &Context, verb: &str, act: Act) -> Result<(), CliError> {
+async fn decide(context: &Context, verb: &str, act: Act, mut body: Value) -> Result<(), CliError> {
     let api = context.api(Role::Operator)?;
     context.confirm(&format!("{verb} dead letter {}", act.id), verb)?;
-    let call = Call::post(&["admin", "v1", "dead-letters", &act.id.to_string(), verb], json!({"reason": act.reason}));
+    body["reason"] = json!(act.reason);
+    let call = Call::post(&["admin", "v1", "dead-letters", &act.id.to_string(), verb], body);
     let answer: Value = api.call(&call).await?;
     context.output.record(&answer)
 }

@@ -45,6 +45,10 @@ pub(crate) enum Verb {
         /// Causeway's (0 for a key that nobody else ever had); the tracker looks at each
         #[arg(long)]
         from: Option<u64>,
+        /// Where its key was used before it began: none of those numbers is Causeway's. What one of ours paid would be
+        /// paid again
+        #[arg(long, conflicts_with = "from")]
+        others: bool,
         /// Why; goes into the audit log
         #[arg(long)]
         reason: String,
@@ -81,13 +85,16 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let answer: Value = api.call(&Call::post(&path, json!({"number": number, "reason": reason}))).await?;
             context.output.record(&answer)
         }
-        Verb::Release { lane, from, reason } => {
+        Verb::Release { lane, from, others, reason } => {
             context.confirm(&format!("release lane {lane}, so that its unsent transactions go out"), "release")?;
             let address = lane.address.to_string();
             let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "release"];
             let mut body = json!({"reason": reason});
             if let Some(from) = from {
                 body["from"] = json!(from);
+            }
+            if others {
+                body["others"] = json!(true);
             }
             let answer: Value = api.call(&Call::post(&path, body)).await?;
             context.output.record(&answer)

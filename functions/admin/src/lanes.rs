@@ -99,9 +99,12 @@ pub struct DisplaceRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReleaseRequest {
     /// Only for a lane that halted since its key was used before it began: the first of those numbers that is Causeway's,
-    /// as after a restore (0 for a key that nobody else ever had). The tracker looks at each. Left out: none of them is.
+    /// as after a restore (0 for a key that nobody else ever had). The tracker looks at each. Without it, `others`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
+    /// Only for such a lane: none of those numbers is Causeway's. What one of ours paid would be paid again.
+    #[serde(default)]
+    pub others: bool,
     /// 1 to 500 characters; goes into the audit log.
     pub reason: String,
 }
@@ -154,9 +157,10 @@ impl Admin {
         address: &str,
         body: &[u8],
     ) -> Result<Lane, ApiError> {
-        let fields = Fields::read(body, &["from", "reason"])?;
+        let fields = Fields::read(body, &["from", "others", "reason"])?;
         let reason = fields.reason()?;
         let from = fields.value("from").map(|_| fields.number("from")).transpose()?;
+        let others = fields.optional_flag("others")?;
         let treasury = self.known_lane(network, address).await?;
         let id = treasury.lane();
         for _ in 0..ROUNDS_MAX {
@@ -164,12 +168,15 @@ impl Admin {
             let row = row.ok_or_else(|| ApiError::new(Code::Conflict, "the lane was never used"))?;
             let gate: Gate = parse(&row)?;
             let (halt, limit) = halted(&gate)?;
-            let (open, numbers) = released(&id, &gate, from, self.clock.now_ms())?;
+            let (open, numbers) = released(&id, &gate, from, others, self.clock.now_ms())?;
             let mut writes = vec![open.put(&id, row.version()).map_err(|error| ApiError::internal(&error))?];
             writes.extend(numbers);
             let mut detail = json!({"halted": halt, "limit": limit, "seen": gate.seen});
             if let Some(from) = from {
                 detail["from"] = json!(from);
+            }
+            if others {
+                detail["others"] = json!(true);
             }
             let act = Act { by, action: "lanes.release", target: id.to_string(), reason, detail };
             if let Changed::Done = self.change(&act, &writes).await? {
@@ -268,23 +275,32 @@ impl Admin {
     }
 }
 
-/// The gate of a lane that goes on, and what moves its first number down to `from`, where an operator knows that the
-/// numbers from there on, which were used before the lane began, are Causeway's: the tracker then looks at each.
-fn released(id: &LaneId, gate: &Gate, from: Option<u64>, now: Millis) -> Result<(Gate, Option<Write>), ApiError> {
-    let open =
-        Gate { gate: LaneGate::Open, tries: 0, publications: gate.publications + 1, moved_at: now, ..gate.clone() };
-    let Some(from) = from else { return Ok((open, None)) };
-    if !gate.is_beginning() {
-        let why = "is only for a lane that halted before its first number";
-        return Err(ApiError::of_field(Code::Conflict, "from", why));
+/// The gate of a lane that goes on. Where its key was used before it began, an operator must say which of those numbers are
+/// Causeway's: those from `from` on, which the tracker then looks at (the counter goes there), or none.
+fn released(
+    id: &LaneId,
+    gate: &Gate,
+    from: Option<u64>,
+    others: bool,
+    now: Millis,
+) -> Result<(Gate, Option<Write>), ApiError> {
+    let publications = gate.publications + 1;
+    let open = Gate { gate: LaneGate::Open, tries: 0, publications, moved_at: now, ..gate.clone() };
+    let refused = |field, why: String| Err(ApiError::of_field(Code::Conflict, field, why));
+    match (gate.is_beginning(), from, others) {
+        (false, None, false) => Ok((open, None)),
+        (false, Some(_), _) => refused("from", "is only for a lane that halted before its first number".to_owned()),
+        (false, None, true) => refused("others", "is only for a lane that halted before its first number".to_owned()),
+        (true, Some(from), false) if from > gate.first => {
+            refused("from", format!("is above {}, where the lane begins", gate.first))
+        }
+        (true, Some(from), false) => Ok((open.begun_at(from, now), Some(Counter::begin_at(id, gate.first, from)))),
+        (true, None, true) => Ok((open.begun_at(gate.first, now), None)),
+        (true, None, false) | (true, Some(_), true) => {
+            let why = "its key was used before: say either `from`, the first of those numbers that is Causeway's, or `others`";
+            refused("from", why.to_owned())
+        }
     }
-    if from > gate.first {
-        let why = format!("is above {}, where the lane begins", gate.first);
-        return Err(ApiError::of_field(Code::Conflict, "from", why));
-    }
-    let foreign_since = Some(now);
-    let lower = Gate { first: from, seen: from, consumed: from, progress_at: now, foreign_since, ..open };
-    Ok((lower, Some(Counter::begin_at(id, gate.first, from))))
 }
 
 fn refused(error: DisplaceError) -> ApiError {
@@ -306,6 +322,9 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
     let gate: Option<Gate> = gate.map(parse).transpose()?;
     let (state, reason) = match gate.as_ref().map(|gate| &gate.gate) {
         None => ("unused", None),
+        Some(LaneGate::Open) if gate.as_ref().is_some_and(Gate::is_doubted) => {
+            ("waiting", Some("whether its next number is Causeway's is being looked at".to_owned()))
+        }
         Some(LaneGate::Open) => ("open", None),
         Some(LaneGate::Waiting { reason, .. }) => ("waiting", Some(crate::queues::wait_word(*reason))),
         Some(LaneGate::Halted { reason, .. }) => ("halted", Some(reason.clone())),

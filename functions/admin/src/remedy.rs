@@ -14,7 +14,9 @@ use causeway_state::{
     parcel::{Failure, Parcel, REFUNDED},
 };
 use causeway_store::{Expect, Item, Key, Write};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     Admin,
@@ -22,6 +24,17 @@ use crate::{
     dead_letters::{Found, LetterDetail},
     list::parse,
 };
+
+/// What an operator says to a refund.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundRequest {
+    /// 1 to 500 characters; goes into the audit log.
+    pub reason: String,
+    /// You have looked at the chain yourself, and it has not paid: where nothing else can tell, as on a network that is
+    /// switched off for good. Left out, that refuses.
+    #[serde(default)]
+    pub unpaid: bool,
+}
 
 const CHANGED: &str = "it changed meanwhile: look again";
 
@@ -86,8 +99,8 @@ impl Admin {
 
     /// `POST dead-letters/{id}/refund`: the transfer becomes rejected and its money free, at once with the mark.
     pub async fn refund(&self, by: &Principal, id: &str, body: &[u8]) -> Result<LetterDetail, ApiError> {
-        let fields = Fields::read(body, &["reason"])?;
-        let reason = fields.reason()?;
+        let fields = Fields::read(body, &["reason", "unpaid"])?;
+        let (reason, seen) = (fields.reason()?, fields.optional_flag("unpaid")?);
         let found = self.find_letter(id).await?;
         match found.letter.status {
             Status::Open | Status::Replayed => {}
@@ -100,10 +113,11 @@ impl Admin {
             .ok_or_else(|| ApiError::new(Code::Conflict, "it is about no transfer, so no money is held for it"))?;
         must_be_unsigned(parcel.state)?;
         let now = self.clock.now_ms();
-        let unpaid = surely_unpaid(&*self.store, &parcel.wallet, now).await;
-        if !unpaid.map_err(|error| ApiError::internal(&error))? {
-            let why =
-                "the chain may have paid it already: its lane's numbers are not all known, or its tracker stands still";
+        if !seen
+            && !surely_unpaid(&*self.store, &parcel.wallet, now).await.map_err(|error| ApiError::internal(&error))?
+        {
+            let why = "the chain may have paid it already: its lane's numbers are not all known to be Causeway's, or nobody \
+                       vouches for its network's rows. Look at the chain, and say `unpaid` if it has not";
             return Err(ApiError::new(Code::Conflict, why));
         }
         let failure = Failure { code: REFUNDED.to_owned(), reason: reason.to_owned() };
@@ -115,7 +129,7 @@ impl Admin {
         writes.push(parcel.moved(version, rejected).map_err(|error| ApiError::internal(&error))?);
         let detail = json!({
             "parcel": parcel.id, "tenant": parcel.tenant, "amount": parcel.total().format(parcel.decimals),
-            "symbol": parcel.symbol,
+            "symbol": parcel.symbol, "unpaid": seen,
         });
         self.act(by, &found, Status::Refunded, reason, detail, writes).await?;
         tracing::info!(parcel = %parcel.id, trace = %parcel.trace, "refunded by an operator");

@@ -111,7 +111,8 @@ impl Tracker {
         found.as_attempt(lane, signed, &parcels, kind, self.clock.now_ms()).map(Some).map_err(ours_fault)
     }
 
-    /// The oldest parcel of the lane without a number that asks for exactly this.
+    /// The oldest parcel of the lane without a number that asks for exactly this; last those that somebody wants cancelled,
+    /// since the others would still be paid.
     async fn as_transaction(
         &self,
         network: &Network,
@@ -139,7 +140,8 @@ impl Tracker {
                 let key = |row: &causeway_store::Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
                 let keys: Vec<Key> = page.items.iter().filter_map(key).collect();
                 let all = self.parcels(&keys).await?.into_iter().chain(oldest.take());
-                oldest = all.filter(asks).min_by_key(|(parcel, _)| (parcel.created_at, parcel.id));
+                oldest =
+                    all.filter(asks).min_by_key(|(parcel, _)| (parcel.cancel.is_some(), parcel.created_at, parcel.id));
                 match page.next {
                     Some(next) => query.after = Some(next),
                     None => break,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use causeway_chains::{Chain, NumberAt};
+use causeway_chains::{Chain, NumberAt, Reply};
 use causeway_domain::{
     Network,
     clock::Millis,
@@ -16,11 +16,18 @@ use causeway_state::{
     wallet::Treasury,
 };
 use causeway_store::{Item, Key, Query, RowError};
+use futures::future::try_join_all;
 
 use crate::{TrackError, Tracker, lead::Lead};
 
 /// A lane with unsent bytes that nothing moved for so long is announced again.
 const SILENT_MS: u64 = 10_000;
+/// After so many lanes of which the chain does not tell, it tells of none.
+const SILENT_MAX: usize = 3;
+/// A doubt that lasts so long needs people.
+const DOUBT_MS: u64 = 600_000;
+/// Lanes without a number that a node is asked for side by side.
+pub(crate) const UNUSED_AT_ONCE: usize = 16;
 /// Lanes of one read: counter and gate each.
 const LANES_PER_READ: usize = 50;
 /// Numbers of one lane that are looked up one by one in one check: only what went wrong needs it.
@@ -75,7 +82,9 @@ impl Tracker {
     /// a node refuses in words nobody knows is repeated for ever, and only its age gives it away. Asks no node, so it
     /// is told while none answers.
     async fn measure(&self, network: &Network, lanes: &[(LaneId, Counter, Gate)]) -> Result<(), TrackError> {
-        let halted = lanes.iter().filter(|(_, _, gate)| gate.is_halted()).count();
+        let now = self.clock.now_ms();
+        let lasts = |gate: &Gate| gate.foreign_since.is_some_and(|since| since + DOUBT_MS <= now);
+        let halted = lanes.iter().filter(|(_, _, gate)| gate.is_halted() || lasts(gate)).count();
         self.metrics.emit(&*self.clock, metrics::LANES_HALTED, halted as u64, Some(&network.id));
         let out = lanes.iter().filter(|(_, counter, gate)| gate.consumed < counter.next);
         let keys: Vec<Key> = out.map(|(lane, _, gate)| Transaction::key(lane, gate.consumed)).collect();
@@ -86,30 +95,77 @@ impl Tracker {
                 oldest = Some(oldest.map_or(signed_at, |oldest: Millis| oldest.min(signed_at)));
             }
         }
-        let now = self.clock.now_ms();
         let age = oldest.map_or(0, |signed_at| now.saturating_sub(signed_at));
         self.metrics.emit(&*self.clock, metrics::OLDEST_UNSEEN_AGE, age, Some(&network.id));
         Ok(())
     }
 
-    /// Holds every lane against the chain: at the start of a leader, and each minute.
-    pub async fn check_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
+    /// Holds every lane against the chain: at the start of a leader, and each minute. Where rows must be vouched for anew,
+    /// a lane of which the chain does not tell is doubted, so that it does not hold up the others.
+    pub async fn check_lanes(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        anew: bool,
+    ) -> Result<(), TrackError> {
+        let mut silent = 0;
         for (lane, counter, gate) in self.lanes(network).await? {
             // Each lane costs questions to a node: many lanes take longer than the lease.
             self.keep_lease(network, lead).await?;
-            if gate.is_beginning() {
-                self.move_beginning(network, chain, &lane, &counter, lead.head.height).await?;
-                continue;
-            }
-            let consumed = self.check_consumed(network, chain, lead, &lane, &gate).await?;
-            let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
-            if pending < gate.seen && gate.seen <= counter.next {
-                // The node lost some from its pool, or lags: the same bytes again do no harm.
-                let floor = pending.max(consumed);
-                self.announce(&lane, |gate| Some(Gate { seen: gate.seen.min(floor), ..gate.clone() })).await?;
+            let look = if gate.is_beginning() {
+                self.move_beginning(network, chain, &lane, &counter, lead.head.height).await.map(|()| Look::Silent)
+            } else {
+                self.check_lane(network, chain, lead, (&lane, &counter, &gate)).await
+            };
+            match look {
+                Ok(Look::Ours) => self.note_foreign(&lane, &gate, None).await?,
+                Ok(Look::Doubted) => {}
+                Ok(Look::Silent) if !anew => {}
+                Ok(Look::Silent) => self.doubt(&lane).await?,
+                Err(TrackError::Chain(error)) => {
+                    tracing::warn!(lane = %lane, error = %error, "a lane is not held against the chain");
+                    silent += 1;
+                    if silent == SILENT_MAX {
+                        return Err(error.into());
+                    }
+                    if anew {
+                        self.doubt(&lane).await?;
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    async fn check_lane(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        (lane, counter, gate): (&LaneId, &Counter, &Gate),
+    ) -> Result<Look, TrackError> {
+        let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
+        let (consumed, look) = self.check_consumed(network, chain, lead, (lane, gate), &latest).await?;
+        let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
+        if pending < gate.seen && gate.seen <= counter.next {
+            // The node lost some from its pool, or lags: the same bytes again do no harm.
+            let floor = pending.max(consumed);
+            self.announce(lane, |gate| Some(Gate { seen: gate.seen.min(floor), ..gate.clone() })).await?;
+        }
+        if latest.value.max(pending) > counter.next && self.is_ahead(lane, latest.value.max(pending)).await? {
+            // Whether it is ours, blocks will tell; what it pays must not end meanwhile.
+            self.doubt(lane).await?;
+            return Ok(Look::Doubted);
+        }
+        Ok(look)
+    }
+
+    /// Whether nodes have a number of the lane that was never assigned, now that they were asked.
+    async fn is_ahead(&self, lane: &LaneId, next: u64) -> Result<bool, TrackError> {
+        let counter = self.store.get(&Counter::key(lane)).await?;
+        Ok(counter.map(|row| row.parse::<Counter>()).transpose()?.is_some_and(|counter| counter.next < next))
     }
 
     /// Lanes that have not begun although their key was used, as after a restore, begin halted: rows alone would call
@@ -120,28 +176,38 @@ impl Tracker {
         chain: &dyn Chain,
         lead: &mut Lead,
     ) -> Result<(), TrackError> {
-        for lane in self.unused(network).await? {
+        for lanes in self.unused(network).await?.chunks(UNUSED_AT_ONCE) {
             self.keep_lease(network, lead).await?;
-            self.begin_if_used(network, chain, &lane, lead.head.height).await?;
+            self.begin_if_used(network, chain, lanes, lead.head.height).await?;
         }
         Ok(())
     }
 
+    /// Asks for these lanes side by side.
     pub(crate) async fn begin_if_used(
         &self,
         network: &Network,
         chain: &dyn Chain,
-        lane: &LaneId,
+        lanes: &[LaneId],
         since: u64,
     ) -> Result<(), TrackError> {
-        if chain.next_number(lane.address, NumberAt::Latest).await?.value == 0 {
-            return Ok(());
-        }
-        tracing::error!(lane = %lane, "{USED_BEFORE}");
-        let settled = settled_number(network, chain, lane, since).await?;
-        let writes = begin_halted(lane, settled, since, self.clock.now_ms())?;
-        // Where a signer has begun it meanwhile, it is as it should be.
-        let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
+        let begun = |lane: LaneId| async move {
+            // What only a pool holds may be ours as well.
+            if chain.next_number(lane.address, NumberAt::Latest).await?.value == 0
+                && chain.next_number(lane.address, NumberAt::Pending).await?.value == 0
+            {
+                return Ok(());
+            }
+            tracing::error!(lane = %lane, "{USED_BEFORE}");
+            let settled = settled_number(network, chain, &lane, since).await?;
+            let writes = begin_halted(&lane, settled, since, self.clock.now_ms())?;
+            // Where a signer has begun it meanwhile, it is as it should be.
+            let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
+            Ok::<(), TrackError>(())
+        };
+        // Collected first: a stream that keeps the closure is not provably Send.
+        let all: Vec<_> = lanes.iter().cloned().map(begun).collect();
+        try_join_all(all).await?;
         Ok(())
     }
 
@@ -161,8 +227,8 @@ impl Tracker {
         if settled <= counter.next || !gate.is_beginning() {
             return Ok(());
         }
-        let writes =
-            [Counter::begin_at(lane, counter.next, settled), gate.beginning_at(settled).put(lane, row.version())?];
+        let gate = gate.beginning_at(settled).put(lane, row.version())?;
+        let writes = [Counter::begin_at(lane, counter.next, settled), gate];
         // Where people opened it meanwhile, it begins where they said.
         let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
         Ok(())
@@ -175,23 +241,24 @@ impl Tracker {
         network: &Network,
         chain: &dyn Chain,
         lead: &mut Lead,
-        lane: &LaneId,
-        gate: &Gate,
-    ) -> Result<u64, TrackError> {
-        let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
-        let Some(height) = latest.height else { return Ok(gate.consumed) };
+        (lane, gate): (&LaneId, &Gate),
+        latest: &Reply<u64>,
+    ) -> Result<(u64, Look), TrackError> {
+        let Some(height) = latest.height else { return Ok((gate.consumed, Look::Silent)) };
         if latest.value < gate.consumed && height >= lead.head.height {
             tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
             // What lies below the lane's beginning is no attempt of ours that is missing.
-            return self.set_consumed(lane, gate.consumed, latest.value.max(gate.first).min(gate.consumed)).await;
+            let consumed = latest.value.max(gate.first).min(gate.consumed);
+            return Ok((self.set_consumed(lane, gate.consumed, consumed).await?, Look::Silent));
         }
         if latest.value <= gate.consumed {
-            self.note_foreign(lane, gate, None).await?;
-            return Ok(gate.consumed);
+            return Ok((gate.consumed, if height < lead.head.height { Look::Silent } else { Look::Ours }));
         }
-        let used = self.used_at_head(chain, lead, lane, (latest.value, height)).await?;
+        let Some(used) = self.used_at_head(chain, lead, lane, (latest.value, height)).await? else {
+            return Ok((gate.consumed, Look::Silent));
+        };
         if used <= gate.consumed {
-            return Ok(gate.consumed);
+            return Ok((gate.consumed, Look::Ours));
         }
         let mut explained = self.explained(network, chain, lead, lane, gate.consumed..used).await?;
         while explained < used && found_out(self.adopt(network, chain, lead, lane, explained).await, lane)? {
@@ -201,13 +268,12 @@ impl Tracker {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
             self.set_consumed(lane, gate.consumed, explained).await?;
             if explained < used {
-                self.doubt(lane, explained).await?;
+                self.doubt(lane).await?;
             }
-            return Ok(explained);
+            return Ok((explained, Look::Doubted));
         }
         if explained >= used {
-            self.note_foreign(lane, gate, None).await?;
-            return Ok(explained);
+            return Ok((explained, Look::Ours));
         }
         let now = self.clock.now_ms();
         let lasts = gate.foreign_since.is_some_and(|since| since + SECOND_LOOK_MS <= now);
@@ -216,15 +282,12 @@ impl Tracker {
             self.halt_foreign(lane, explained).await?;
             self.displace(chain, lead, lane, explained).await?;
         }
-        Ok(explained)
+        Ok((explained, Look::Doubted))
     }
 
-    /// Closes a lane to new numbers until a look has told of the next one, which the chain has used.
-    async fn doubt(&self, lane: &LaneId, number: u64) -> Result<(), TrackError> {
-        let noted = |gate: &Gate, now| {
-            let fresh = gate.consumed == number && gate.foreign_since.is_none();
-            fresh.then(|| Gate { foreign_since: Some(now), ..gate.clone() })
-        };
+    /// Closes a lane to new numbers, and keeps what waits for it from ending, until a look has told whose its next ones are.
+    async fn doubt(&self, lane: &LaneId) -> Result<(), TrackError> {
+        let noted = |gate: &Gate, now| (!gate.is_doubted()).then(|| Gate { foreign_since: Some(now), ..gate.clone() });
         self.update_gate(lane, noted).await?;
         Ok(())
     }
@@ -252,12 +315,12 @@ impl Tracker {
         lead: &Lead,
         lane: &LaneId,
         (latest, height): (u64, u64),
-    ) -> Result<u64, TrackError> {
+    ) -> Result<Option<u64>, TrackError> {
         if height <= lead.head.height {
-            return Ok(latest);
+            return Ok(Some(latest));
         }
         let then = chain.holdings(lead.head.height, lane.address, &[]).await?.value;
-        Ok(then.filter(|then| then.header.hash == lead.head.hash).map_or(0, |then| then.number))
+        Ok(then.filter(|then| then.header.hash == lead.head.hash).map(|then| then.number))
     }
 
     /// How far these numbers, which the chain has used, were used by attempts of ours, all of which are told.
@@ -377,6 +440,17 @@ impl Tracker {
         }
         Ok(lanes)
     }
+}
+
+/// What a look at a lane tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// All that the chain has used are ours, and nodes know of none that was never assigned.
+    Ours,
+    /// One of its numbers may be another's, or is new to the rows: the next look tells.
+    Doubted,
+    /// The node does not tell, or is behind.
+    Silent,
 }
 
 /// How many of its numbers a lane's key has used for good, as far as a node tells.

@@ -16,7 +16,12 @@ use causeway_state::{
 };
 use causeway_store::{Expect, Item, Query, Range, Write};
 
-use crate::{TrackError, Tracker, follow::BLOCKS_PER_TICK, lanes::LaneMemory, reconcile::Reconciling};
+use crate::{
+    TrackError, Tracker,
+    follow::BLOCKS_PER_TICK,
+    lanes::{LaneMemory, UNUSED_AT_ONCE},
+    reconcile::Reconciling,
+};
 
 /// A leader that is silent for so long is replaced.
 const LEASE_MS: u64 = 15_000;
@@ -69,6 +74,8 @@ pub struct Lead {
     pub reconciling: Reconciling,
     /// Since when blocks are deep enough that no second provider has; only where the network asks for one.
     pub doubted_since: Option<Millis>,
+    /// Since when it does not vouch for lanes, so that nothing is signed.
+    unsure_since: Option<Millis>,
     /// Height of the chain when it was asked for last.
     pub(crate) newest: u64,
     swept_at: Millis,
@@ -155,10 +162,11 @@ impl Tracker {
     async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
-        for lane in self.unused(network).await? {
-            self.begin_if_used(network, chain, &lane, newest.number).await?;
+        let begun = self.lanes(network).await?;
+        for lanes in self.unused(network).await?.chunks(UNUSED_AT_ONCE) {
+            self.begin_if_used(network, chain, lanes, newest.number).await?;
         }
-        let since = self.lanes(network).await?.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
+        let since = begun.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
         let first = since.min(newest.number).saturating_sub(network.final_at);
         let newest = match chain.block(BlockAt::Number(first)).await?.value {
             Some(block) => block.header,
@@ -172,7 +180,8 @@ impl Tracker {
             epoch: 1,
             leader: me.to_owned(),
             lease_until: now + LEASE_MS,
-            looked_at: now,
+            // Lanes that begin now have no number that rows could have forgotten.
+            looked_at: if begun.is_empty() { now } else { 0 },
         };
         let header = header_row(newest.number, newest.hash, newest.parent, now);
         let writes = [
@@ -220,9 +229,11 @@ impl Tracker {
         self.look_at_lanes(network, chain, lead).await?;
         self.tell_stages(network, chain, lead).await?;
         self.reconcile(network, chain, lead).await?;
-        // Only who came this far goes on: a leader without an answer from the chain, or without the second one that it
-        // must have, stands still.
-        let stands = lead.doubted_since.is_some_and(|since| now.saturating_sub(since) >= DOUBT_MS);
+        // Only who came this far goes on: a leader without an answer from the chain, without the second one that it must
+        // have, or behind which nothing is signed, stands still.
+        lead.unsure_since = if lead.head.vouches(now) { None } else { lead.unsure_since.or(Some(now)) };
+        let lasts = |since: Option<Millis>| since.is_some_and(|since| now.saturating_sub(since) >= DOUBT_MS);
+        let stands = lasts(lead.doubted_since) || lasts(lead.unsure_since);
         if now.saturating_sub(lead.beat_at) >= BEAT_MS && !stands {
             lead.beat_at = now;
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
@@ -233,23 +244,24 @@ impl Tracker {
     /// Holds lanes against the chain when it is time to, and vouches for them.
     async fn look_at_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
-        let unsure = !lead.head.vouches(now);
-        let soon = std::mem::take(&mut lead.check_soon) || lead.lanes.awaits_look || unsure;
+        let anew = !lead.head.vouches(now);
+        let soon = std::mem::take(&mut lead.check_soon) || lead.lanes.awaits_look || anew;
         if now.saturating_sub(lead.checked_at) < if soon { LANE_RECHECK_MS } else { LANE_CHECK_MS } {
             return Ok(());
         }
         lead.checked_at = now;
-        let looked = match self.check_lanes(network, chain, lead).await {
-            Ok(()) if unsure && !lead.is_far_behind(network) => self.begin_used(network, chain, lead).await,
+        let far = lead.is_far_behind(network);
+        let looked = match self.check_lanes(network, chain, lead, anew && !far).await {
+            Ok(()) if anew && !far => self.begin_used(network, chain, lead).await,
             looked => looked,
         };
         match looked {
-            Ok(()) if lead.is_far_behind(network) => Ok(()),
+            Ok(()) if far => Ok(()),
             Ok(()) => {
                 lead.head.looked_at = self.clock.now_ms();
-                if unsure { self.write_head(network, lead).await } else { Ok(()) }
+                if anew { self.write_head(network, lead).await } else { Ok(()) }
             }
-            // What one question about a lane cannot be told must not keep every block from being followed.
+            // What questions about lanes cannot be told must not keep every block from being followed.
             Err(TrackError::Chain(error)) => {
                 tracing::warn!(network = %network.id, error = %error, "lanes are not held against the chain");
                 lead.check_soon = true;
@@ -329,6 +341,7 @@ impl Lead {
             lanes: LaneMemory::default(),
             reconciling: Reconciling::new(now, fell),
             doubted_since: None,
+            unsure_since: None,
             newest: 0,
             swept_at: 0,
             checked_at: 0,

@@ -11,13 +11,13 @@ use causeway_domain::{
 };
 use causeway_runtime::batch::Failed;
 use causeway_state::{
-    cancel::UnreadError,
+    cancel::is_sure,
     commit::{Done, commit},
     lane::{Counter, Gate, Lease, USED_BEFORE, begin, begin_halted},
     tracker::Head,
     wallet::Treasury,
 };
-use causeway_store::{Expect, Item, Write};
+use causeway_store::{Expect, Item, RowError, Write};
 use futures::{StreamExt, future::join, stream};
 
 use crate::{Signer, check::Checked, handler::Member};
@@ -148,27 +148,32 @@ impl Signer {
                 Err(Verdict::Unknown) => failed.extend(member.messages),
             }
         }
-        failed.extend(self.end_all(lane, network, newest, ending).await);
+        failed.extend(self.end_all(lane, network, chain, newest, ending).await);
         (passed, failed)
     }
 
     /// Rejects what will never work, and cancels what somebody wants cancelled, unless the chain may have carried it out
     /// before: then it waits for what the tracker finds.
-    async fn end_all(&self, lane: &LaneId, network: &Network, newest: u64, ending: Vec<(Member, End)>) -> Failed {
+    async fn end_all(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        chain: &dyn Chain,
+        newest: u64,
+        ending: Vec<(Member, End)>,
+    ) -> Failed {
         let mut failed = Failed::new();
         if ending.is_empty() {
             return failed;
         }
-        let held = match self.holds_back(lane, network, newest).await {
-            Ok(held) => held,
-            Err(error) => {
-                tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
-                return ending.into_iter().flat_map(|(member, _)| member.messages).collect();
-            }
+        let held = match self.holds_back(lane, network, chain, newest).await {
+            Ok(()) => None,
+            Err(Some(held)) => Some(held),
+            Err(None) => return ending.into_iter().flat_map(|(member, _)| member.messages).collect(),
         };
         for (member, end) in ending {
             failed.extend(match (held, end) {
-                (Some(reason), _) => self.wait(member, reason, LANE_WAIT_MS).await,
+                (Some((reason, after_ms)), _) => self.wait(member, reason, after_ms).await,
                 (None, End::Refused(reason)) => self.reject(member, "INVALID", &reason).await,
                 (None, End::Wished) => self.cancel(member).await,
             });
@@ -176,21 +181,33 @@ impl Signer {
         failed
     }
 
-    /// Why nothing of the lane may end unpaid now, if so.
+    /// Why nothing of the lane may end unpaid now, if so: a wait, or nothing where the rows cannot be read. A lane without
+    /// a number begins, since that tells whether its key was used.
     async fn holds_back(
         &self,
         lane: &LaneId,
         network: &Network,
+        chain: &dyn Chain,
         newest: u64,
-    ) -> Result<Option<WaitReason>, UnreadError> {
-        let rows = self.store.get_many(&[Gate::key(lane), Head::key(&lane.network)]).await?;
-        let gate = rows[0].as_ref().map(|row| row.parse::<Gate>()).transpose()?;
-        let head = rows[1].as_ref().map(|row| row.parse::<Head>()).transpose()?;
-        Ok(if head.is_some_and(|head| self.is_far_behind(&head, network, newest)) {
-            Some(WaitReason::ChainUnavailable)
-        } else {
-            gate.is_some_and(|gate| gate.is_doubted()).then_some(WaitReason::LaneClosed)
-        })
+    ) -> Result<(), Option<(WaitReason, u64)>> {
+        let rows = self.store.get_many(&[Gate::key(lane), Head::key(&lane.network)]).await.map_err(|error| {
+            tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
+            None
+        })?;
+        let gate =
+            rows[0].as_ref().map(|row| row.parse::<Gate>()).transpose().map_err(|error| unreadable(lane, &error))?;
+        let head =
+            rows[1].as_ref().map(|row| row.parse::<Head>()).transpose().map_err(|error| unreadable(lane, &error))?;
+        if head.as_ref().is_none_or(|head| self.is_far_behind(head, network, newest)) {
+            return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
+        }
+        if gate.is_none() {
+            self.begin(lane, network, chain).await?;
+        }
+        if !is_sure(gate.as_ref(), head.as_ref(), self.clock.now_ms()) {
+            return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
+        }
+        Ok(())
     }
 
     fn is_far_behind(&self, head: &Head, network: &Network, newest: u64) -> bool {
@@ -211,23 +228,20 @@ impl Signer {
             tracing::warn!(lane = %lane, error = %error, "the lane cannot be read");
             None
         })?;
-        let unreadable = |error: causeway_store::RowError| {
-            tracing::error!(lane = %lane, error = %error, "the lane's rows do not parse");
-            None
-        };
-        let head = rows[2].as_ref().map(|row| row.parse::<Head>()).transpose().map_err(unreadable)?;
+        let head =
+            rows[2].as_ref().map(|row| row.parse::<Head>()).transpose().map_err(|error| unreadable(lane, &error))?;
         if let Some(head) = head
             && self.is_far_behind(&head, network, newest)
         {
-            tracing::warn!(lane = %lane, head = head.height, newest, "nothing is signed while the tracker is so far behind");
+            tracing::warn!(lane = %lane, head = head.height, newest, "nothing is signed that the tracker does not vouch for");
             return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
         }
         let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else {
             self.begin(lane, network, chain).await?;
             return Ok(OpenLane { treasury, next: 0, room: network.in_flight_max });
         };
-        let counter: Counter = counter.parse().map_err(unreadable)?;
-        let gate: Gate = gate.parse().map_err(unreadable)?;
+        let counter: Counter = counter.parse().map_err(|error| unreadable(lane, &error))?;
+        let gate: Gate = gate.parse().map_err(|error| unreadable(lane, &error))?;
         if !gate.takes_more() {
             return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
         }
@@ -347,4 +361,9 @@ impl Signer {
             tracing::debug!(lane = %lane, error = %error, "a lease is not given back");
         }
     }
+}
+
+fn unreadable<T>(lane: &LaneId, error: &RowError) -> Option<T> {
+    tracing::error!(lane = %lane, error = %error, "the lane's rows do not parse");
+    None
 }

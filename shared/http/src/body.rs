@@ -84,6 +84,11 @@ impl Fields {
         }
     }
 
+    /// As [`Self::flag`], false where it is left out.
+    pub fn optional_flag(&self, name: &str) -> Result<bool, ApiError> {
+        self.value(name).map_or(Ok(false), |_| self.flag(name))
+    }
+
     /// A field that is an object, which may have these fields and no others.
     pub fn object(&self, name: &str, allowed: &[&str]) -> Result<Self, ApiError> {
         match self.value(name) {

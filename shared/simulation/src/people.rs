@@ -139,7 +139,12 @@ impl World {
 
     /// A lane opened again.
     pub fn release(&self, lane: &LaneId) -> Act {
-        let body = json!({"reason": "simulated"});
+        let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok());
+        // No table is set back in a story: who used the key before was a stranger.
+        let body = match gate.is_some_and(|gate| gate.is_beginning()) {
+            true => json!({"reason": "simulated", "others": true}),
+            false => json!({"reason": "simulated"}),
+        };
         Act { what: "people: release", path: format!("lanes/{lane}/release"), body, promise: Promise::Nothing }
     }
 

@@ -11,7 +11,7 @@ use causeway_domain::{
 };
 use causeway_state::{
     dead_letter::DeadLetter,
-    lane::{Attempt, AttemptKind, Gate, Outcome, Transaction, USED_BEFORE},
+    lane::{Attempt, AttemptKind, Gate, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
     tables::{LEDGER, TRANSFERS},
@@ -153,7 +153,9 @@ impl Rules {
             hold(next >= before, "rule 1", || format!("the counter of {lane} went from {before:?} to {next:?}"))?;
             commit.taken = before.zip(next).map(|(from, to)| (lane, from, to));
         } else if key.sk == "GATE" {
-            let gate = item.parse::<Gate>().map(|gate| gate.gate);
+            let gate = item.parse::<Gate>();
+            line.begins = gate.as_ref().is_ok_and(Gate::is_beginning);
+            let gate = gate.map(|gate| gate.gate);
             match gate {
                 Ok(LaneGate::Waiting { .. }) => self.coverage.count("lane: waiting"),
                 Ok(LaneGate::Halted { .. }) => self.coverage.count("lane: halted"),
@@ -164,7 +166,6 @@ impl Rules {
                 Ok(LaneGate::Open) | Err(_) => {}
             }
             line.halted = matches!(gate, Ok(LaneGate::Halted { .. }));
-            line.begins = matches!(gate, Ok(LaneGate::Halted { reason, .. }) if reason == USED_BEFORE);
         } else if key.sk.contains("#A") {
             return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
         } else if key.sk.starts_with("TX#") {

@@ -77,7 +77,12 @@ pub async fn surely_unpaid(store: &dyn Store, lane: &LaneId, now: Millis) -> Res
     let [gate, head] = rows.as_slice() else { return Ok(false) };
     let gate = gate.as_ref().map(|row| row.parse::<Gate>()).transpose()?;
     let head = head.as_ref().map(|row| row.parse::<Head>()).transpose()?;
-    Ok(head.is_some_and(|head| head.vouches(now)) && gate.is_none_or(|gate| !gate.is_doubted()))
+    Ok(is_sure(gate.as_ref(), head.as_ref(), now))
+}
+
+/// As [`surely_unpaid`], from rows that were read. The tracker vouches for a lane without a gate as for the others.
+pub fn is_sure(gate: Option<&Gate>, head: Option<&Head>, now: Millis) -> bool {
+    head.is_some_and(|head| head.vouches(now)) && gate.is_none_or(|gate| !gate.is_doubted())
 }
 
 /// Cancels a parcel that was read at `version`.

@@ -110,7 +110,8 @@ pub struct Gate {
     pub publications: u64,
     /// When a node last took something, or the lane was last published anew.
     pub moved_at: Millis,
-    /// Height of the chain when the lane began: nothing of its is in an earlier block.
+    /// Height of the chain when the lane began: nothing of its is in an earlier block, unless people said that numbers
+    /// from before are its own.
     #[serde(default)]
     pub since: u64,
     /// The lane's first number; every one from here to the counter has its bytes.
@@ -129,6 +130,9 @@ pub struct Gate {
     /// What a final block has under the number at `consumed`, where that is not ours as far as rows tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<B256>,
+    /// Its key was used before the lane began, and people have not said yet whose that was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beginning: bool,
 }
 
 impl Gate {
@@ -147,6 +151,7 @@ impl Gate {
             replaced_at: 0,
             foreign_since: None,
             taken_by: None,
+            beginning: false,
         }
     }
 
@@ -190,13 +195,28 @@ impl Gate {
 
     /// Whether people have to say whose the numbers were that its key used before it began.
     pub fn is_beginning(&self) -> bool {
-        matches!(&self.gate, LaneGate::Halted { reason, .. } if reason == USED_BEFORE)
+        self.beginning && self.is_halted()
     }
 
     /// Halted before its first number, which is this.
     pub fn beginning_at(&self, first: u64) -> Self {
         let gate = LaneGate::Halted { reason: USED_BEFORE.to_owned(), limit: first };
-        Self { first, seen: first, consumed: first, gate, ..self.clone() }
+        Self { first, seen: first, consumed: first, gate, beginning: true, ..self.clone() }
+    }
+
+    /// Open, where people said at which number it begins: closed to new ones until a look has told that it is free.
+    pub fn begun_at(&self, first: u64, now: Millis) -> Self {
+        let (gate, foreign_since) = (LaneGate::Open, Some(now));
+        Self {
+            first,
+            seen: first,
+            consumed: first,
+            gate,
+            beginning: false,
+            foreign_since,
+            progress_at: now,
+            ..self.clone()
+        }
     }
 
     /// With another number as the first that no block has used. Whether that one is ours a look has to tell, where the one

@@ -96,7 +96,7 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// Somebody's wish that a signed parcel be not paid.
+/// Somebody's wish that a parcel be not paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelAsked {
     /// Who.

@@ -39,6 +39,8 @@ pub struct Head {
 /// For so long a look at all lanes is believed. They come each minute; and tables are set back by five minutes at least
 /// (DynamoDB's `LatestRestorableDateTime` is typically so long ago), so that no look from before a restore is believed after.
 const LOOK_MS: u64 = 300_000;
+/// A look that was further ahead than this was made by a clock that is not honest, and may be older than it says.
+const AHEAD_MS: u64 = 30_000;
 
 impl Head {
     /// Where a network's head lies.
@@ -49,7 +51,7 @@ impl Head {
     /// Whether lanes' rows are as the chain is, as far as the tracker can tell: numbers that rows do not remember may have
     /// paid what they call unsigned, where tables were set back to an earlier time.
     pub const fn vouches(&self, now: Millis) -> bool {
-        self.looked_at.saturating_add(LOOK_MS) > now
+        self.looked_at.saturating_add(LOOK_MS) > now && self.looked_at <= now.saturating_add(AHEAD_MS)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     dead_letters::{Letter, LetterDetail, LettersAsked},
     lanes::ReasonRequest,
     list::List,
+    remedy::RefundRequest,
 };
 
 /// Dead letters of one status, newest first
@@ -64,12 +65,12 @@ pub async fn replay(
 
 /// Releases the held money of a transfer that was never signed
 #[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/refund", operation_id = "refundDeadLetter",
-    tag = "dead letters", request_body = ReasonRequest,
+    tag = "dead letters", request_body = RefundRequest,
     params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
     (status = 200, description = "Released; the transfer is rejected", body = LetterDetail),
-    (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
+    (status = 400, description = "`VALIDATION_ERROR`: the reason, `unpaid`, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such dead letter", body = TransferError),
-    (status = 409, description = "`CONFLICT`: about no transfer, signed, settled, or changed meanwhile", body = TransferError),
+    (status = 409, description = "`CONFLICT`: about no transfer, signed, settled, perhaps paid, or changed meanwhile", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]

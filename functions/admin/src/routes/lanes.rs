@@ -48,9 +48,9 @@ pub async fn show(State(admin): Shared, Path((network, address)): Path<(String, 
     ("address" = String, Path, description = "The sender's address"),
 ), responses(
     (status = 200, description = "Open", body = Lane),
-    (status = 400, description = "`VALIDATION_ERROR`: `from`, the reason, or an unknown field", body = TransferError),
+    (status = 400, description = "`VALIDATION_ERROR`: `from`, `others`, the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such lane", body = TransferError),
-    (status = 409, description = "`CONFLICT`: the lane is not halted, or did not halt before its first number, or not behind `from`", body = TransferError),
+    (status = 409, description = "`CONFLICT`: the lane is not halted; or it halted before its first number, and neither `from` nor `others` says why that was; or the reverse", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]

@@ -61,7 +61,7 @@ async fn stored(world: &World, parcel: &Parcel) -> Parcel {
 async fn it_is_given_up_once_and_what_it_was_to_pay_is_accepted_again() {
     let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
     let told = displace(&world, &lane, 4).await.ok();
-    assert_eq!((&told["state"], &told["consumed"]), (&json!("open"), &json!(5)));
+    assert_eq!((&told["state"], &told["consumed"]), (&json!("waiting"), &json!(5)), "the next one is looked at first");
     let again = stored(&world, &parcel).await;
     assert_eq!((again.state, again.number, again.displaced), (ParcelState::Accepted, None, 1));
     assert!(again.due_at.is_some(), "the sweep publishes it");
@@ -121,7 +121,7 @@ async fn a_number_that_nobody_was_given_is_passed_over() {
     let named = gate.halted(&format!("{}: 0x12 to 0x34", foreign(6)), 6);
     world.put(named.put(&lane, row.version() + 2).expect("a row")).await;
     let told = displace(&world, &lane, 6).await.ok();
-    let behind = (json!("open"), json!(7), json!(7));
+    let behind = (json!("waiting"), json!(7), json!(7));
     assert_eq!((told["state"].clone(), told["next"].clone(), told["consumed"].clone()), behind);
     let transaction: Transaction = world.row(&Transaction::key(&lane, 6)).await.expect("there").parse().expect("a row");
     assert_eq!(transaction.outcome, Some(Outcome::Displaced { height: 0, by: vec!["olga".to_owned()] }));

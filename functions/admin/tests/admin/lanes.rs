@@ -205,26 +205,34 @@ async fn what_is_not_a_halted_lane_is_refused() {
 
 #[tokio::test]
 async fn a_lane_whose_key_was_used_before_begins_where_an_operator_says() {
-    for (from, status) in [(Some(0), 200), (Some(2), 200), (Some(4), 200), (Some(5), 409), (None, 200)] {
+    let words = [
+        (json!({"from": 0}), Ok(0)),
+        (json!({"from": 4}), Ok(4)),
+        (json!({"others": true}), Ok(4)),
+        (json!({"from": 5}), Err("from")),
+        (json!({"from": 2, "others": true}), Err("from")),
+        (json!({"others": false}), Err("from")),
+        (json!({}), Err("from")),
+    ];
+    for (mut body, expected) in words {
         let world = World::new();
         let lane = lane_of(&world.treasury("acme").await);
         world.put(Counter::create(&lane, 4)).await;
         world.put(Gate::new(4, NOW).beginning_at(4).put(&lane, 0).expect("a row")).await;
-        let mut body = json!({"reason": "a restore"});
-        if let Some(from) = from {
-            body["from"] = json!(from);
-        }
-        let told = world.post(&format!("{}/release", path(&lane)), body).await;
-        assert_eq!(told.status, status, "{from:?}");
-        if status != 200 {
-            assert_eq!(told.refusal().2, "from");
-            continue;
-        }
-        let first = from.unwrap_or(4);
-        assert_eq!((&told.body["state"], &told.body["next"]), (&json!("open"), &json!(first)));
+        body["reason"] = json!("a test");
+        let told = world.post(&format!("{}/release", path(&lane)), body.clone()).await;
+        let first = match expected {
+            Ok(first) => first,
+            Err(field) => {
+                assert_eq!(told.refusal(), (409, "CONFLICT".to_owned(), field.to_owned()), "{body}");
+                continue;
+            }
+        };
+        let told = told.ok();
+        assert_eq!((&told["state"], &told["next"]), (&json!("waiting"), &json!(first)), "the tracker looks first");
         let gate: Gate = world.row(&Gate::key(&lane)).await.expect("a gate").parse().expect("a gate");
         assert_eq!((gate.first, gate.seen, gate.consumed), (first, first, first));
-        assert_eq!(gate.takes_more(), from.is_none(), "what is said to be ours the tracker looks at first");
+        assert!(!gate.is_beginning() && !gate.takes_more());
     }
 }
 
@@ -233,6 +241,9 @@ async fn a_lane_that_has_begun_begins_nowhere_else() {
     let world = World::new();
     let lane = lane_of(&world.treasury("acme").await);
     halt(&world, &lane).await;
-    let refused = world.post(&format!("{}/release", path(&lane)), json!({"from": 0, "reason": "x"})).await.refusal();
-    assert_eq!(refused, (409, "CONFLICT".to_owned(), "from".to_owned()));
+    for (field, word) in [("from", json!(0)), ("others", json!(true))] {
+        let body = json!({field: word, "reason": "x"});
+        let refused = world.post(&format!("{}/release", path(&lane)), body).await.refusal();
+        assert_eq!(refused, (409, "CONFLICT".to_owned(), field.to_owned()));
+    }
 }

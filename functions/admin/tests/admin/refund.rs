@@ -204,5 +204,9 @@ async fn what_the_chain_may_have_paid_is_not_refunded() {
         world.put(doubts(&parcel.wallet)[doubt].clone()).await;
         assert_eq!(act(&world, &id, "refund").await.refusal().1, "CONFLICT");
         assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()));
+        // Somebody has looked, and says so.
+        let seen = json!({"reason": "the network is gone", "unpaid": true});
+        world.post(&format!("/admin/v1/dead-letters/{id}/refund"), seen).await.ok();
+        assert_eq!(balances(&world).await, ("10".to_owned(), "0".to_owned()));
     }
 }

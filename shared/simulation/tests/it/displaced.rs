@@ -213,6 +213,7 @@ fn a_lane_begins_behind_what_others_sent_before_and_can_leave_no_more() {
 #[test]
 fn a_lane_does_not_begin_above_what_only_a_pool_holds() {
     let mut world = World::new(Setup::default());
+    world.pass(1_000);
     world.next_block_at = None;
     let waits = world.chain.foreign(world.lane("acme").address, 0).expect("free");
     let id = world.withdraw("ETH", "1", recipient("rosa"));

@@ -7,7 +7,7 @@ use causeway_chains::{
     BroadcastOutcome, Chain,
     transaction::{Payment, digest, seal},
 };
-use causeway_domain::{Bytes, fees::Fees, lane::LaneGate, parcel::ParcelState};
+use causeway_domain::{Bytes, Clock, fees::Fees, lane::LaneGate, parcel::ParcelState};
 use causeway_keys::{KeyRef, Keys};
 use causeway_simulation::{
     Setup, World,
@@ -308,8 +308,9 @@ fn a_lane_that_began_after_the_moment_pays_nothing_twice() {
     assert_eq!(reason, USED_BEFORE);
     assert_eq!(cancel(&world, &ids[0]), StatusCode::ACCEPTED, "it may be paid");
     assert!(world.parcel(&ids[0]).state.holds_money());
-    let above = json!({"from": 2, "reason": "a restore"});
-    assert_eq!(release(&mut world, above), StatusCode::CONFLICT);
+    for unsaid in [json!({"reason": "a restore"}), json!({"from": 2, "reason": "a restore"})] {
+        assert_eq!(release(&mut world, unsaid), StatusCode::CONFLICT);
+    }
     // The key was nobody's but Causeway's.
     assert_eq!(release(&mut world, json!({"from": 0, "reason": "a restore"})), StatusCode::OK);
     world.finish();
@@ -350,4 +351,57 @@ fn a_wish_of_what_is_surely_unpaid_is_carried_out_once_that_is_sure() {
     assert_eq!(world.parcel(&ids[0]).state, ParcelState::Cancelled);
     assert_eq!((got(&world, "rosa"), world.money("acme", "ETH").held), (U256::ZERO, 0));
     assert_eq!(cancel(&world, &ids[0]), StatusCode::OK);
+}
+
+#[test]
+fn what_a_pool_holds_under_a_number_that_nobody_remembers_keeps_what_it_may_pay() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["rosa", "karl"]);
+    let amount = value(&world, &ids[0]);
+    world.next_block_at = None;
+    lost(&mut world, 1, recipient("rosa"), amount);
+    unvouched(&mut world);
+    world.pass(60_000);
+    assert!(!world.has_halted());
+    assert!(world.head().expect("a head").vouches(world.clock.now_ms()), "the others go on");
+    assert!(ids.iter().all(|id| cancel(&world, id) == StatusCode::ACCEPTED));
+    world.held.clear();
+    world.pass(LOOKS_MS);
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Waiting));
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    let told = ids.iter().map(|id| world.parcel(id).state).collect::<Vec<_>>();
+    assert_eq!(told, [ParcelState::Confirmed, ParcelState::Cancelled]);
+    assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, U256::ZERO));
+}
+
+#[test]
+fn what_was_paid_is_not_given_to_whoever_wants_to_be_cancelled() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["rosa", "rosa"]);
+    let amount = value(&world, &ids[0]);
+    lost(&mut world, 1, recipient("rosa"), amount);
+    unvouched(&mut world);
+    assert_eq!(cancel(&world, &ids[0]), StatusCode::ACCEPTED);
+    world.held.clear();
+    world.finish();
+    let told = ids.iter().map(|id| world.parcel(id).state).collect::<Vec<_>>();
+    assert_eq!(told, [ParcelState::Cancelled, ParcelState::Confirmed]);
+    assert_eq!(got(&world, "rosa"), amount, "one of the two, which is all that is still wanted");
+}
+
+#[test]
+fn a_lane_that_never_began_rejects_nothing_that_its_key_may_have_paid() {
+    let mut world = World::new(Setup::default());
+    world.pass(2_000);
+    let ids = accepted(&mut world, &["karl"]);
+    let amount = value(&world, &ids[0]);
+    lost(&mut world, 0, recipient("karl"), amount);
+    world.chain.make_revert(recipient("karl"), Bytes::new());
+    world.held.clear();
+    world.pass(LOOKS_MS);
+    assert_eq!(world.parcel(&ids[0]).state, ParcelState::Waiting);
+    assert_eq!(release(&mut world, json!({"from": 0, "reason": "a restore"})), StatusCode::OK);
+    world.finish();
+    assert_eq!((world.parcel(&ids[0]).state, got(&world, "karl")), (ParcelState::Confirmed, amount));
 }
