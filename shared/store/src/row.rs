@@ -1,5 +1,7 @@
 //! Rows as both sides of the port see them.
 
+mod read;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -192,9 +194,7 @@ impl Item {
 
     /// Reads the row as a struct; attributes the struct does not know are ignored.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RowError> {
-        let json =
-            serde_json::Value::Object(self.0.iter().map(|(name, value)| (name.clone(), to_json(value))).collect());
-        serde_json::from_value(json).map_err(|source| RowError::Shape {
+        T::deserialize(read::named(self.0.iter())).map_err(|source| RowError::Shape {
             pk: self.text("pk").unwrap_or_default().to_owned(),
             sk: self.text("sk").unwrap_or_default().to_owned(),
             source,
@@ -220,22 +220,4 @@ fn from_json(json: serde_json::Value) -> Result<Value, RowError> {
             map.into_iter().map(|(name, value)| Ok((name, from_json(value)?))).collect::<Result<_, RowError>>()?,
         ),
     })
-}
-
-/// Numbers beyond 64 bits become text: only ledger counters are that large, and they are read with `number`.
-fn to_json(value: &Value) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(flag) => Json::Bool(*flag),
-        Value::Num(number) => match (i64::try_from(*number), u64::try_from(*number)) {
-            (Ok(small), _) => Json::from(small),
-            (Err(_), Ok(small)) => Json::from(small),
-            (Err(_), Err(_)) => Json::String(number.to_string()),
-        },
-        Value::Str(text) => Json::String(text.clone()),
-        Value::Bytes(bytes) => Json::Array(bytes.iter().map(|byte| Json::from(*byte)).collect()),
-        Value::List(values) => Json::Array(values.iter().map(to_json).collect()),
-        Value::Map(map) => Json::Object(map.iter().map(|(name, value)| (name.clone(), to_json(value))).collect()),
-    }
 }
