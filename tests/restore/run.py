@@ -46,10 +46,13 @@ FUNDS = {"ETH": "1000", "TUSD": "100000", "TUSDT": "100000"}
 # Of each kind so many withdrawals: told as paid before the moment, signed and accepted at it, asked for after it by clients
 # that ask again and by clients that never do, and asked for when all is over.
 SETTLED, SIGNED, ACCEPTED, LOST, FORGOTTEN, NEW = 12, 6, 12, 6, 3, 6
+# So many are the first ones of their treasury: accepted at the moment, so that its lane begins after it.
+FIRST = 4
 # A restore takes minutes on AWS, and the newest moment it offers is minutes old: so many blocks of a second.
 BLOCKS = 400
 # Lanes are held against the chain each minute, and each number that nobody asks for any more needs such a look.
 PATIENCE_S = 600
+USED_BEFORE = "its key was used before this lane began"
 TAKEN = re.compile(r"number (\d+) was used on chain .*: (0x[0-9a-f]{64}) to ")
 BEGUN = time.monotonic()
 
@@ -68,12 +71,15 @@ class Drill:
         take = lambda most: [next(made) for _ in range(most)]  # noqa: E731
         self.settled, self.signed, self.accepted = take(SETTLED), take(SIGNED), take(ACCEPTED)
         self.lost, self.forgotten, self.new = take(LOST), take(FORGOTTEN), take(NEW)
+        late = self.world.tenant(GAS, **FUNDS)
+        self.tenants.append(late)
+        self.first = list(orders([late], FIRST, "restore-first"))
 
     def run(self) -> dict[str, Any]:
         """All of it; the numbers that must be 0, and how long each phase took."""
         backup = self.until_the_moment()
         with self.phase("what goes on after it, and is paid"):
-            self.paid(self.signed + self.accepted)
+            self.paid(self.signed + self.accepted + self.first)
             self.ask(self.lost + self.forgotten)
             self.paid(self.lost + self.forgotten)
             self.world.chain.bury()
@@ -82,7 +88,8 @@ class Drill:
             self.world.chain.mine(BLOCKS)
         self.facts["blocks between the moment and now"] = self.world.chain.height() - self.height
         with self.phase("found on the chain: what was signed or accepted then"):
-            self.paid(self.settled + self.signed + self.accepted)
+            self.begin_again()
+            self.paid(self.settled + self.signed + self.accepted + self.first)
         with self.phase("asked for again: what was lost"):
             for order in self.lost:
                 order.requests.clear()
@@ -106,7 +113,7 @@ class Drill:
             wait_until("all are signed", lambda: self.states(self.signed) == {"assigned"})
             for queue in REQUEST_QUEUES:
                 held.enter_context(functions.untriggered("validate-sign", queue))
-            self.ask(self.accepted)
+            self.ask(self.accepted + self.first)
             held.enter_context(self.world.chain.frozen())
             time.sleep(2)  # What the tracker has begun on the newest block ends.
             backup = Backup(self.world.stack)
@@ -126,6 +133,15 @@ class Drill:
                 functions.kill("status-check")
                 yield
                 functions.kill("status-check")
+
+    def begin_again(self) -> None:
+        """The operator's part: the lane that had not begun at the moment halts, since its key is used; all of it is ours."""
+        def halted() -> str | None:
+            lanes = self.desk.ask("lanes", "list")
+            return next((lane["lane"] for lane in lanes if USED_BEFORE in (lane.get("reason") or "")), None)
+
+        lane = wait_until("a lane that began after the moment halts", halted, limit_s=PATIENCE_S)
+        self.desk.ask("lanes", "release", lane, "--from", "0", "--reason", "restore drill: its key is nobody else's")
 
     def recover(self) -> list[str]:
         """The operator's part: each lane that halts for a number that nobody asks for is passed over, and what it moved
@@ -201,7 +217,7 @@ class Drill:
 
     def result(self, passed_over: list[str]) -> dict[str, Any]:
         """The judgement of all withdrawals but those whose clients never asked again, which are to be on chain once."""
-        known = [order for order in self.settled + self.signed + self.accepted + self.lost + self.new]
+        known = self.settled + self.signed + self.accepted + self.first + self.lost + self.new
         credited = {tenant.name: {symbol: self.world.chain.units(symbol, amount) for symbol, amount in FUNDS.items()}
                     for tenant in self.tenants}
         credited |= {f"gas:{tenant.name}": {"ETH": self.world.chain.units("ETH", GAS)} for tenant in self.tenants}

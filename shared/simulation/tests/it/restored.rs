@@ -9,6 +9,7 @@ use causeway_chains::{
 };
 use causeway_domain::{Bytes, Clock, fees::Fees, lane::LaneGate, parcel::ParcelState};
 use causeway_keys::{KeyRef, Keys};
+use causeway_queue::memory::Fault;
 use causeway_simulation::{
     Setup, World,
     api::recipient,
@@ -404,4 +405,48 @@ fn a_lane_that_never_began_rejects_nothing_that_its_key_may_have_paid() {
     assert_eq!(release(&mut world, json!({"from": 0, "reason": "a restore"})), StatusCode::OK);
     world.finish();
     assert_eq!((world.parcel(&ids[0]).state, got(&world, "karl")), (ParcelState::Confirmed, amount));
+}
+
+#[test]
+fn a_publish_that_is_lost_in_an_adoption_is_made_again() {
+    for losses in 1..=4 {
+        let mut world = begun(Setup::default());
+        let ids = accepted(&mut world, &["rosa", "rosb"]);
+        for (number, (id, who)) in (1..).zip(ids.iter().zip(["rosa", "rosb"])) {
+            let amount = value(&world, id);
+            lost(&mut world, number, recipient(who), amount);
+        }
+        let mut left = losses;
+        world.queue.set_fault(move |queue, _| {
+            let strikes = queue.0 == queues::CHAIN_EVENTS && left > 0;
+            left -= i32::from(strikes);
+            match (strikes, left % 2) {
+                (false, _) => Fault::Pass,
+                (true, 0) => Fault::RefuseBefore,
+                (true, _) => Fault::LoseReply,
+            }
+        });
+        world.held.clear();
+        world.finish();
+        for (id, who) in ids.iter().zip(["rosa", "rosb"]) {
+            assert_eq!((world.parcel(id).state, got(&world, who)), (ParcelState::Confirmed, value(&world, id)));
+        }
+    }
+}
+
+#[test]
+fn what_took_a_number_and_is_no_attempt_of_ours_is_given_up_and_paid_once() {
+    let mut world = begun(Setup { providers: 2, ..Setup::default() });
+    world.held.insert(queues::TRANSACTIONS);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(2_000);
+    assert_eq!(world.parcel(&id).number, Some(1));
+    // Its bytes can be read, and pay somebody else.
+    lost(&mut world, 1, recipient("a stranger's friend"), U256::from(7));
+    world.held.clear();
+    world.pass(4 * LOOKS_MS);
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.number, parcel.displaced), (ParcelState::Confirmed, Some(2), 1));
+    assert_eq!(got(&world, "rosa"), value(&world, &id));
+    assert!(!world.has_halted());
 }
