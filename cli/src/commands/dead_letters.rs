@@ -83,7 +83,8 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
 
 async fn decide(context: &Context, verb: &str, act: Act, mut body: Value) -> Result<(), CliError> {
     let api = context.api(Role::Operator)?;
-    context.confirm(&format!("{verb} dead letter {}", act.id), verb)?;
+    let seen = if body["unpaid"] == json!(true) { "; the chain has not paid its transfer" } else { "" };
+    context.confirm(&format!("{verb} dead letter {}{seen}", act.id), verb)?;
     body["reason"] = json!(act.reason);
     let call = Call::post(&["admin", "v1", "dead-letters", &act.id.to_string(), verb], body);
     let answer: Value = api.call(&call).await?;

@@ -86,7 +86,12 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             context.output.record(&answer)
         }
         Verb::Release { lane, from, others, reason } => {
-            context.confirm(&format!("release lane {lane}, so that its unsent transactions go out"), "release")?;
+            let word = match (from, others) {
+                (Some(from), _) => format!("release lane {lane}; its numbers from {from} on are Causeway's"),
+                (None, true) => format!("release lane {lane}; none of the numbers used before is Causeway's"),
+                (None, false) => format!("release lane {lane}, so that its unsent transactions go out"),
+            };
+            context.confirm(&word, "release")?;
             let address = lane.address.to_string();
             let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "release"];
             let mut body = json!({"reason": reason});

@@ -36,6 +36,9 @@ pub(crate) enum Verb {
         /// Act as an operator, on any tenant's; why goes into the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// As an operator: you have looked at the chain yourself, and it has not paid it, where nothing else can tell
+        #[arg(long, requires = "reason")]
+        unpaid: bool,
     },
     /// Follow some to their end
     Watch {
@@ -127,16 +130,20 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let rows: Vec<Value> = context.api(Role::Client)?.pages(call, "transfers", limit).await?;
             context.output.rows(&COLUMNS, &rows)
         }
-        Verb::Cancel { id, reason } => {
+        Verb::Cancel { id, reason, unpaid } => {
             let answer: Value = match reason {
                 None => context.api(Role::Client)?.call(&id.cancel()).await?,
                 Some(reason) => {
-                    context.confirm(&format!("cancel transfer {id}"), "cancel")?;
+                    let seen = if unpaid { "; the chain has not paid it" } else { "" };
+                    context.confirm(&format!("cancel transfer {id}{seen}"), "cancel")?;
                     let AnyId::Transfer(id) = &id else {
                         return Err(CliError::Usage("an operator names a transfer by its tr_… id".to_owned()));
                     };
                     let path = ["admin", "v1", "transfers", &id.to_string(), "cancel"];
-                    context.api(Role::Operator)?.call(&Call::post(&path, json!({"reason": reason}))).await?
+                    context
+                        .api(Role::Operator)?
+                        .call(&Call::post(&path, json!({"reason": reason, "unpaid": unpaid})))
+                        .await?
                 }
             };
             context.output.record(&answer)

@@ -322,7 +322,7 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
     let gate: Option<Gate> = gate.map(parse).transpose()?;
     let (state, reason) = match gate.as_ref().map(|gate| &gate.gate) {
         None => ("unused", None),
-        Some(LaneGate::Open) if gate.as_ref().is_some_and(Gate::is_doubted) => {
+        Some(LaneGate::Open | LaneGate::Waiting { .. }) if gate.as_ref().is_some_and(Gate::is_doubted) => {
             ("waiting", Some("whether its next number is Causeway's is being looked at".to_owned()))
         }
         Some(LaneGate::Open) => ("open", None),

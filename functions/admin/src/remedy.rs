@@ -25,9 +25,9 @@ use crate::{
     list::parse,
 };
 
-/// What an operator says to a refund.
+/// What an operator says where money that is held for a transfer without a signature shall be free.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RefundRequest {
+pub struct UnpaidRequest {
     /// 1 to 500 characters; goes into the audit log.
     pub reason: String,
     /// You have looked at the chain yourself, and it has not paid: where nothing else can tell, as on a network that is

@@ -37,8 +37,8 @@ pub struct TransferCancel {
 impl Admin {
     /// `POST transfers/{id}/cancel`: at once while surely nothing is signed, by a no-op on its number afterwards (rule 6).
     pub async fn cancel_transfer(&self, by: &Principal, id: &str, body: &[u8]) -> Result<TransferCancel, ApiError> {
-        let fields = Fields::read(body, &["reason"])?;
-        let reason = fields.reason()?;
+        let fields = Fields::read(body, &["reason", "unpaid"])?;
+        let (reason, seen) = (fields.reason()?, fields.optional_flag("unpaid")?);
         let unknown = || ApiError::of_field(Code::NotFound, "id", "there is no such transfer");
         let id: TransferId = id.parse().map_err(|_| unknown())?;
         for _ in 0..ROUNDS_MAX {
@@ -51,7 +51,7 @@ impl Admin {
             }
             let now = self.clock.now_ms();
             let asked = CancelAsked { by: by.user.to_string(), at: now, reason: Some(reason.to_owned()) };
-            let (writes, request) = match cancel(&*self.store, &parcel, row.version(), asked, now).await {
+            let (writes, request) = match cancel(&*self.store, (&parcel, row.version()), asked, seen, now).await {
                 Ok(Cancel::Now(writes)) => (writes, None),
                 Ok(Cancel::Asked { writes, request }) => (writes, request),
                 Ok(Cancel::Already) => return Ok(told(id, &parcel)),
@@ -64,7 +64,7 @@ impl Admin {
             };
             let detail = json!({
                 "parcel": parcel.id, "tenant": parcel.tenant, "amount": line.amount.format(parcel.decimals),
-                "symbol": parcel.symbol, "state": parcel.state.as_str(),
+                "symbol": parcel.symbol, "state": parcel.state.as_str(), "unpaid": seen,
             });
             let act = Act { by, action: "transfers.cancel", target: id.to_string(), reason, detail };
             if let Changed::Done = self.change(&act, &writes).await? {

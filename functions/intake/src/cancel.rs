@@ -50,7 +50,7 @@ impl Intake {
             let now = self.clock.now_ms();
             let asked = CancelAsked { by: principal.user.to_string(), at: now, reason: None };
             let mut request = None;
-            let (writes, how) = match cancel(&*self.store, &told.parcel, row.version(), asked, now).await {
+            let (writes, how) = match cancel(&*self.store, (&told.parcel, row.version()), asked, false, now).await {
                 Ok(Cancel::Now(writes)) => (writes, Cancelled::Yes),
                 Ok(Cancel::Asked { writes, request: told }) => {
                     request = told;

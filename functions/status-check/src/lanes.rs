@@ -12,20 +12,21 @@ use causeway_runtime::metrics;
 use causeway_state::{
     commit::{Done, commit},
     displace::foreign,
-    lane::{Attempt, Counter, Gate, Outcome, Transaction, USED_BEFORE, begin_halted},
+    lane::{Attempt, Counter, DOUBT_MS, Gate, Outcome, Transaction, USED_BEFORE, begin_halted},
     wallet::Treasury,
 };
 use causeway_store::{Item, Key, Query, RowError};
 use futures::future::try_join_all;
 
-use crate::{TrackError, Tracker, lead::Lead};
+use crate::{
+    TrackError, Tracker,
+    lead::{FAILED_MS, Lead},
+};
 
 /// A lane with unsent bytes that nothing moved for so long is announced again.
 const SILENT_MS: u64 = 10_000;
-/// After so many lanes of which the chain does not tell, it tells of none.
+/// After so many lanes in a row of which the chain does not tell, it tells of none.
 const SILENT_MAX: usize = 3;
-/// A doubt that lasts so long needs people.
-const DOUBT_MS: u64 = 600_000;
 /// Lanes without a number that a node is asked for side by side.
 pub(crate) const UNUSED_AT_ONCE: usize = 16;
 /// Lanes of one read: counter and gate each.
@@ -61,7 +62,7 @@ impl Tracker {
             self.measure(network, &lanes).await?;
             memory.measured_at = now;
         }
-        memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look());
+        memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look(now));
         for (lane, counter, gate) in lanes {
             let now = self.clock.now_ms();
             let due = match &gate.gate {
@@ -113,11 +114,14 @@ impl Tracker {
         for (lane, counter, gate) in self.lanes(network).await? {
             // Each lane costs questions to a node: many lanes take longer than the lease.
             self.keep_lease(network, lead).await?;
-            let look = if gate.is_beginning() {
-                self.move_beginning(network, chain, &lane, &counter, lead.head.height).await.map(|()| Look::Silent)
-            } else {
-                self.check_lane(network, chain, lead, (&lane, &counter, &gate)).await
-            };
+            if gate.is_beginning() {
+                // It is closed as it is: where the chain does not tell, the next look does.
+                let moved = self.move_beginning(network, chain, &lane, &counter, lead.head.height).await;
+                found_out(moved, &lane)?;
+                continue;
+            }
+            let look = self.check_lane(network, chain, lead, (&lane, &counter, &gate)).await;
+            silent = if matches!(look, Err(TrackError::Chain(_))) { silent + 1 } else { 0 };
             match look {
                 Ok(Look::Ours) => self.note_foreign(&lane, &gate, None).await?,
                 Ok(Look::Doubted) => {}
@@ -125,13 +129,14 @@ impl Tracker {
                 Ok(Look::Silent) => self.doubt(&lane).await?,
                 Err(TrackError::Chain(error)) => {
                     tracing::warn!(lane = %lane, error = %error, "a lane is not held against the chain");
-                    silent += 1;
                     if silent == SILENT_MAX {
                         return Err(error.into());
                     }
                     if anew {
                         self.doubt(&lane).await?;
                     }
+                    // A limit that struck this one would strike the next ones.
+                    self.clock.sleep_ms(FAILED_MS).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -178,7 +183,11 @@ impl Tracker {
     ) -> Result<(), TrackError> {
         for lanes in self.unused(network).await?.chunks(UNUSED_AT_ONCE) {
             self.keep_lease(network, lead).await?;
-            self.begin_if_used(network, chain, lanes, lead.head.height).await?;
+            if let Err(error) = self.begin_if_used(network, chain, lanes, lead.head.height).await {
+                tracing::warn!(network = %network.id, error = %error, "lanes without a number are asked for once more");
+                self.clock.sleep_ms(FAILED_MS).await;
+                self.begin_if_used(network, chain, lanes, lead.head.height).await?;
+            }
         }
         Ok(())
     }
@@ -199,7 +208,8 @@ impl Tracker {
                 return Ok(());
             }
             tracing::error!(lane = %lane, "{USED_BEFORE}");
-            let settled = settled_number(network, chain, &lane, since).await?;
+            // It follows what is settled, where a node does not tell now.
+            let settled = found_out(settled_number(network, chain, &lane, since).await, &lane)?;
             let writes = begin_halted(&lane, settled, since, self.clock.now_ms())?;
             // Where a signer has begun it meanwhile, it is as it should be.
             let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
@@ -254,7 +264,7 @@ impl Tracker {
         if latest.value <= gate.consumed {
             return Ok((gate.consumed, if height < lead.head.height { Look::Silent } else { Look::Ours }));
         }
-        let Some(used) = self.used_at_head(chain, lead, lane, (latest.value, height)).await? else {
+        let Some(used) = self.used_at_head(chain, lead, lane).await? else {
             return Ok((gate.consumed, Look::Silent));
         };
         if used <= gate.consumed {
@@ -306,19 +316,10 @@ impl Tracker {
         Ok(())
     }
 
-    /// The first number that the chain had not used at the tracker's head, given what a provider says of its own, which
-    /// may be newer: blocks the tracker has not worked off explain nothing yet, and where they come faster than it looks
-    /// there are always some.
-    async fn used_at_head(
-        &self,
-        chain: &dyn Chain,
-        lead: &Lead,
-        lane: &LaneId,
-        (latest, height): (u64, u64),
-    ) -> Result<Option<u64>, TrackError> {
-        if height <= lead.head.height {
-            return Ok(Some(latest));
-        }
+    /// The first number that the chain had not used at the tracker's head, if a node tells: blocks the tracker has not
+    /// worked off explain nothing yet, where they come faster than it looks there are always some, and the height that a
+    /// provider was seen at last may be older than its answer.
+    async fn used_at_head(&self, chain: &dyn Chain, lead: &Lead, lane: &LaneId) -> Result<Option<u64>, TrackError> {
         let then = chain.holdings(lead.head.height, lane.address, &[]).await?.value;
         Ok(then.filter(|then| then.header.hash == lead.head.hash).map(|then| then.number))
     }

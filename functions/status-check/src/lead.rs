@@ -31,14 +31,12 @@ const LEASE_BELIEVED_MS: u64 = 2 * LEASE_MS;
 const RENEW_MS: u64 = 5_000;
 /// How often a leader that goes on is measured.
 const BEAT_MS: u64 = 5_000;
-/// A second provider that is behind for less than this is only slow.
-const DOUBT_MS: u64 = 60_000;
 /// How often a follower tries.
 const TRY_MS: u64 = 1_000;
 /// Headers a new leader reads: deeper than any reorganisation it can walk back.
 pub const RING: usize = 300;
 /// Pause after a step that failed.
-const FAILED_MS: u64 = 1_000;
+pub(crate) const FAILED_MS: u64 = 1_000;
 /// Due parcels and lanes are looked at so often.
 const SWEEP_MS: u64 = 2_000;
 /// Lanes are held against the chain so often; the first time at once.
@@ -74,8 +72,6 @@ pub struct Lead {
     pub reconciling: Reconciling,
     /// Since when blocks are deep enough that no second provider has; only where the network asks for one.
     pub doubted_since: Option<Millis>,
-    /// Since when it does not vouch for lanes, so that nothing is signed.
-    unsure_since: Option<Millis>,
     /// Height of the chain when it was asked for last.
     pub(crate) newest: u64,
     swept_at: Millis,
@@ -230,10 +226,8 @@ impl Tracker {
         self.tell_stages(network, chain, lead).await?;
         self.reconcile(network, chain, lead).await?;
         // Only who came this far goes on: a leader without an answer from the chain, without the second one that it must
-        // have, or behind which nothing is signed, stands still.
-        lead.unsure_since = if lead.head.vouches(now) { None } else { lead.unsure_since.or(Some(now)) };
-        let lasts = |since: Option<Millis>| since.is_some_and(|since| now.saturating_sub(since) >= DOUBT_MS);
-        let stands = lasts(lead.doubted_since) || lasts(lead.unsure_since);
+        // have, or behind which nothing is signed, stands still. How long that may last is the alarm's.
+        let stands = lead.doubted_since.is_some() || !lead.head.vouches(now);
         if now.saturating_sub(lead.beat_at) >= BEAT_MS && !stands {
             lead.beat_at = now;
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
@@ -245,11 +239,11 @@ impl Tracker {
     async fn look_at_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         let anew = !lead.head.vouches(now);
-        let soon = std::mem::take(&mut lead.check_soon) || lead.lanes.awaits_look || anew;
+        let soon = lead.check_soon || lead.lanes.awaits_look || anew;
         if now.saturating_sub(lead.checked_at) < if soon { LANE_RECHECK_MS } else { LANE_CHECK_MS } {
             return Ok(());
         }
-        lead.checked_at = now;
+        (lead.checked_at, lead.check_soon) = (now, false);
         let far = lead.is_far_behind(network);
         let looked = match self.check_lanes(network, chain, lead, anew && !far).await {
             Ok(()) if anew && !far => self.begin_used(network, chain, lead).await,
@@ -341,7 +335,6 @@ impl Lead {
             lanes: LaneMemory::default(),
             reconciling: Reconciling::new(now, fell),
             doubted_since: None,
-            unsure_since: None,
             newest: 0,
             swept_at: 0,
             checked_at: 0,

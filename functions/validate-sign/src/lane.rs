@@ -230,10 +230,10 @@ impl Signer {
         })?;
         let head =
             rows[2].as_ref().map(|row| row.parse::<Head>()).transpose().map_err(|error| unreadable(lane, &error))?;
-        if let Some(head) = head
-            && self.is_far_behind(&head, network, newest)
-        {
-            tracing::warn!(lane = %lane, head = head.height, newest, "nothing is signed that the tracker does not vouch for");
+        // Without a head nothing was ever followed: there only a lane that asks the chain itself may begin.
+        let unfollowed = head.is_none() && rows[1].is_some();
+        if unfollowed || head.as_ref().is_some_and(|head| self.is_far_behind(head, network, newest)) {
+            tracing::warn!(lane = %lane, ?head, newest, "nothing is signed that the tracker does not vouch for");
             return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
         }
         let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else {

@@ -83,7 +83,7 @@ impl Signer {
     pub async fn cancel(&self, member: Member) -> Failed {
         let (parcel, now) = (&member.parcel, self.clock.now_ms());
         let Some(asked) = parcel.cancel.clone() else { return member.messages };
-        let writes = match cancel(&*self.store, parcel, member.version, asked, now).await {
+        let writes = match cancel(&*self.store, (parcel, member.version), asked, false, now).await {
             Ok(Cancel::Now(writes)) => writes,
             Ok(Cancel::Already | Cancel::Asked { .. }) => {
                 return self.wait(member, WaitReason::LaneClosed, LANE_WAIT_MS).await;

@@ -80,22 +80,23 @@ pub async fn surely_unpaid(store: &dyn Store, lane: &LaneId, now: Millis) -> Res
     Ok(is_sure(gate.as_ref(), head.as_ref(), now))
 }
 
-/// As [`surely_unpaid`], from rows that were read. The tracker vouches for a lane without a gate as for the others.
+/// As [`surely_unpaid`], from rows that were read. A treasury without a gate was looked at as well, unless it was registered
+/// since: its first signer looks.
 pub fn is_sure(gate: Option<&Gate>, head: Option<&Head>, now: Millis) -> bool {
     head.is_some_and(|head| head.vouches(now)) && gate.is_none_or(|gate| !gate.is_doubted())
 }
 
-/// Cancels a parcel that was read at `version`.
+/// Cancels a parcel that was read at `version`. `seen`: an operator has looked at the chain, and it has not paid it.
 pub async fn cancel(
     store: &dyn Store,
-    parcel: &Parcel,
-    version: u64,
+    (parcel, version): (&Parcel, u64),
     asked: CancelAsked,
+    seen: bool,
     now: Millis,
 ) -> Result<Cancel, CancelError> {
     match parcel.state {
         ParcelState::Accepted | ParcelState::Waiting => {
-            if !surely_unpaid(store, &parcel.wallet, now).await? {
+            if !seen && !surely_unpaid(store, &parcel.wallet, now).await? {
                 if parcel.cancel.is_some() {
                     return Ok(Cancel::Already);
                 }

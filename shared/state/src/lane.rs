@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::tables::TRANSFERS;
 
+/// A doubt about a lane's next number that lasts so long is people's.
+pub const DOUBT_MS: u64 = 600_000;
+
 /// Numbers whose rows share a partition: a lane's line only grows, and one partition takes 1,000 write units a second.
 pub const NUMBERS_PER_PARTITION: u64 = 128;
 
@@ -47,7 +50,7 @@ impl Counter {
         }
     }
 
-    /// Has a lane that assigned nothing begin at a lower number.
+    /// Has a lane that assigned nothing yet, as its caller knows from the gate, begin at another number.
     pub fn begin_at(lane: &LaneId, first: u64, from: u64) -> Write {
         Write::Update {
             key: Self::key(lane),
@@ -123,8 +126,9 @@ pub struct Gate {
     /// When a signer last offered more for stuck numbers, or had the same bytes sent again.
     #[serde(default)]
     pub replaced_at: Millis,
-    /// A first look found the number at `consumed` used by nothing of ours; a later one decides. Ends only with a look that
-    /// finds nothing of the kind: what lies behind such a number may be another's as well.
+    /// Since when its lowest number, or one that was never assigned, may be another's, or ours and not remembered: a look
+    /// found it used by nothing of ours (a later one decides), it lies behind such a number, or nobody could look. Ends only
+    /// with a look that finds nothing of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_since: Option<Millis>,
     /// What a final block has under the number at `consumed`, where that is not ours as far as rows tell.
@@ -234,9 +238,9 @@ impl Gate {
         Self { seen: self.seen.min(number), publications: self.publications + 1, moved_at: now, ..self.clone() }
     }
 
-    /// Whether its lowest number came behind one that was doubted, and no look has told yet whether it is ours.
-    pub fn awaits_look(&self) -> bool {
-        self.foreign_since.is_some_and(|since| self.progress_at >= since)
+    /// Whether a look is waited for that may open it; one that lasts is people's.
+    pub fn awaits_look(&self, now: Millis) -> bool {
+        !self.is_halted() && self.foreign_since.is_some_and(|since| since + DOUBT_MS > now)
     }
 
     /// Halted at a number; an earlier halt at a lower number stands.

@@ -14,7 +14,7 @@ use crate::{
     dead_letters::{Letter, LetterDetail, LettersAsked},
     lanes::ReasonRequest,
     list::List,
-    remedy::RefundRequest,
+    remedy::UnpaidRequest,
 };
 
 /// Dead letters of one status, newest first
@@ -65,7 +65,7 @@ pub async fn replay(
 
 /// Releases the held money of a transfer that was never signed
 #[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/refund", operation_id = "refundDeadLetter",
-    tag = "dead letters", request_body = RefundRequest,
+    tag = "dead letters", request_body = UnpaidRequest,
     params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
     (status = 200, description = "Released; the transfer is rejected", body = LetterDetail),
     (status = 400, description = "`VALIDATION_ERROR`: the reason, `unpaid`, or an unknown field", body = TransferError),

@@ -10,7 +10,7 @@ use causeway_http::{
 };
 
 use super::{Answer, By, Shared};
-use crate::{lanes::ReasonRequest, transfers::TransferCancel};
+use crate::{remedy::UnpaidRequest, transfers::TransferCancel};
 
 /// Cancels a transfer of any tenant
 ///
@@ -18,7 +18,7 @@ use crate::{lanes::ReasonRequest, transfers::TransferCancel};
 /// and the chain decides which of the two it takes. Repeating it is harmless.
 #[utoipa::path(post, path = "/admin/v1/transfers/{id}/cancel", operation_id = "cancelAnyTransfer",
     tag = "transfers",
-    request_body = ReasonRequest, params(
+    request_body = UnpaidRequest, params(
     ("id" = String, Path, description = "Its name, `tr_…`"),
 ), responses(
     (status = 200, description = "Cancelled, or being cancelled", body = TransferCancel),

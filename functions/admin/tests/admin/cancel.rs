@@ -64,6 +64,11 @@ async fn what_the_chain_may_have_paid_keeps_its_money_and_the_wish_is_on_record(
         assert_eq!(stored.cancel.expect("on record").by, "olga");
         assert!(stored.due_at.is_some_and(|due| due <= NOW), "the sweep has the signer see to it");
         assert_eq!(world.actions().await.iter().filter(|act| *act == "transfers.cancel").count(), 1);
+        // Somebody has looked, and says so.
+        let path = format!("/admin/v1/transfers/{}/cancel", parcel.transfer_id(0));
+        let told = world.post(&path, json!({"reason": "the network is gone", "unpaid": true})).await.ok();
+        assert_eq!(told["state"], "cancelled");
+        assert_eq!(balances(&world).await, ("10".to_owned(), "0".to_owned()));
     }
 }
 
