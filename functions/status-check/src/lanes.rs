@@ -64,19 +64,28 @@ impl Tracker {
         }
         memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look(now));
         for (lane, counter, gate) in lanes {
-            let now = self.clock.now_ms();
-            let due = match &gate.gate {
-                LaneGate::Open => gate.moved_at + SILENT_MS <= now,
-                LaneGate::Waiting { wake_at, .. } => *wake_at <= now && gate.moved_at + SILENT_MS.min(2_000) <= now,
-                LaneGate::Halted { limit, .. } => gate.seen < *limit && gate.moved_at + SILENT_MS <= now,
-            };
-            if gate.seen < counter.next && due {
-                self.announce(&lane, |gate| Some(gate.clone())).await?;
-            }
-            self.ask_if_stuck(network, (&lane, &counter, &gate), memory).await?;
-            self.feed(&lane).await?;
+            found_out(self.sweep_lane(network, (&lane, &counter, &gate), memory).await, &lane)?;
         }
         Ok(())
+    }
+
+    async fn sweep_lane(
+        &self,
+        network: &Network,
+        (lane, counter, gate): (&LaneId, &Counter, &Gate),
+        memory: &mut LaneMemory,
+    ) -> Result<(), TrackError> {
+        let now = self.clock.now_ms();
+        let due = match &gate.gate {
+            LaneGate::Open => gate.moved_at + SILENT_MS <= now,
+            LaneGate::Waiting { wake_at, .. } => *wake_at <= now && gate.moved_at + SILENT_MS.min(2_000) <= now,
+            LaneGate::Halted { limit, .. } => gate.seen < *limit && gate.moved_at + SILENT_MS <= now,
+        };
+        if gate.seen < counter.next && due {
+            self.announce(lane, |gate| Some(gate.clone())).await?;
+        }
+        self.ask_if_stuck(network, (lane, counter, gate), memory).await?;
+        self.feed(lane).await
     }
 
     /// Tells how many lanes are halted, and for how long the oldest transaction without a block has been signed: what
@@ -92,7 +101,13 @@ impl Tracker {
         let mut oldest = None;
         for chunk in keys.chunks(TRANSACTIONS_PER_READ) {
             for row in self.store.get_many(chunk).await?.into_iter().flatten() {
-                let signed_at = row.parse::<Transaction>()?.created_at;
+                let signed_at = match row.parse::<Transaction>() {
+                    Ok(transaction) => transaction.created_at,
+                    Err(error) => {
+                        unreadable(&row, &error);
+                        continue;
+                    }
+                };
                 oldest = Some(oldest.map_or(signed_at, |oldest: Millis| oldest.min(signed_at)));
             }
         }
@@ -127,18 +142,18 @@ impl Tracker {
                 Ok(Look::Doubted) => {}
                 Ok(Look::Silent) if !anew => {}
                 Ok(Look::Silent) => self.doubt(&lane).await?,
-                Err(TrackError::Chain(error)) => {
+                Err(error @ TrackError::Chain(_)) if silent == SILENT_MAX => return Err(error),
+                Err(error @ (TrackError::Chain(_) | TrackError::Row(_) | TrackError::Stuck(_))) => {
                     tracing::warn!(lane = %lane, error = %error, "a lane is not held against the chain");
-                    if silent == SILENT_MAX {
-                        return Err(error.into());
-                    }
                     if anew {
                         self.doubt(&lane).await?;
                     }
                     // A limit that struck this one would strike the next ones.
                     self.clock.sleep_ms(FAILED_MS).await;
                 }
-                Err(error) => return Err(error),
+                Err(
+                    error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_)),
+                ) => return Err(error),
             }
         }
         Ok(())
@@ -467,13 +482,13 @@ fn is_halted_at(gate: &Gate, number: u64) -> bool {
     }
 }
 
-/// What cannot be found out now about one lane's number must not keep the other lanes from being looked at, nor this one
-/// from being halted.
+/// What cannot be found out now about one lane must not keep the other lanes from being looked at, nor this one from being
+/// halted: the next look asks again.
 pub(crate) fn found_out<T: Default>(found: Result<T, TrackError>, lane: &LaneId) -> Result<T, TrackError> {
     match found {
         Ok(found) => Ok(found),
         Err(error @ (TrackError::Chain(_) | TrackError::Row(_) | TrackError::Stuck(_))) => {
-            tracing::warn!(lane = %lane, error = %error, "what took a number is not found out");
+            tracing::warn!(lane = %lane, error = %error, "what a lane needs is not found out");
             Ok(T::default())
         }
         Err(error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_))) => {

@@ -102,9 +102,18 @@ async fn every_lane_of_the_enabled_networks_is_listed_with_its_state() {
         assert_eq!(row(&lanes, &globex), unused);
     }
     let waiting = LaneGate::Waiting { reason: WaitReason::ChainUnavailable, wake_at: NOW };
-    world.put(Gate { gate: waiting, ..Gate::new(0, NOW) }.put(&globex, 0).expect("a row")).await;
-    let told = row(&world.all("/admin/v1/lanes", 100).await, &globex);
-    assert_eq!((&told["state"], &told["reason"]), (&json!("waiting"), &json!("chain_unavailable")));
+    let doubted = "whether its next number is Causeway's is being looked at";
+    let cases = [
+        (0, waiting.clone(), None, "chain_unavailable"),
+        (1, waiting, Some(NOW), doubted),
+        (2, LaneGate::Open, Some(NOW), doubted),
+    ];
+    for (version, gate, foreign_since, reason) in cases {
+        let gate = Gate { gate, foreign_since, ..Gate::new(0, NOW) };
+        world.put(gate.put(&globex, version).expect("a row")).await;
+        let told = row(&world.all("/admin/v1/lanes", 100).await, &globex);
+        assert_eq!((&told["state"], &told["reason"]), (&json!("waiting"), &json!(reason)));
+    }
 }
 
 #[tokio::test]

@@ -19,4 +19,5 @@ mod schedules;
 mod seeds;
 mod sending;
 mod signing;
+mod vouched;
 mod waits;

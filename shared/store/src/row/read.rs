@@ -80,3 +80,125 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         tuple_struct map struct identifier ignored_any
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Serialize};
+
+    use super::super::Item;
+    use super::Value;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        Plain,
+        Named { depth: u32 },
+        One(String),
+        Two(u8, i64),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Tagged {
+        Empty,
+        Full { reason: String, limit: Option<u64> },
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Inner(u64);
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(from = "String", into = "String")]
+    struct Text(String);
+
+    impl From<String> for Text {
+        fn from(text: String) -> Self {
+            Self(text)
+        }
+    }
+
+    impl From<Text> for String {
+        fn from(text: Text) -> Self {
+            text.0
+        }
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Whole {
+        flag: bool,
+        small: i64,
+        large: u64,
+        text: String,
+        owned: Text,
+        inner: Inner,
+        none: Option<u64>,
+        some: Option<Inner>,
+        kinds: Vec<Kind>,
+        tagged: Vec<Tagged>,
+        bytes: Vec<u8>,
+        pair: (u8, String),
+        named: BTreeMap<String, Tagged>,
+        #[serde(default)]
+        left_out: u32,
+    }
+
+    fn whole() -> Whole {
+        let full = || Tagged::Full { reason: "why".to_owned(), limit: None };
+        Whole {
+            flag: true,
+            small: i64::MIN,
+            large: u64::MAX,
+            text: "a \"text\"".to_owned(),
+            owned: Text("owned".to_owned()),
+            inner: Inner(7),
+            none: None,
+            some: Some(Inner(0)),
+            kinds: vec![Kind::Plain, Kind::Named { depth: 3 }, Kind::One("x".to_owned()), Kind::Two(1, -1)],
+            tagged: vec![Tagged::Empty, full(), Tagged::Full { reason: String::new(), limit: Some(u64::MAX) }],
+            bytes: vec![0, 255],
+            pair: (1, "two".to_owned()),
+            named: BTreeMap::from([("a".to_owned(), full())]),
+            left_out: 0,
+        }
+    }
+
+    #[test]
+    fn what_was_made_a_row_is_read_back() {
+        let mut row = Item::from_fields(&whole()).expect("a row").with("unknown", "ignored");
+        row.remove("left_out");
+        assert_eq!(row.parse::<Whole>().expect("read"), whole());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_and_never_guessed() {
+        let row = Item::from_fields(&whole()).expect("a row");
+        for (field, value) in [
+            ("flag", Value::Str("true".to_owned())),
+            ("large", Value::Num(-1)),
+            ("small", Value::Num(i128::from(u64::MAX))),
+            ("text", Value::Null),
+            ("kinds", Value::List(vec![Value::Str("other".to_owned())])),
+            ("tagged", Value::List(vec![Value::Map(BTreeMap::new())])),
+            ("bytes", Value::List(vec![Value::Num(256)])),
+        ] {
+            let broken = row.clone().with(field, value.clone());
+            assert!(broken.parse::<Whole>().is_err(), "{field} is {value:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_64_bits_are_read_as_text_and_bytes_as_numbers() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Odd {
+            huge: String,
+            bytes: Vec<u8>,
+        }
+        let row = Item::new().with("huge", i128::from(u64::MAX) + 1).with("bytes", Value::Bytes(vec![1, 2]));
+        assert_eq!(
+            row.parse::<Odd>().expect("read"),
+            Odd { huge: "18446744073709551616".to_owned(), bytes: vec![1, 2] }
+        );
+    }
+}

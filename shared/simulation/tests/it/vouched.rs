@@ -1,0 +1,164 @@
+//! The tracker's word that rows are as the chain is: how it comes back once nobody has looked for long, what one lane
+//! can do to it, and who hears of it while it is missing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use alloy_primitives::{Address, U256};
+use axum::http::{Method, StatusCode};
+use causeway_chains::model::{Fault, Provider};
+use causeway_domain::{Clock, lane::LaneId, parcel::ParcelState};
+use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED};
+use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
+use causeway_state::{
+    lane::{Attempt, Gate},
+    message::queues,
+    tracker::Head,
+};
+use causeway_store::{Item, Write};
+
+/// From one period of an alarm to the next.
+const PERIOD_MS: u64 = 60_000;
+
+/// A world whose two lanes have each paid once, and for which nobody vouches any more.
+fn unvouched() -> World {
+    let mut world = World::new(Setup::default());
+    for tenant in ["acme", "globex"] {
+        let answer = world.clock.run(world.request(tenant, Some("first"), "ETH", "1", recipient("first")));
+        assert_eq!(answer.status, StatusCode::CREATED);
+        world.take_note(tenant, &answer);
+    }
+    world.finish();
+    forget(&mut world);
+    world
+}
+
+/// What a restore leaves of the tracker's word.
+fn forget(world: &mut World) {
+    let key = Head::key(&world.network.id);
+    let head: Head = world.row(&key).expect("a head").parse().expect("a head");
+    let item = Item::from_fields(&Head { looked_at: 0, ..head }).expect("a row");
+    world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
+    world.replace_tracker();
+}
+
+fn vouches(world: &World) -> bool {
+    world.head().expect("a head").vouches(world.clock.now_ms())
+}
+
+fn gate(world: &World, lane: &LaneId) -> Gate {
+    world.row(&Gate::key(lane)).expect("a gate").parse().expect("a gate")
+}
+
+fn put(world: &World, lane: &LaneId, gate: Gate) {
+    let item = Item::from_fields(&gate).expect("a row");
+    world.must_commit(&[Write::Put { key: Gate::key(lane), item, expect: vec![] }]);
+}
+
+#[test]
+fn one_lane_of_which_nobody_tells_is_doubted_and_holds_up_no_other() {
+    let mut world = unvouched();
+    let spared = AtomicBool::new(false);
+    world.chain.set_faults(Arc::new(ChainScript(move |call| {
+        if call == "next_number" && !spared.swap(true, Ordering::Relaxed) { Fault::FailBefore } else { Fault::Pass }
+    })));
+    world.until("the tracker's word", vouches);
+    let lanes = ["acme", "globex"].map(|tenant| world.lane(tenant));
+    let doubted = lanes.iter().filter(|lane| gate(&world, lane).is_doubted()).count();
+    assert_eq!(doubted, 1, "the one that was asked for first");
+    world.pass(15_000);
+    assert!(lanes.iter().all(|lane| gate(&world, lane).takes_more()), "the next look is soon");
+    world.withdraw("ETH", "1", recipient("rosa"));
+    world.finish();
+}
+
+#[test]
+fn one_lane_whose_rows_cannot_be_read_is_doubted_and_holds_up_no_other() {
+    let mut world = unvouched();
+    let lane = world.lane("globex");
+    // A look must read this attempt, to tell whose number 0 was.
+    put(&world, &lane, Gate { consumed: 0, ..gate(&world, &lane) });
+    let key = Attempt::key(&lane, 0, 0);
+    let item = Item::new().with("raw", "no bytes").with("number", "none");
+    world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
+    world.until("the tracker's word", vouches);
+    assert!(gate(&world, &lane).is_doubted());
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);
+    assert!(gate(&world, &lane).is_doubted(), "what cannot be read, people must look at");
+}
+
+#[test]
+fn who_is_not_vouched_for_has_no_heartbeat() {
+    let mut world = World::new(Setup::default());
+    world.pass(20_000);
+    forget(&mut world);
+    // Blocks are followed, and no question about lanes that have not begun is answered.
+    let script = |call| if call == "next_number" { Fault::FailBefore } else { Fault::Pass };
+    world.chain.set_faults(Arc::new(ChainScript(script)));
+    world.pass(20_000);
+    let (beats, height) = (world.measured.values(HEARTBEAT).len(), world.head().expect("followed").height);
+    world.pass(3 * PERIOD_MS);
+    assert!(world.head().expect("followed").height > height && !vouches(&world));
+    assert_eq!(world.measured.values(HEARTBEAT).len(), beats);
+    world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+    world.pass(PERIOD_MS);
+    assert!(vouches(&world));
+    assert!(world.measured.values(HEARTBEAT).len() > beats);
+}
+
+#[test]
+fn a_doubt_that_lasts_is_told_as_a_lane_that_halted() {
+    let mut world = unvouched();
+    world.next_block_at = None;
+    let lane = world.lane("acme");
+    // It stays in a pool, as no block comes.
+    world.chain.foreign(lane.address, 1).expect("free");
+    world.pass(3 * PERIOD_MS);
+    assert!(gate(&world, &lane).is_doubted() && !world.has_halted());
+    assert_eq!(world.measured.last(LANES_HALTED).map(|(_, lanes)| lanes), Some(0));
+    world.pass(9 * PERIOD_MS);
+    assert_eq!(world.measured.last(LANES_HALTED).map(|(_, lanes)| lanes), Some(1));
+}
+
+#[test]
+fn nothing_is_vouched_for_while_no_provider_answers_and_all_goes_on_afterwards() {
+    let mut world = unvouched();
+    world.chain.set_provider(0, Provider { down: true, ..Provider::default() });
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(PERIOD_MS);
+    assert!(!vouches(&world));
+    assert_eq!(world.parcel(&id).number, None);
+    world.chain.set_provider(0, Provider::default());
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn a_signer_killed_anywhere_in_a_wish_frees_the_money_once() {
+    let mut killed = 0;
+    for polls in 1.. {
+        let mut world = unvouched();
+        world.held.insert(queues::TRANSFERS_NORMAL);
+        let id = world.withdraw("ETH", "1", recipient("rosa"));
+        let path = format!("/withdrawal/cancel/{id}");
+        let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+        world.until("the tracker's word", vouches);
+        world.crossing.set(true);
+        let struck = world.deliver_and_kill(queues::TRANSFERS_NORMAL, polls).expect("a message");
+        world.crossing.set(false);
+        world.held.clear();
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Cancelled);
+        let money = (world.money("acme", "ETH").held, world.on_chain(recipient("rosa"), Address::ZERO));
+        assert_eq!(money, (0, U256::ZERO));
+        killed += u32::from(struck);
+        if !struck {
+            break;
+        }
+    }
+    assert!(killed > 3, "the signer was killed {killed} times");
+}
