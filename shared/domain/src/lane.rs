@@ -1,6 +1,6 @@
 //! A lane: the strictly sequential number line of one sender address on one network.
 
-use std::fmt;
+use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,25 @@ pub struct LaneId {
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.address)
+        write!(f, "{}/{}", self.network, spelled(self.address))
     }
+}
+
+/// Addresses whose spelling a thread remembers.
+const SPELLED_MAX: usize = 256;
+
+thread_local! {
+    static SPELLED: RefCell<BTreeMap<Address, Arc<str>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// An address in the spelling of EIP-55: letters in its case cost a hash, and a few lanes are named again and again.
+fn spelled(address: Address) -> Arc<str> {
+    SPELLED.with_borrow_mut(|spelled| {
+        if spelled.len() >= SPELLED_MAX && !spelled.contains_key(&address) {
+            spelled.clear();
+        }
+        Arc::clone(spelled.entry(address).or_insert_with(|| address.to_checksum(None).into()))
+    })
 }
 
 impl TryFrom<String> for LaneId {
@@ -72,6 +89,19 @@ pub const fn room(in_flight_max: u64, next: u64, consumed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lane_is_spelled_the_same_however_many_were_before() {
+        let lane = |n: u64| LaneId {
+            network: "local".parse().expect("a name"),
+            address: Address::left_padding_from(&n.to_be_bytes()),
+        };
+        for n in (0..2 * SPELLED_MAX as u64).chain(0..3) {
+            let text = lane(n).to_string();
+            assert_eq!(text, format!("local/{}", lane(n).address.to_checksum(None)));
+            assert_eq!(LaneId::try_from(text), Ok(lane(n)));
+        }
+    }
 
     #[test]
     fn room_is_what_in_flight_leaves() {

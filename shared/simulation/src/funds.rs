@@ -24,7 +24,7 @@ impl World {
         }
         for tenant in TENANTS {
             let key = KeyRef::Kms { key_id: format!("treasury-{tenant}") };
-            let address = self.keys.create(key.clone());
+            let address = self.lane(tenant).address;
             let network = self.network.id.clone();
             let created_at = self.clock.now_ms();
             let treasury = Treasury { tenant: self.tenant(tenant), network, address, key, created_at };
@@ -70,7 +70,7 @@ impl World {
         let kind = EntryKind::Credit;
         for (shard, part) in spread(amount) {
             let change = Buckets { available: part.signed(), held: 0, posted: 0 };
-            postings.add(&account, shard, entry.clone(), kind, change, "test").expect("within bounds");
+            postings.merge(&account, shard % self.shards, &entry, kind, change, "test").expect("within bounds");
         }
         let change = Buckets { available: -amount.signed(), held: 0, posted: 0 };
         postings.merge(&treasury, 0, &entry, kind, change, "test").expect("within bounds");

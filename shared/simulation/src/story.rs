@@ -6,7 +6,7 @@ use std::{
     sync::Once,
 };
 
-use causeway_domain::Clock;
+use causeway_domain::{Clock, limits::ACCOUNT_SHARDS};
 
 use crate::{
     SimClock,
@@ -143,7 +143,8 @@ impl Story {
         };
         // No chance is asked: the other stories stay as they are.
         let second_opinion = setup.providers > 1 && self.seed.is_multiple_of(2);
-        let mut world = World::new(Setup { second_opinion, ..setup });
+        let shards = [1, ACCOUNT_SHARDS, ACCOUNT_SHARDS, 4][usize::try_from(self.seed % 4).unwrap_or(0)];
+        let mut world = World::new(Setup { second_opinion, shards, ..setup });
         for symbol in ["TUSD", "TUSDT", "TBLK", "TFALSE"] {
             world.owe("acme", symbol, REQUESTS);
         }

@@ -14,6 +14,7 @@ use causeway_domain::{
     Clock, Networks,
     id::{NetworkId, ParcelId, TenantId},
     lane::LaneId,
+    limits::ACCOUNT_SHARDS,
     network::AssetId,
 };
 use causeway_http::Claims;
@@ -92,6 +93,8 @@ pub struct Setup {
     pub coins: u64,
     /// What each treasury and tenant has of each token, in whole tokens.
     pub tokens: u64,
+    /// Shards of an account that its money lies on at first.
+    pub shards: u8,
     /// Where what struck and what was reached is counted.
     pub coverage: Coverage,
     /// What is broken on purpose.
@@ -114,6 +117,7 @@ impl Default for Setup {
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
             tokens: 1_000_000,
+            shards: ACCOUNT_SHARDS,
             coverage: Coverage::default(),
             sabotage: Sabotage::None,
         }
@@ -219,6 +223,8 @@ pub struct World {
     pub held: BTreeSet<&'static str>,
     /// When the next block comes; none come by themselves while it is absent.
     pub next_block_at: Option<u64>,
+    /// Shards of an account that money is put on.
+    pub shards: u8,
     /// What was put into the books.
     pub credited: BTreeMap<AccountId, i128>,
     /// What the books have and the chain does not yet: whose, of what, how much.
@@ -347,6 +353,7 @@ impl World {
             inbox: Inbox::counting(&coverage),
             held: BTreeSet::new(),
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
+            shards: setup.shards,
             credited: BTreeMap::new(),
             owed_in: RefCell::default(),
             strangers: Cell::default(),

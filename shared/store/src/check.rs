@@ -97,11 +97,10 @@ pub(crate) fn commit(token: &CommitToken, writes: &[Write]) -> Result<(), Refusa
     if !(1..=limits::WRITES_PER_COMMIT).contains(&writes.len()) {
         return Err(Refusal::WriteCount { count: writes.len() });
     }
-    let mut seen = HashSet::new();
     let mut bytes = 0;
     for (index, write) in writes.iter().enumerate() {
         let at = |fault| refusal_of(index, write, fault);
-        if !seen.insert(write.key()) {
+        if writes[..index].iter().any(|earlier| earlier.key() == write.key()) {
             return Err(at(Fault::Twice));
         }
         bytes += one_write(token, write).map_err(at)?;

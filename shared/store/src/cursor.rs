@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Fault, PK, Refusal, SK};
 use crate::port::{Cursor, Query};
-use crate::row::{Item, Value};
+use crate::row::{Fields, Item, Value};
 
 /// The key attributes of a row, by name: those of the table, and of the index if one is read.
-pub(crate) type Position = BTreeMap<String, Value>;
+pub(crate) type Position = Fields;
 
 /// A key attribute as it is written into a cursor. Numbers are text, since JSON would bend them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,13 +33,13 @@ pub(crate) fn names(query: &Query) -> Vec<&'static str> {
 
 /// The position of a row in this query's order; nothing if the row lacks one of its key attributes.
 pub(crate) fn position(query: &Query, item: &Item) -> Option<Position> {
-    names(query).into_iter().map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
+    names(query).into_iter().map(|name| Some((name.into(), item.get(name)?.clone()))).collect()
 }
 
 /// Writes a position as a cursor.
 pub(crate) fn encode(position: &Position) -> Cursor {
     let parts: BTreeMap<&str, Part> =
-        position.iter().filter_map(|(name, value)| Some((name.as_str(), part(value)?))).collect();
+        position.iter().filter_map(|(name, value)| Some((&**name, part(value)?))).collect();
     let json = serde_json::json!(parts).to_string();
     Cursor(URL_SAFE_NO_PAD.encode(json))
 }
@@ -67,7 +67,7 @@ fn read(query: &Query, cursor: &Cursor) -> Option<Position> {
         .into_iter()
         .map(|(name, part)| {
             Some((
-                name,
+                name.into(),
                 match part {
                     Part::S(text) => Value::Str(text),
                     Part::N(text) => Value::Num(text.parse().ok()?),
@@ -76,7 +76,7 @@ fn read(query: &Query, cursor: &Cursor) -> Option<Position> {
         })
         .collect::<Option<Position>>()?;
     let partition = query.index.map_or(PK, |index| index.pk);
-    let belongs = position.keys().map(String::as_str).eq(names(query))
+    let belongs = position.keys().eq(names(query))
         && position.get(partition) == Some(&Value::Str(query.pk.clone()))
         && [PK, SK].iter().all(|name| matches!(position.get(*name), Some(Value::Str(_))));
     belongs.then_some(position)

@@ -20,4 +20,4 @@ mod row;
 pub use check::limits;
 pub use memory::MemoryStore;
 pub use port::{Commit, CommitToken, Conflict, Cursor, Expect, Page, Query, Range, Store, StoreError, Update, Write};
-pub use row::{Index, Item, Key, RowError, Table, Value};
+pub use row::{Fields, Index, Item, Key, RowError, Table, Value};

@@ -2,10 +2,11 @@
 //!
 //! As weak as DynamoDB and no weaker: indexes may lag, pages end at 1 MB, replies get lost, and
 //! a repeated commit is known only by what DynamoDB would know it by. In one thing it is stricter:
-//! a token with another list of writes is always refused, so that the fault shows in a test.
+//! a token that comes again soon with another list of writes is refused, so that the fault shows in a test.
 //! Rows do not expire (TTL is housekeeping, nothing may depend on it).
 
 mod faults;
+mod rows;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,7 +81,7 @@ impl MemoryStore {
 
     /// What each commit since the last call left behind, oldest first. Recording begins with the first call, which
     /// answers nothing.
-    pub fn journal(&self) -> Vec<After> {
+    pub fn journal(&self) -> Vec<Arc<After>> {
         self.state().journal()
     }
 

@@ -1,8 +1,9 @@
 //! Rows as both sides of the port see them.
 
 mod read;
+mod write;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -39,6 +40,9 @@ impl Key {
     }
 }
 
+/// Named values in the order of their names, most of which the program knows.
+pub type Fields = BTreeMap<Cow<'static, str>, Value>;
+
 /// One attribute's value. Numbers are whole and fit DynamoDB's 38 digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
@@ -55,7 +59,7 @@ pub enum Value {
     /// Values in order.
     List(Vec<Value>),
     /// Named values.
-    Map(BTreeMap<String, Value>),
+    Map(Fields),
 }
 
 impl From<&str> for Value {
@@ -113,10 +117,10 @@ pub enum RowError {
 ///
 /// A copy shares the attributes until it is changed: rows are read far more often than changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Item(Arc<BTreeMap<String, Value>>);
+pub struct Item(Arc<Fields>);
 
-impl From<BTreeMap<String, Value>> for Item {
-    fn from(fields: BTreeMap<String, Value>) -> Self {
+impl From<Fields> for Item {
+    fn from(fields: Fields) -> Self {
         Self(Arc::new(fields))
     }
 }
@@ -128,14 +132,14 @@ impl Item {
     }
 
     /// The same row with one attribute more.
-    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, field: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         self.set(field, value.into());
         self
     }
 
     /// Gives an attribute a value.
-    pub fn set(&mut self, field: &str, value: Value) {
-        Arc::make_mut(&mut self.0).insert(field.to_owned(), value);
+    pub fn set(&mut self, field: impl Into<Cow<'static, str>>, value: Value) {
+        Arc::make_mut(&mut self.0).insert(field.into(), value);
     }
 
     /// Takes an attribute away.
@@ -146,7 +150,7 @@ impl Item {
     }
 
     /// Its attributes in the order of their names.
-    pub fn fields(&self) -> &BTreeMap<String, Value> {
+    pub fn fields(&self) -> &Fields {
         &self.0
     }
 
@@ -180,8 +184,8 @@ impl Item {
 
     /// Makes a row of a serializable struct; absent options are left out.
     pub fn from_fields<T: Serialize>(fields: &T) -> Result<Self, RowError> {
-        let json = serde_json::to_value(fields).map_err(|error| RowError::Unstorable { reason: error.to_string() })?;
-        match from_json(json)? {
+        let unstorable = |error: serde_json::Error| RowError::Unstorable { reason: error.to_string() };
+        match fields.serialize(write::Writer).map_err(unstorable)? {
             Value::Map(mut map) => {
                 map.retain(|_, value| *value != Value::Null);
                 Ok(Self::from(map))
@@ -200,24 +204,4 @@ impl Item {
             source,
         })
     }
-}
-
-fn from_json(json: serde_json::Value) -> Result<Value, RowError> {
-    use serde_json::Value as Json;
-    Ok(match json {
-        Json::Null => Value::Null,
-        Json::Bool(flag) => Value::Bool(flag),
-        Json::Number(number) => {
-            let whole =
-                number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).ok_or_else(|| {
-                    RowError::Unstorable { reason: format!("{number} is not a whole number of 64 bits") }
-                })?;
-            Value::Num(whole)
-        }
-        Json::String(text) => Value::Str(text),
-        Json::Array(values) => Value::List(values.into_iter().map(from_json).collect::<Result<_, _>>()?),
-        Json::Object(map) => Value::Map(
-            map.into_iter().map(|(name, value)| Ok((name, from_json(value)?))).collect::<Result<_, RowError>>()?,
-        ),
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use causeway_chains::transaction::open;
+use causeway_chains::transaction::{open, open_signed_by};
 use causeway_domain::{
     Network,
     clock::Millis,
@@ -241,7 +241,12 @@ impl Numbered {
             faults.push(format!("has attempts {indexes:?} of {}", transaction.attempts));
         }
         for attempt in &self.attempts {
-            let fits = open(&attempt.raw).is_ok_and(|opened| {
+            // Once its number is used, no node takes another's bytes for it, and the chain knows whose used it.
+            let opened = match transaction.outcome {
+                None => open(&attempt.raw),
+                Some(_) => open_signed_by(&attempt.raw, lane.address),
+            };
+            let fits = opened.is_ok_and(|opened| {
                 let payment = &opened.payment;
                 opened.hash == attempt.hash
                     && opened.from == lane.address

@@ -328,6 +328,27 @@ fn bytes_of_another_number_are_told() {
 }
 
 #[test]
+fn bytes_of_another_lane_are_told_while_their_number_is_open() {
+    let mut world = World::new(Setup { reconcile_ms: 60_000, ..Setup::default() });
+    world.track();
+    world.next_block_at = None;
+    for tenant in TENANTS {
+        let answer = world.clock.run(world.request(tenant, Some("first"), "ETH", "1", recipient("rosa")));
+        world.take_note(tenant, &answer);
+    }
+    world.pass(5_000);
+    let key = |tenant| Attempt::key(&world.lane(tenant), 0, 0);
+    let other: Attempt = world.row(&key("globex")).expect("signed").parse().expect("an attempt");
+    tamper::<Attempt>(&world, &key("acme"), |attempt| (attempt.raw, attempt.hash) = (other.raw, other.hash));
+    for _ in 0..2_000 {
+        world.quiet_step();
+    }
+    let told = report(&world, "acme").differences;
+    assert_eq!(kinds(&told), [Kind::Transaction], "{told:?}");
+    assert!(told[0].detail.contains("not of this lane"), "{told:?}");
+}
+
+#[test]
 fn an_attempt_that_is_gone_and_one_that_is_nonsense_are_told() {
     let told = planted(|world, _| {
         let lane = world.lane("acme");

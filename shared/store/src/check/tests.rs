@@ -69,7 +69,7 @@ fn a_commit_may_be_exactly_as_large_as_the_limit() {
 #[test]
 fn sizes_are_counted_as_dynamodb_counts_them() {
     let list = Value::List(vec![Value::Null, "ab".into()]);
-    let map = Value::Map([("key".to_owned(), Value::Bool(true))].into());
+    let map = Value::Map([("key".into(), Value::Bool(true))].into());
     let cases = [
         (Value::Null, 1),
         (Value::Bool(false), 1),

@@ -26,7 +26,7 @@ async fn a_put_writes_the_whole_row(subject: &Subject) {
         .with("none", Value::Null)
         .with("bytes", Value::Bytes(vec![0, 255, 10]))
         .with("list", Value::List(vec![Value::Num(1), Value::Str("two".into()), Value::List(vec![])]))
-        .with("map", Value::Map([("inner".to_owned(), Value::Num(-3))].into()));
+        .with("map", Value::Map([("inner".into(), Value::Num(-3))].into()));
     let first = subject.token();
     assert_eq!(subject.send(&first, &[put(&key, item.clone())]).await, Commit::Committed);
     assert_eq!(subject.there(&key).await, stored(&key, item, 1, &first));

@@ -79,7 +79,7 @@ fn row() -> Item {
         .with("none", Value::Null)
         .with("bytes", Value::Bytes(vec![1, 2]))
         .with("list", list([1, 2]))
-        .with("map", Value::Map([("a".to_owned(), Value::Num(1))].into()))
+        .with("map", Value::Map([("a".into(), Value::Num(1))].into()))
         .with("status", "a reserved word")
 }
 
@@ -117,7 +117,7 @@ fn on_a_row() -> Vec<(Expect, bool)> {
         (Equals("none", "".into()), false),
         (Equals("bytes", Value::Bytes(vec![1, 3])), false),
         (Equals("list", list([2, 1])), false),
-        (Equals("map", Value::Map([("a".to_owned(), Value::Num(2))].into())), false),
+        (Equals("map", Value::Map([("a".into(), Value::Num(2))].into())), false),
         (Equals("missing", Value::Null), false),
         (Equals("missing", "".into()), false),
         (Equals("version", 1_u64.into()), true),

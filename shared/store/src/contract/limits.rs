@@ -22,7 +22,7 @@ async fn bounds_are_accepted(subject: &Subject) {
     assert!(subject.row(&widest).await.is_some());
 
     let long = "n".repeat(bounds::NAME_BYTES);
-    let deep = Item::new().with(&long, nested(bounds::NESTING));
+    let deep = Item::new().with(long.clone(), nested(bounds::NESTING));
     let key_of_deep = key("limits/deep", "row");
     subject.seed(&[Write::create(key_of_deep.clone(), deep)]).await;
     assert_eq!(subject.there(&key_of_deep).await.get(&long), Some(&nested(bounds::NESTING)));
@@ -67,7 +67,7 @@ async fn writes_beyond_are_refused(subject: &Subject) {
         ("38 digits", expecting(vec![Expect::Equals("n", Value::Num(i128::MAX))])),
         ("nest", holding(Item::new().with("deep", nested(bounds::NESTING + 1)))),
         ("name", holding(Item::new().with("", Value::Null))),
-        ("name", holding(Item::new().with(&"n".repeat(bounds::NAME_BYTES + 1), Value::Null))),
+        ("name", holding(Item::new().with("n".repeat(bounds::NAME_BYTES + 1), Value::Null))),
         ("name", expecting(vec![Expect::Equals("", Value::Null)])),
         ("version", holding(Item::new().with("version", 7_u64))),
         ("last_commit", holding(Item::new().with("last_commit", "forged"))),

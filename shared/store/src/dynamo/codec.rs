@@ -1,13 +1,13 @@
 //! Rows as DynamoDB spells them, there and back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::Blob;
 
 use crate::check::{self, LAST_COMMIT, PK, SK, VERSION};
 use crate::port::{CommitToken, Expect, StoreError};
-use crate::row::{Item, Key, Value};
+use crate::row::{Fields, Item, Key, Value};
 
 /// A row as the SDK holds it.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
@@ -43,8 +43,8 @@ pub(super) fn row(key: &Key, item: &Item, expect: &[Expect], token: &CommitToken
 }
 
 /// All attributes of a row, or the key attributes of a cursor.
-pub(super) fn attributes(values: &BTreeMap<String, Value>) -> Attributes {
-    values.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+pub(super) fn attributes(values: &Fields) -> Attributes {
+    values.iter().map(|(name, value)| (name.to_string(), attribute(value))).collect()
 }
 
 /// A value as DynamoDB spells it.
@@ -64,8 +64,8 @@ pub(super) fn attribute(value: &Value) -> AttributeValue {
 pub(super) fn item(attributes: Attributes) -> Result<Item, Foreign> {
     attributes
         .into_iter()
-        .map(|(name, attribute)| Ok((name.clone(), value(&name, attribute)?)))
-        .collect::<Result<BTreeMap<_, _>, _>>()
+        .map(|(name, attribute)| value(&name, attribute).map(|value| (name.into(), value)))
+        .collect::<Result<Fields, _>>()
         .map(Item::from)
 }
 
@@ -86,7 +86,7 @@ fn value(field: &str, attribute: AttributeValue) -> Result<Value, Foreign> {
             Value::List(values.into_iter().map(|one| value(field, one)).collect::<Result<_, _>>()?)
         }
         AttributeValue::M(map) => Value::Map(
-            map.into_iter().map(|(name, one)| Ok((name, value(field, one)?))).collect::<Result<_, Foreign>>()?,
+            map.into_iter().map(|(name, one)| Ok((name.into(), value(field, one)?))).collect::<Result<_, Foreign>>()?,
         ),
         // Sets, and whatever the SDK's enum grows.
         _ => return Err(Foreign::Type(field.to_owned())),
@@ -112,6 +112,8 @@ fn whole(text: &str) -> Option<i128> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -128,14 +130,14 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
-                prop::collection::btree_map(".{0,8}", inner, 0..6).prop_map(Value::Map),
+                prop::collection::btree_map(".{0,8}".prop_map(Cow::Owned), inner, 0..6).prop_map(Value::Map),
             ]
         })
     }
 
     proptest! {
         #[test]
-        fn every_row_comes_back_as_it_went(row in prop::collection::btree_map(".{1,12}", any_value(), 0..8)) {
+        fn every_row_comes_back_as_it_went(row in prop::collection::btree_map(".{1,12}".prop_map(Cow::Owned), any_value(), 0..8)) {
             let there = attributes(&row);
             prop_assert_eq!(item(there), Ok(Item::from(row)));
         }

@@ -1,13 +1,14 @@
 //! The rows themselves and what a commit does to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::check::{self, Fault, LAST_COMMIT, PK, Refusal, SK, VERSION, limits, size};
-use crate::cursor::{self, Position};
+use crate::cursor;
 use crate::port::{Commit, CommitToken, Conflict, Expect, Page, Query, Range, Update, Write};
-use crate::row::{Item, Key, Table, Value};
+use crate::row::{Fields, Index, Item, Key, Table, Value};
 
-type Rows = BTreeMap<Key, Item>;
+use super::rows::Rows;
 
 type Partitions = BTreeMap<String, BTreeSet<Key>>;
 
@@ -17,6 +18,9 @@ pub(super) type Touched = (Key, Option<Item>);
 /// What a commit left behind.
 pub type After = Vec<Touched>;
 
+/// Commits whose writes are remembered, to tell a repeat from another commit under the same token: repeats come soon.
+const REMEMBERED: usize = 64;
+
 /// All tables of a store. An index is computed from the rows as they were `lag` commits ago.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -24,17 +28,20 @@ pub(super) struct State {
     indexed: Rows,
     /// Keys of indexed rows by table, partition attribute and its value; for indexes that were asked before.
     partitions: HashMap<(Table, &'static str), Partitions>,
-    unindexed: VecDeque<After>,
+    unindexed: VecDeque<Arc<After>>,
     lag: usize,
     tokens: HashMap<CommitToken, Seen>,
+    /// Tokens whose writes are remembered, oldest first.
+    remembered: VecDeque<CommitToken>,
     delayed: Vec<(CommitToken, Vec<Write>)>,
-    journal: Option<Vec<After>>,
+    journal: Option<Vec<Arc<After>>>,
 }
 
 /// A token that was used before.
 #[derive(Debug)]
 struct Seen {
-    writes: Vec<Write>,
+    /// None once they are forgotten.
+    writes: Option<Vec<Write>>,
     committed: bool,
 }
 
@@ -44,7 +51,7 @@ impl State {
     }
 
     pub(super) fn table(&self, table: Table) -> Vec<Item> {
-        self.rows.iter().filter(|(key, _)| key.table == table).map(|(_, item)| item.clone()).collect()
+        self.rows.table(table).map(|(_, item)| item.clone()).collect()
     }
 
     pub(super) fn set_lag(&mut self, commits: usize) {
@@ -55,9 +62,10 @@ impl State {
     /// Brings the indexes up to `lag` commits behind.
     fn index(&mut self) {
         while self.unindexed.len() > self.lag {
-            for (key, item) in self.unindexed.pop_front().into_iter().flatten() {
-                self.file(&key, item.as_ref());
-                replace(&mut self.indexed, key, item);
+            let Some(after) = self.unindexed.pop_front() else { return };
+            for (key, item) in &*after {
+                self.file(key, item.as_ref());
+                self.indexed.replace(key, item.clone());
             }
         }
     }
@@ -81,9 +89,9 @@ impl State {
         let indexed = &self.indexed;
         self.partitions.entry((query.table, index.pk)).or_insert_with(|| {
             let mut partitions = Partitions::new();
-            for (key, item) in indexed.iter().filter(|(key, _)| key.table == query.table) {
+            for (key, item) in indexed.table(query.table) {
                 if let Some(pk) = item.text(index.pk) {
-                    partitions.entry(pk.to_owned()).or_default().insert(key.clone());
+                    partitions.entry(pk.to_owned()).or_default().insert(key);
                 }
             }
             partitions
@@ -98,7 +106,7 @@ impl State {
     }
 
     /// What committed since the last call; from the first call on.
-    pub(super) fn journal(&mut self) -> Vec<After> {
+    pub(super) fn journal(&mut self) -> Vec<Arc<After>> {
         self.journal.replace(Vec::new()).unwrap_or_default()
     }
 
@@ -116,7 +124,7 @@ impl State {
     /// commits that go through a transaction (several writes, or a lone check) the token itself.
     pub(super) fn commit(&mut self, token: &CommitToken, writes: &[Write]) -> Result<Commit, Refusal> {
         if let Some(seen) = self.tokens.get(token) {
-            if seen.writes != writes {
+            if seen.writes.as_deref().is_some_and(|before| before != writes) {
                 return Err(Refusal::TokenReused);
             }
             if seen.committed && is_transaction(writes) {
@@ -125,8 +133,19 @@ impl State {
         }
         let outcome = self.evaluate(token, writes)?;
         let committed = outcome == Commit::Committed;
-        self.tokens.insert(token.clone(), Seen { writes: writes.to_vec(), committed });
+        self.remember(token, Seen { writes: Some(writes.to_vec()), committed });
         Ok(outcome)
+    }
+
+    fn remember(&mut self, token: &CommitToken, seen: Seen) {
+        self.tokens.insert(token.clone(), seen);
+        self.remembered.push_back(token.clone());
+        if self.remembered.len() > REMEMBERED
+            && let Some(oldest) = self.remembered.pop_front()
+            && let Some(seen) = self.tokens.get_mut(&oldest)
+        {
+            seen.writes = None;
+        }
     }
 
     fn evaluate(&mut self, token: &CommitToken, writes: &[Write]) -> Result<Commit, Refusal> {
@@ -143,10 +162,11 @@ impl State {
             .filter_map(|(index, write)| self.after(index, token, write).transpose())
             .collect::<Result<After, _>>()?;
         for (key, item) in &after {
-            replace(&mut self.rows, key.clone(), item.clone());
+            self.rows.replace(key, item.clone());
         }
+        let after = Arc::new(after);
         if let Some(journal) = &mut self.journal {
-            journal.push(after.clone());
+            journal.push(Arc::clone(&after));
         }
         self.unindexed.push_back(after);
         self.index();
@@ -198,49 +218,32 @@ impl State {
     pub(super) fn query(&mut self, query: &Query) -> Result<Page, Refusal> {
         self.learn(query);
         let after = cursor::decode(query)?;
-        let order = |position: &Position| order(query, position);
-        let start = after.as_ref().map(order);
-        let mut rows: Vec<_> = self
-            .candidates(query)
-            .filter(|(position, _)| in_range(query, position))
-            .map(|(position, item)| (order(&position), position, item))
-            .collect();
-        rows.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+        let mut rows: Vec<&Item> = match query.index {
+            // A partition is in the order of its sort keys.
+            None => self.rows.partition(query.table, &query.pk).filter(|item| in_range(query, item)).collect(),
+            Some(index) => {
+                let mut rows: Vec<&Item> =
+                    self.indexed_rows(query, index).filter(|item| in_range(query, item)).collect();
+                rows.sort_by(|left, right| order(query, left.fields()).cmp(&order(query, right.fields())));
+                rows
+            }
+        };
         if query.descending {
             rows.reverse();
         }
-        let rest = rows.into_iter().filter(|(at, ..)| match (&start, query.descending) {
+        let start = after.as_ref().map(|position| order(query, position));
+        let rest = rows.into_iter().filter(|item| match (&start, query.descending) {
             (None, _) => true,
-            (Some(start), false) => at > start,
-            (Some(start), true) => at < start,
+            (Some(start), false) => order(query, item.fields()) > *start,
+            (Some(start), true) => order(query, item.fields()) < *start,
         });
-        Ok(page(query, rest.map(|(_, position, item)| (position, item))))
+        Ok(page(query, rest))
     }
 
-    /// The partition's rows. From an index only keys come back, as its projection holds nothing else.
-    fn candidates<'a>(&'a self, query: &'a Query) -> Box<dyn Iterator<Item = (Position, Item)> + 'a> {
-        let Some(index) = query.index else {
-            let first = Key::new(query.table, query.pk.as_str(), "");
-            let partition = self.rows.range(first..);
-            return Box::new(
-                partition
-                    .take_while(|(key, _)| key.table == query.table && key.pk == query.pk)
-                    .filter_map(|(_, item)| Some((cursor::position(query, item)?, item.clone()))),
-            );
-        };
+    fn indexed_rows<'a>(&'a self, query: &'a Query, index: Index) -> impl Iterator<Item = &'a Item> {
         let keys = self.partitions.get(&(query.table, index.pk)).and_then(|partitions| partitions.get(&query.pk));
-        Box::new(keys.into_iter().flatten().filter_map(|key| {
-            let position = cursor::position(query, self.indexed.get(key)?)?;
-            Some((position.clone(), Item::from(position)))
-        }))
+        keys.into_iter().flatten().filter_map(|key| self.indexed.get(key))
     }
-}
-
-fn replace(rows: &mut Rows, key: Key, item: Option<Item>) {
-    match item {
-        Some(item) => rows.insert(key, item),
-        None => rows.remove(&key),
-    };
 }
 
 /// Whether DynamoDB would take this commit as a transaction, whose token it remembers.
@@ -264,7 +267,7 @@ fn holds(expect: &Expect, current: Option<&Item>) -> bool {
 
 fn updated(mut item: Item, update: &Update) -> Result<Item, Fault> {
     for (field, value) in &update.set {
-        item.set(field, value.clone());
+        item.set(*field, value.clone());
     }
     for (field, number) in &update.add {
         let before = match item.get(field) {
@@ -273,7 +276,7 @@ fn updated(mut item: Item, update: &Update) -> Result<Item, Fault> {
         };
         let sum = before.checked_add(*number).ok_or_else(|| Fault::Number((*field).to_owned()))?;
         check::in_range(field, sum)?;
-        item.set(field, Value::Num(sum));
+        item.set(*field, Value::Num(sum));
     }
     for field in &update.remove {
         item.remove(field);
@@ -282,14 +285,18 @@ fn updated(mut item: Item, update: &Update) -> Result<Item, Fault> {
 }
 
 /// The sort key first; on an index rows with the same sort key follow each other by their own keys.
-fn order(query: &Query, position: &Position) -> [Option<Value>; 3] {
-    let sort = query.index.map_or(SK, |index| index.sk);
-    [sort, PK, SK].map(|name| position.get(name).cloned())
+fn order<'a>(query: &Query, fields: &'a Fields) -> [Option<&'a Value>; 3] {
+    [sort_name(query), PK, SK].map(|name| fields.get(name))
 }
 
-fn in_range(query: &Query, position: &Position) -> bool {
-    let name = query.index.map_or(SK, |index| index.sk);
-    let Some(sort) = position.get(name) else {
+/// Name of the attribute that a query's rows are in the order of.
+fn sort_name(query: &Query) -> &'static str {
+    query.index.map_or(SK, |index| index.sk)
+}
+
+/// A row without the attribute that its index sorts by is not in the index.
+fn in_range(query: &Query, item: &Item) -> bool {
+    let Some(sort) = item.get(sort_name(query)) else {
         return false;
     };
     let same_type = |bound: &Value| std::mem::discriminant(bound) == std::mem::discriminant(sort);
@@ -305,23 +312,29 @@ fn in_range(query: &Query, position: &Position) -> bool {
     }
 }
 
-/// A page that is full has a cursor even when nothing follows, as in DynamoDB.
-fn page(query: &Query, rows: impl Iterator<Item = (Position, Item)>) -> Page {
+/// A page that is full has a cursor even when nothing follows, as in DynamoDB. From an index only keys come back, as its
+/// projection holds nothing else.
+fn page<'a>(query: &Query, rows: impl Iterator<Item = &'a Item>) -> Page {
     let mut page = Page::default();
     let mut bytes = 0;
     let mut last = None;
-    for (position, item) in rows {
+    let cursor = |last: Option<&Item>| last.and_then(|item| cursor::position(query, item)).as_ref().map(cursor::encode);
+    for row in rows {
+        let item = match query.index {
+            None => row.clone(),
+            Some(_) => cursor::position(query, row).map(Item::from).unwrap_or_default(),
+        };
         bytes += size::of_item(&item);
         let full = page.items.len() == query.limit || (bytes > limits::PAGE_BYTES && last.is_some());
         if full {
-            page.next = last.as_ref().map(cursor::encode);
+            page.next = cursor(last);
             return page;
         }
         page.items.push(item);
-        last = Some(position);
+        last = Some(row);
     }
     if page.items.len() == query.limit {
-        page.next = last.as_ref().map(cursor::encode);
+        page.next = cursor(last);
     }
     page
 }

@@ -1,5 +1,7 @@
 //! Values as serde reads them, without a copy of the row in between.
 
+use std::borrow::Cow;
+
 use serde::{
     Deserializer,
     de::{
@@ -27,7 +29,7 @@ impl<'de> IntoDeserializer<'de, Error> for Reader<'de> {
 
 /// The named values of a map.
 pub(super) fn named<'de>(
-    map: impl Iterator<Item = (&'de String, &'de Value)>,
+    map: impl Iterator<Item = (&'de Cow<'static, str>, &'de Value)>,
 ) -> MapDeserializer<'de, impl Iterator<Item = (StrDeserializer<'de, Error>, Reader<'de>)>, Error> {
     MapDeserializer::new(map.map(|(name, value)| (StrDeserializer::new(name), Reader(value))))
 }
@@ -87,7 +89,7 @@ mod tests {
 
     use serde::{Deserialize, Serialize};
 
-    use super::super::Item;
+    use super::super::{Fields, Item};
     use super::Value;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -180,7 +182,7 @@ mod tests {
             ("small", Value::Num(i128::from(u64::MAX))),
             ("text", Value::Null),
             ("kinds", Value::List(vec![Value::Str("other".to_owned())])),
-            ("tagged", Value::List(vec![Value::Map(BTreeMap::new())])),
+            ("tagged", Value::List(vec![Value::Map(Fields::new())])),
             ("bytes", Value::List(vec![Value::Num(256)])),
         ] {
             let broken = row.clone().with(field, value.clone());

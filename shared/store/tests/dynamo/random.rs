@@ -62,7 +62,7 @@ fn any_update() -> impl Strategy<Value = Update> {
 }
 
 fn any_item() -> impl Strategy<Value = Item> {
-    prop::collection::btree_map(any_field().prop_map(str::to_owned), any_value(), 0..3).prop_map(Item::from)
+    prop::collection::btree_map(any_field().prop_map(Into::into), any_value(), 0..3).prop_map(Item::from)
 }
 
 /// A write of one of a few rows, which are named once the history has its partition.
