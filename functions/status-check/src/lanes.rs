@@ -56,10 +56,10 @@ pub struct LaneMemory {
 impl Tracker {
     /// Announces lanes with unsent bytes that nothing moves, and lanes whose wait is over.
     pub async fn sweep_lanes(&self, network: &Network, memory: &mut LaneMemory) -> Result<(), TrackError> {
-        let lanes = self.lanes(network).await?;
+        let (lanes, unreadable) = self.read_lanes(network).await?;
         let now = self.clock.now_ms();
         if now.saturating_sub(memory.measured_at) >= MEASURE_MS {
-            self.measure(network, &lanes).await?;
+            self.measure(network, &lanes, unreadable).await?;
             memory.measured_at = now;
         }
         memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look(now));
@@ -88,26 +88,32 @@ impl Tracker {
         self.feed(lane).await
     }
 
-    /// Tells how many lanes are halted, and for how long the oldest transaction without a block has been signed: what
+    /// Tells how many lanes are halted, which what cannot be read is as well, and for how long the oldest transaction without a block has been signed: what
     /// a node refuses in words nobody knows is repeated for ever, and only its age gives it away. Asks no node, so it
     /// is told while none answers.
-    async fn measure(&self, network: &Network, lanes: &[(LaneId, Counter, Gate)]) -> Result<(), TrackError> {
+    async fn measure(
+        &self,
+        network: &Network,
+        lanes: &[(LaneId, Counter, Gate)],
+        unreadable: usize,
+    ) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         let lasts = |gate: &Gate| gate.foreign_since.is_some_and(|since| since + DOUBT_MS <= now);
-        let halted = lanes.iter().filter(|(_, _, gate)| gate.is_halted() || lasts(gate)).count();
+        let halted = unreadable + lanes.iter().filter(|(_, _, gate)| gate.is_halted() || lasts(gate)).count();
         self.metrics.emit(&*self.clock, metrics::LANES_HALTED, halted as u64, Some(&network.id));
-        let out = lanes.iter().filter(|(_, counter, gate)| gate.consumed < counter.next);
-        let keys: Vec<Key> = out.map(|(lane, _, gate)| Transaction::key(lane, gate.consumed)).collect();
+        let out: Vec<_> = lanes.iter().filter(|(_, counter, gate)| gate.consumed < counter.next).collect();
         let mut oldest = None;
-        for chunk in keys.chunks(TRANSACTIONS_PER_READ) {
-            for row in self.store.get_many(chunk).await?.into_iter().flatten() {
-                let signed_at = match row.parse::<Transaction>() {
-                    Ok(transaction) => transaction.created_at,
-                    Err(error) => {
-                        unreadable(&row, &error);
-                        continue;
-                    }
-                };
+        for chunk in out.chunks(TRANSACTIONS_PER_READ) {
+            let keys: Vec<Key> = chunk.iter().map(|(lane, _, gate)| Transaction::key(lane, gate.consumed)).collect();
+            for ((_, _, gate), row) in chunk.iter().zip(self.store.get_many(&keys).await?) {
+                let Some(row) = row else { continue };
+                let signed_at = row.parse::<Transaction>().map_or_else(
+                    |error| {
+                        cannot_be_read(&row, &error);
+                        gate.progress_at
+                    },
+                    |transaction| transaction.created_at,
+                );
                 oldest = Some(oldest.map_or(signed_at, |oldest: Millis| oldest.min(signed_at)));
             }
         }
@@ -116,8 +122,9 @@ impl Tracker {
         Ok(())
     }
 
-    /// Holds every lane against the chain: at the start of a leader, and each minute. Where rows must be vouched for anew,
-    /// a lane of which the chain does not tell is doubted, so that it does not hold up the others.
+    /// Holds every lane against the chain: at the start of a leader, and each minute. A lane whose rows cannot be read is
+    /// doubted, and where rows must be vouched for anew also one of which the chain does not tell: neither holds up the
+    /// others.
     pub async fn check_lanes(
         &self,
         network: &Network,
@@ -143,13 +150,18 @@ impl Tracker {
                 Ok(Look::Silent) if !anew => {}
                 Ok(Look::Silent) => self.doubt(&lane).await?,
                 Err(error @ TrackError::Chain(_)) if silent == SILENT_MAX => return Err(error),
-                Err(error @ (TrackError::Chain(_) | TrackError::Row(_) | TrackError::Stuck(_))) => {
+                Err(error @ TrackError::Chain(_)) => {
                     tracing::warn!(lane = %lane, error = %error, "a lane is not held against the chain");
                     if anew {
                         self.doubt(&lane).await?;
                     }
                     // A limit that struck this one would strike the next ones.
                     self.clock.sleep_ms(FAILED_MS).await;
+                }
+                // Rows do not mend by themselves, and what they hide may be a stranger's number, or a lost one of ours.
+                Err(error @ (TrackError::Row(_) | TrackError::Stuck(_))) => {
+                    tracing::error!(lane = %lane, error = %error, "a lane cannot be held against the chain");
+                    self.doubt(&lane).await?;
                 }
                 Err(
                     error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_)),
@@ -412,16 +424,26 @@ impl Tracker {
 
     /// All lanes of a network that have begun.
     pub(crate) async fn lanes(&self, network: &Network) -> Result<Vec<(LaneId, Counter, Gate)>, TrackError> {
-        let mut lanes = Vec::new();
+        Ok(self.read_lanes(network).await?.0)
+    }
+
+    /// As [`Tracker::lanes`], and how many cannot be read.
+    async fn read_lanes(&self, network: &Network) -> Result<(Vec<(LaneId, Counter, Gate)>, usize), TrackError> {
+        let (mut lanes, mut unreadable) = (Vec::new(), 0);
         for (lane, rows) in self.lane_rows(network).await? {
             let [Some(counter), Some(gate)] = &rows else { continue };
-            match (counter.parse(), gate.parse()) {
-                (Ok(counter), Ok(gate)) => lanes.push((lane, counter, gate)),
-                (Err(error), _) => unreadable(counter, &error),
-                (_, Err(error)) => unreadable(gate, &error),
-            }
+            let (row, error) = match (counter.parse(), gate.parse()) {
+                (Ok(counter), Ok(gate)) => {
+                    lanes.push((lane, counter, gate));
+                    continue;
+                }
+                (Err(error), _) => (counter, error),
+                (_, Err(error)) => (gate, error),
+            };
+            cannot_be_read(row, &error);
+            unreadable += 1;
         }
-        Ok(lanes)
+        Ok((lanes, unreadable))
     }
 
     /// All lanes of a network that have not.
@@ -439,7 +461,7 @@ impl Tracker {
             for row in &page.items {
                 match row.parse() {
                     Ok(treasury) => treasuries.push(treasury),
-                    Err(error) => unreadable(row, &error),
+                    Err(error) => cannot_be_read(row, &error),
                 }
             }
             match page.next {
@@ -498,6 +520,6 @@ pub(crate) fn found_out<T: Default>(found: Result<T, TrackError>, lane: &LaneId)
 }
 
 /// One lane that cannot be read must not keep the network's other lanes, and its blocks, waiting.
-fn unreadable(row: &Item, error: &RowError) {
+fn cannot_be_read(row: &Item, error: &RowError) {
     tracing::error!(pk = row.text("pk"), sk = row.text("sk"), error = %error, "a lane's row cannot be read");
 }

@@ -85,9 +85,10 @@ pub fn open(raw: &Bytes) -> Result<Opened, OpenError> {
     open_with(raw, |signature, digest| recover_signer(signature, digest).ok())
 }
 
-/// As [`open`], of bytes that were held against their signer elsewhere: recovering one costs more than all else.
-pub fn open_signed_by(raw: &Bytes, signer: Address) -> Result<Opened, OpenError> {
-    open_with(raw, |_, _| Some(signer))
+/// What signed bytes do, and their hash, whoever signed them: for bytes that were held against their signer elsewhere, as
+/// recovering one costs more than all else.
+pub fn payment_of(raw: &Bytes) -> Result<(Payment, B256), OpenError> {
+    open_with(raw, |_, _| Some(Address::ZERO)).map(|opened| (opened.payment, opened.hash))
 }
 
 /// As [`open`], with another way from a signature and what it signs to its signer.

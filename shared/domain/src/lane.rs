@@ -1,6 +1,6 @@
 //! A lane: the strictly sequential number line of one sender address on one network.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc};
 
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -27,17 +27,21 @@ impl fmt::Display for LaneId {
 const SPELLED_MAX: usize = 256;
 
 thread_local! {
-    static SPELLED: RefCell<BTreeMap<Address, Arc<str>>> = const { RefCell::new(BTreeMap::new()) };
+    static SPELLED: RefCell<BTreeMap<Address, Rc<str>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// An address in the spelling of EIP-55: letters in its case cost a hash, and a few lanes are named again and again.
-fn spelled(address: Address) -> Arc<str> {
-    SPELLED.with_borrow_mut(|spelled| {
+fn spelled(address: Address) -> Rc<str> {
+    let checksum = || Rc::from(address.to_checksum(None));
+    let remembered = SPELLED.try_with(|spelled| {
+        let mut spelled = spelled.borrow_mut();
         if spelled.len() >= SPELLED_MAX && !spelled.contains_key(&address) {
             spelled.clear();
         }
-        Arc::clone(spelled.entry(address).or_insert_with(|| address.to_checksum(None).into()))
-    })
+        Rc::clone(spelled.entry(address).or_insert_with(checksum))
+    });
+    // A thread that ends has nothing left to remember with.
+    remembered.unwrap_or_else(|_| checksum())
 }
 
 impl TryFrom<String> for LaneId {

@@ -2,7 +2,7 @@
 //!
 //! As weak as DynamoDB and no weaker: indexes may lag, pages end at 1 MB, replies get lost, and
 //! a repeated commit is known only by what DynamoDB would know it by. In one thing it is stricter:
-//! a token that comes again soon with another list of writes is refused, so that the fault shows in a test.
+//! a token with another list of writes is always refused, so that the fault shows in a test.
 //! Rows do not expire (TTL is housekeeping, nothing may depend on it).
 
 mod faults;

@@ -24,7 +24,7 @@ impl CommitToken {
 }
 
 /// What must hold of a row for its write, and so for the whole commit, to happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Expect {
     /// No such row.
     Absent,
@@ -39,7 +39,7 @@ pub enum Expect {
 }
 
 /// Changes to a row's attributes. On an absent row it makes one, unless an expectation forbids it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Update {
     /// Attributes to write.
     pub set: Vec<(&'static str, Value)>,
@@ -50,7 +50,7 @@ pub struct Update {
 }
 
 /// One write of a commit. A commit touches each row at most once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Write {
     /// Writes the whole row.
     Put {

@@ -44,7 +44,7 @@ impl Key {
 pub type Fields = BTreeMap<Cow<'static, str>, Value>;
 
 /// One attribute's value. Numbers are whole and fit DynamoDB's 38 digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
     /// Present, without a value.
     Null,
@@ -116,7 +116,7 @@ pub enum RowError {
 /// `last_commit` (the token of the commit that wrote the row last).
 ///
 /// A copy shares the attributes until it is changed: rows are read far more often than changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Item(Arc<Fields>);
 
 impl From<Fields> for Item {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use causeway_chains::{Chain, Holdings, transaction::open_signed_by};
+use causeway_chains::{Chain, Holdings, transaction::payment_of};
 use causeway_domain::{Address, Amount, Asset, B256, Network, U256, lane::LaneId, limits::ACCOUNT_SHARDS};
 use causeway_state::{
     lane::{Attempt, Counter, Gate, NUMBERS_PER_PARTITION},
@@ -42,10 +42,10 @@ impl Unsettled {
             return;
         }
         // The bytes say what this attempt paid: another one of the number may have paid something else.
-        if let Ok(opened) = open_signed_by(&attempt.raw, lane.address)
-            && opened.payment.to != lane.address
+        if let Ok((payment, _)) = payment_of(&attempt.raw)
+            && payment.to != lane.address
         {
-            self.add(Address::ZERO, opened.payment.value);
+            self.add(Address::ZERO, payment.value);
         }
         for moved in inclusion.moved.iter().filter(|moved| moved.to != lane.address) {
             self.add(moved.token, moved.amount.to_u256());

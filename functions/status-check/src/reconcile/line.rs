@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use causeway_chains::transaction::{open, open_signed_by};
+use causeway_chains::transaction::{Payment, open, payment_of};
 use causeway_domain::{
     Network,
     clock::Millis,
@@ -241,17 +241,15 @@ impl Numbered {
             faults.push(format!("has attempts {indexes:?} of {}", transaction.attempts));
         }
         for attempt in &self.attempts {
-            // Once its number is used, no node takes another's bytes for it, and the chain knows whose used it.
-            let opened = match transaction.outcome {
-                None => open(&attempt.raw),
-                Some(_) => open_signed_by(&attempt.raw, lane.address),
+            let of_number = |payment: &Payment, hash| {
+                hash == attempt.hash && (payment.number, payment.chain_id) == (number, network.chain_id)
             };
-            let fits = opened.is_ok_and(|opened| {
-                let payment = &opened.payment;
-                opened.hash == attempt.hash
-                    && opened.from == lane.address
-                    && (payment.number, payment.chain_id) == (number, network.chain_id)
-            });
+            // Once its number is used, no node takes another's bytes for it, and the chain knows whose used it.
+            let fits = match transaction.outcome {
+                None => open(&attempt.raw)
+                    .is_ok_and(|opened| opened.from == lane.address && of_number(&opened.payment, opened.hash)),
+                Some(_) => payment_of(&attempt.raw).is_ok_and(|(payment, hash)| of_number(&payment, hash)),
+            };
             if !fits {
                 faults.push(format!("attempt {} is not of this lane and number", attempt.index));
             }

@@ -224,3 +224,31 @@ fn a_lane_does_not_begin_above_what_only_a_pool_holds() {
     world.finish();
     assert_eq!(world.parcel(&id).number, Some(0));
 }
+
+#[test]
+fn a_block_that_leaves_before_the_head_moved_hides_no_stranger() {
+    let mut killed = 0;
+    for polls in 1.. {
+        let (mut world, id) = signed(two());
+        world.next_block_at = None;
+        world.held.clear();
+        let lane = world.lane("acme").address;
+        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+        world.chain.mine();
+        let struck = world.track_and_kill(polls);
+        // The block leaves for good, and with it what it had of ours.
+        world.chain.reorg(&Reorg { depth: 1, blocks: 2, again: vec![], orphans: Orphans::Forgotten });
+        world.chain.foreign(lane, 1).expect("free");
+        world.chain.mine();
+        world.replace_tracker();
+        world.next_block_at = Some(world.clock.now_ms());
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "killed at {polls}");
+        assert_eq!(got(&world), world.parcel(&id).total().to_u256());
+        killed += u32::from(struck);
+        if !struck {
+            break;
+        }
+    }
+    assert!(killed > 3, "the leader was killed {killed} times");
+}

@@ -10,14 +10,14 @@ use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Fault, Provider};
 use causeway_domain::{Clock, lane::LaneId, parcel::ParcelState};
-use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED};
+use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
-    lane::{Attempt, Gate},
+    lane::{Attempt, Gate, Transaction},
     message::queues,
     tracker::Head,
 };
-use causeway_store::{Item, Write};
+use causeway_store::{Item, Key, Write};
 
 /// From one period of an alarm to the next.
 const PERIOD_MS: u64 = 60_000;
@@ -76,18 +76,48 @@ fn one_lane_of_which_nobody_tells_is_doubted_and_holds_up_no_other() {
 
 #[test]
 fn one_lane_whose_rows_cannot_be_read_is_doubted_and_holds_up_no_other() {
+    for is_anew in [true, false] {
+        let mut world = unvouched();
+        if !is_anew {
+            world.until("the tracker's word", vouches);
+        }
+        let lane = world.lane("globex");
+        // A look must read this attempt, to tell whose number 0 was.
+        put(&world, &lane, Gate { consumed: 0, ..gate(&world, &lane) });
+        let key = Attempt::key(&lane, 0, 0);
+        let item = Item::new().with("raw", "no bytes").with("number", "none");
+        world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
+        world.until("a look", |world| gate(world, &lane).is_doubted());
+        world.until("the tracker's word", vouches);
+        let id = world.withdraw("ETH", "1", recipient("rosa"));
+        world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);
+        assert!(gate(&world, &lane).is_doubted(), "what cannot be read, people must look at");
+        world.pass(11 * PERIOD_MS);
+        assert_eq!(world.measured.last(LANES_HALTED).map(|(_, lanes)| lanes), Some(1));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_of_a_lane_is_told_to_people() {
     let mut world = unvouched();
-    let lane = world.lane("globex");
-    // A look must read this attempt, to tell whose number 0 was.
-    put(&world, &lane, Gate { consumed: 0, ..gate(&world, &lane) });
-    let key = Attempt::key(&lane, 0, 0);
-    let item = Item::new().with("raw", "no bytes").with("number", "none");
-    world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
-    world.until("the tracker's word", vouches);
-    assert!(gate(&world, &lane).is_doubted());
+    world.next_block_at = None;
     let id = world.withdraw("ETH", "1", recipient("rosa"));
-    world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);
-    assert!(gate(&world, &lane).is_doubted(), "what cannot be read, people must look at");
+    world.until("its number", |world| world.parcel(&id).number.is_some());
+    let lane = world.lane("acme");
+    let signed_at = world.clock.now_ms();
+    let broken = |key: Key| Write::Put { key, item: Item::new().with("parcels", "none"), expect: vec![] };
+    // Its age is told by when the lane moved last.
+    world.must_commit(&[broken(Transaction::key(&lane, 1))]);
+    for _ in 0..600 {
+        world.quiet_step();
+    }
+    let (at, age) = world.measured.last(OLDEST_UNSEEN_AGE).expect("measured");
+    assert!(age >= at - signed_at, "{age} ms at {at}");
+    world.must_commit(&[broken(Gate::key(&world.lane("globex")))]);
+    for _ in 0..600 {
+        world.quiet_step();
+    }
+    assert_eq!(world.measured.last(LANES_HALTED).map(|(_, lanes)| lanes), Some(1));
 }
 
 #[test]

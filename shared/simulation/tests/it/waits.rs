@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, U256};
 use causeway_chains::model::Provider;
 use causeway_domain::{lane::LaneGate, parcel::ParcelState, verdict::WaitReason};
+use causeway_runtime::metrics::TREASURY_SHORT;
 use causeway_simulation::{Setup, World, api::recipient};
 
 fn reason(world: &World, id: &str) -> Option<WaitReason> {
@@ -18,6 +19,7 @@ fn a_treasury_short_of_a_token_waits_for_its_top_up() {
     world.pass(120_000);
     assert_eq!(world.parcel(&small).state, ParcelState::Confirmed);
     assert_eq!(reason(&world, &large), Some(WaitReason::TreasuryShort));
+    assert!(!world.measured.values(TREASURY_SHORT).is_empty());
     let units = U256::from(90_000_000);
     world.chain.credit(world.lane("acme").address, Some(world.asset("TBLK").address), units);
     world.finish();
@@ -50,8 +52,21 @@ fn a_treasury_short_of_gas_waits_with_its_bytes_and_sends_the_same_ones() {
     assert!(matches!(view.gate.gate, LaneGate::Waiting { reason: WaitReason::TreasuryShort, .. }), "{:?}", view.gate);
     assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Assigned));
     let before = view.transactions;
+    // Its alarm rings in each of its periods, and nobody else waits.
+    let told = |world: &World| world.measured.values(TREASURY_SHORT).len();
+    let first = told(&world);
+    let other = world.clock.run(world.request("globex", Some("other"), "TUSD", "1", recipient("other")));
+    let other = world.take_note("globex", &other);
+    let other = world.parcel_id("globex", &other);
+    world.pass(60_000);
+    assert!(told(&world) > first && first > 0);
+    let of_other = world.parcels().into_iter().find(|parcel| parcel.id == other).expect("there");
+    assert_eq!(of_other.state, ParcelState::Confirmed);
     world.chain.set_balance(treasury, full);
     world.finish();
+    let last = told(&world);
+    world.pass(120_000);
+    assert_eq!(told(&world), last, "the alarm ends");
     let after = world.lane_view("acme").expect("begun").transactions;
     assert!(before.iter().zip(&after).all(|((_, before), (_, after))| before.raw == after.raw));
 }

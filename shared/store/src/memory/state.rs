@@ -1,6 +1,7 @@
 //! The rows themselves and what a commit does to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use crate::check::{self, Fault, LAST_COMMIT, PK, Refusal, SK, VERSION, limits, size};
@@ -18,9 +19,6 @@ pub(super) type Touched = (Key, Option<Item>);
 /// What a commit left behind.
 pub type After = Vec<Touched>;
 
-/// Commits whose writes are remembered, to tell a repeat from another commit under the same token: repeats come soon.
-const REMEMBERED: usize = 64;
-
 /// All tables of a store. An index is computed from the rows as they were `lag` commits ago.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -31,8 +29,6 @@ pub(super) struct State {
     unindexed: VecDeque<Arc<After>>,
     lag: usize,
     tokens: HashMap<CommitToken, Seen>,
-    /// Tokens whose writes are remembered, oldest first.
-    remembered: VecDeque<CommitToken>,
     delayed: Vec<(CommitToken, Vec<Write>)>,
     journal: Option<Vec<Arc<After>>>,
 }
@@ -40,8 +36,8 @@ pub(super) struct State {
 /// A token that was used before.
 #[derive(Debug)]
 struct Seen {
-    /// None once they are forgotten.
-    writes: Option<Vec<Write>>,
+    /// What it wrote, to tell a repeat from another commit under the same token.
+    fingerprint: u64,
     committed: bool,
 }
 
@@ -123,8 +119,9 @@ impl State {
     /// Knows a repeat by what DynamoDB has to know it by: a row that carries the token, and for
     /// commits that go through a transaction (several writes, or a lone check) the token itself.
     pub(super) fn commit(&mut self, token: &CommitToken, writes: &[Write]) -> Result<Commit, Refusal> {
+        let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(writes);
         if let Some(seen) = self.tokens.get(token) {
-            if seen.writes.as_deref().is_some_and(|before| before != writes) {
+            if seen.fingerprint != fingerprint {
                 return Err(Refusal::TokenReused);
             }
             if seen.committed && is_transaction(writes) {
@@ -133,19 +130,8 @@ impl State {
         }
         let outcome = self.evaluate(token, writes)?;
         let committed = outcome == Commit::Committed;
-        self.remember(token, Seen { writes: Some(writes.to_vec()), committed });
+        self.tokens.insert(token.clone(), Seen { fingerprint, committed });
         Ok(outcome)
-    }
-
-    fn remember(&mut self, token: &CommitToken, seen: Seen) {
-        self.tokens.insert(token.clone(), seen);
-        self.remembered.push_back(token.clone());
-        if self.remembered.len() > REMEMBERED
-            && let Some(oldest) = self.remembered.pop_front()
-            && let Some(seen) = self.tokens.get_mut(&oldest)
-        {
-            seen.writes = None;
-        }
     }
 
     fn evaluate(&mut self, token: &CommitToken, writes: &[Write]) -> Result<Commit, Refusal> {
@@ -318,23 +304,26 @@ fn page<'a>(query: &Query, rows: impl Iterator<Item = &'a Item>) -> Page {
     let mut page = Page::default();
     let mut bytes = 0;
     let mut last = None;
-    let cursor = |last: Option<&Item>| last.and_then(|item| cursor::position(query, item)).as_ref().map(cursor::encode);
+    let after = |last: Option<&Item>| last.and_then(|item| cursor::position(query, item)).as_ref().map(cursor::encode);
     for row in rows {
         let item = match query.index {
             None => row.clone(),
-            Some(_) => cursor::position(query, row).map(Item::from).unwrap_or_default(),
+            Some(_) => match cursor::position(query, row) {
+                Some(keys) => Item::from(keys),
+                None => continue,
+            },
         };
         bytes += size::of_item(&item);
         let full = page.items.len() == query.limit || (bytes > limits::PAGE_BYTES && last.is_some());
         if full {
-            page.next = cursor(last);
+            page.next = after(last);
             return page;
         }
         page.items.push(item);
         last = Some(row);
     }
     if page.items.len() == query.limit {
-        page.next = cursor(last);
+        page.next = after(last);
     }
     page
 }
