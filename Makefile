@@ -39,7 +39,7 @@ test: ## the whole suite, with a table of what took how long
 	@$(PYTHON) scripts/suite.py
 
 simulate: ## the fault simulation: SEEDS=n of them (FROM=s), or SEED=s with its log
-	@$(CARGO) run --quiet --profile simulate --package causeway-simulation --bin simulate
+	@$(CARGO) run --profile simulate --package causeway-simulation --bin simulate
 
 check: ## format, lints and docs
 	@$(CARGO) fmt --all --check

@@ -88,9 +88,9 @@ impl Tracker {
         self.feed(lane).await
     }
 
-    /// Tells how many lanes are halted, which what cannot be read is as well, and for how long the oldest transaction without a block has been signed: what
-    /// a node refuses in words nobody knows is repeated for ever, and only its age gives it away. Asks no node, so it
-    /// is told while none answers.
+    /// Tells how many lanes are halted, those that cannot be read among them, and for how long the oldest transaction
+    /// without a block has been signed: what a node refuses in words nobody knows is repeated for ever, and only its age
+    /// gives it away. Asks no node, so it is told while none answers.
     async fn measure(
         &self,
         network: &Network,

@@ -6,9 +6,9 @@ use causeway_chains::Chain;
 use causeway_domain::{Clock, Network};
 use causeway_queue::QueueName;
 use causeway_runtime::{Received, batch::Failed};
-use causeway_state::{message::queues, tables::TRACKER};
+use causeway_state::{message::queues, tables::TRACKER, tracker::Head};
 use causeway_status_check::{TrackError, Tracker, lead::Lead, reconcile::Reconciling};
-use causeway_store::{Key, Update, Value, Write};
+use causeway_store::{Item, Key, Update, Value, Write};
 
 use crate::{clock::killed_after, inbox::READ, world::World};
 
@@ -133,6 +133,15 @@ impl World {
         if let Some(lead) = self.lead.take() {
             self.clock.run(self.tracker.step_down(&self.network, lead));
         }
+        self.replace_tracker();
+    }
+
+    /// What a restore leaves of the tracker's word: nobody has looked since.
+    pub fn forget_look(&mut self) {
+        let key = Head::key(&self.network.id);
+        let head = Head { looked_at: 0, ..self.head().expect("a head") };
+        let item = Item::from_fields(&head).expect("a row");
+        self.must_commit(&[Write::Put { key, item, expect: vec![] }]);
         self.replace_tracker();
     }
 

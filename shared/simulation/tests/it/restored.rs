@@ -18,9 +18,7 @@ use causeway_simulation::{
 use causeway_state::{
     lane::{Outcome, USED_BEFORE},
     message::queues,
-    tracker::Head,
 };
-use causeway_store::{Item, Write};
 use serde_json::{Value, json};
 
 const GWEI: u128 = 1_000_000_000;
@@ -273,15 +271,6 @@ fn a_number_whose_state_no_node_keeps_halts_its_lane() {
     assert!(world.has_halted(), "people look, though nobody can tell them what it was");
 }
 
-/// What a restore leaves of the tracker's word: nobody has looked since.
-fn unvouched(world: &mut World) {
-    let key = Head::key(&world.network.id);
-    let head: Head = world.row(&key).expect("a head").parse().expect("a head");
-    let item = Item::from_fields(&Head { looked_at: 0, ..head }).expect("a row");
-    world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
-    world.replace_tracker();
-}
-
 fn cancel(world: &World, id: &str) -> StatusCode {
     let path = format!("/withdrawal/cancel/{id}");
     world.clock.run(world.call("acme", Method::POST, &path, None, None)).status
@@ -328,7 +317,7 @@ fn nothing_is_free_before_the_tracker_has_looked() {
     let amount = value(&world, &ids[0]);
     lost(&mut world, 0, recipient("rosa"), amount);
     world.pass(LOOKS_MS);
-    unvouched(&mut world);
+    world.forget_look();
     assert!(ids.iter().all(|id| cancel(&world, id) == StatusCode::ACCEPTED));
     world.pass(30_000);
     // It finds by itself that the lane, which nobody ever used, is used.
@@ -345,7 +334,7 @@ fn nothing_is_free_before_the_tracker_has_looked() {
 fn a_wish_of_what_is_surely_unpaid_is_carried_out_once_that_is_sure() {
     let mut world = begun(Setup::default());
     let ids = accepted(&mut world, &["rosa"]);
-    unvouched(&mut world);
+    world.forget_look();
     assert_eq!([cancel(&world, &ids[0]), cancel(&world, &ids[0])], [StatusCode::ACCEPTED; 2], "a repeat does no harm");
     world.held.clear();
     world.finish();
@@ -361,7 +350,7 @@ fn what_a_pool_holds_under_a_number_that_nobody_remembers_keeps_what_it_may_pay(
     let amount = value(&world, &ids[0]);
     world.next_block_at = None;
     lost(&mut world, 1, recipient("rosa"), amount);
-    unvouched(&mut world);
+    world.forget_look();
     world.pass(60_000);
     assert!(!world.has_halted());
     assert!(world.head().expect("a head").vouches(world.clock.now_ms()), "the others go on");
@@ -382,7 +371,7 @@ fn what_was_paid_is_not_given_to_whoever_wants_to_be_cancelled() {
     let ids = accepted(&mut world, &["rosa", "rosa"]);
     let amount = value(&world, &ids[0]);
     lost(&mut world, 1, recipient("rosa"), amount);
-    unvouched(&mut world);
+    world.forget_look();
     assert_eq!(cancel(&world, &ids[0]), StatusCode::ACCEPTED);
     world.held.clear();
     world.finish();

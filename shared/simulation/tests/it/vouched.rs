@@ -13,9 +13,8 @@ use causeway_domain::{Clock, lane::LaneId, parcel::ParcelState};
 use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
-    lane::{Attempt, Gate, Transaction},
+    lane::{Attempt, Counter, Gate, Transaction},
     message::queues,
-    tracker::Head,
 };
 use causeway_store::{Item, Key, Write};
 
@@ -31,17 +30,8 @@ fn unvouched() -> World {
         world.take_note(tenant, &answer);
     }
     world.finish();
-    forget(&mut world);
+    world.forget_look();
     world
-}
-
-/// What a restore leaves of the tracker's word.
-fn forget(world: &mut World) {
-    let key = Head::key(&world.network.id);
-    let head: Head = world.row(&key).expect("a head").parse().expect("a head");
-    let item = Item::from_fields(&Head { looked_at: 0, ..head }).expect("a row");
-    world.must_commit(&[Write::Put { key, item, expect: vec![] }]);
-    world.replace_tracker();
 }
 
 fn vouches(world: &World) -> bool {
@@ -98,6 +88,35 @@ fn one_lane_whose_rows_cannot_be_read_is_doubted_and_holds_up_no_other() {
 }
 
 #[test]
+fn a_lane_whose_counter_cannot_be_read_frees_nothing() {
+    let mut world = unvouched();
+    world.held.insert(queues::TRANSFERS_NORMAL);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    let key = Counter::key(&world.lane("acme"));
+    let counter = world.row(&key).expect("begun");
+    let put = |item: Item| Write::Put { key: key.clone(), item, expect: vec![] };
+    world.must_commit(&[put(Item::new().with("next", "none"))]);
+    // The simulation's own rules would stop at what is planted here.
+    world.rows.journal();
+    world.until("the tracker's word", vouches);
+    // Nobody could hold it against the chain.
+    let path = format!("/withdrawal/cancel/{id}");
+    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    assert_eq!((answer.status, world.parcel(&id).state), (StatusCode::ACCEPTED, ParcelState::Accepted));
+    let mut mended = Item::new();
+    for (name, value) in
+        counter.fields().iter().filter(|(name, _)| !["pk", "sk", "version", "last_commit"].contains(&&***name))
+    {
+        mended.set(name.clone(), value.clone());
+    }
+    world.must_commit(&[put(mended)]);
+    world.rows.journal();
+    world.held.clear();
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Cancelled);
+}
+
+#[test]
 fn what_cannot_be_read_of_a_lane_is_told_to_people() {
     let mut world = unvouched();
     world.next_block_at = None;
@@ -124,7 +143,7 @@ fn what_cannot_be_read_of_a_lane_is_told_to_people() {
 fn who_is_not_vouched_for_has_no_heartbeat() {
     let mut world = World::new(Setup::default());
     world.pass(20_000);
-    forget(&mut world);
+    world.forget_look();
     // Blocks are followed, and no question about lanes that have not begun is answered.
     let script = |call| if call == "next_number" { Fault::FailBefore } else { Fault::Pass };
     world.chain.set_faults(Arc::new(ChainScript(script)));

@@ -75,6 +75,15 @@ fn fraction() -> Error {
     Error::custom("a number that may not be whole")
 }
 
+/// Whole numbers differ in nothing but their type.
+macro_rules! whole_numbers {
+    ($($method:ident: $kind:ty),*) => {$(
+        fn $method(self, number: $kind) -> Result<Value, Error> {
+            whole(number)
+        }
+    )*};
+}
+
 impl Serializer for Writer {
     type Ok = Value;
     type Error = Error;
@@ -90,44 +99,9 @@ impl Serializer for Writer {
         Ok(Value::Bool(flag))
     }
 
-    fn serialize_i8(self, number: i8) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_i16(self, number: i16) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_i32(self, number: i32) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_i64(self, number: i64) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_i128(self, number: i128) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_u8(self, number: u8) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_u16(self, number: u16) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_u32(self, number: u32) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_u64(self, number: u64) -> Result<Value, Error> {
-        whole(number)
-    }
-
-    fn serialize_u128(self, number: u128) -> Result<Value, Error> {
-        whole(number)
+    whole_numbers! {
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
     }
 
     fn serialize_f32(self, _: f32) -> Result<Value, Error> {
