@@ -1,8 +1,9 @@
 //! The rules that never bend, held after every step.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::PoisonError};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use alloy_primitives::{Address, B256, U256};
+use causeway_chains::model::Inclusion;
 use causeway_domain::{lane::LaneId, parcel::ParcelState};
 use causeway_queue::QueueName;
 use causeway_state::dead_letter::{DeadLetter, Status};
@@ -19,7 +20,7 @@ use futures::FutureExt;
 use crate::{
     inbox::READ,
     people::Promise,
-    rules::{Rules, Violation},
+    rules::{Rules, Truth, Violation},
     world::{ASSETS, TENANTS, World},
 };
 
@@ -34,7 +35,25 @@ pub struct LaneView {
     pub transactions: Vec<(Transaction, Attempt)>,
 }
 
+impl Truth for World {
+    fn is_final(&self, lane: &LaneId, hash: B256) -> bool {
+        let all = self.chain.inclusions(lane.address).into_values().flatten();
+        all.filter(|inclusion| inclusion.receipt.hash == hash).any(|inclusion| self.is_deep(&inclusion))
+    }
+
+    fn final_taker(&self, lane: &LaneId, number: u64) -> Option<B256> {
+        let inclusions = self.chain.inclusions(lane.address);
+        let all = inclusions.get(&number)?;
+        all.iter().find(|inclusion| self.is_deep(inclusion)).map(|inclusion| inclusion.receipt.hash)
+    }
+}
+
 impl World {
+    /// Whether an inclusion is on the chain and final.
+    fn is_deep(&self, inclusion: &Inclusion) -> bool {
+        inclusion.canonical && inclusion.receipt.block_number + self.depths.1 <= self.chain.height() + 1
+    }
+
     /// A row as it stands.
     pub fn row(&self, key: &Key) -> Option<Item> {
         self.rows.get(key).now_or_never().expect("memory answers at once").expect("memory does not fail")
@@ -110,14 +129,12 @@ impl World {
 
     /// The first rule that does not hold, of those that hold for each commit and at every moment.
     pub fn rules_hold(&self) -> Result<(), Violation> {
-        let unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        if !unstored.is_empty() {
-            return Err(Violation { rule: "rule 2", what: format!("broadcast without being stored: {unstored:?}") });
+        if let Some(violation) = self.caught.first() {
+            return Err(violation);
         }
-        drop(unstored);
         let mut rules = self.rules.borrow_mut();
         for after in self.rows.journal() {
-            rules.commit(&after, &|lane, hash| self.is_final(lane, hash))?;
+            rules.commit(&after, self)?;
         }
         rules.accounts(&self.credited)?;
         self.promises_hold(&mut rules)?;
@@ -130,14 +147,6 @@ impl World {
             self.nobody_has_too_much(&rules)?;
         }
         Ok(())
-    }
-
-    /// Whether a final block has a lane's transaction.
-    fn is_final(&self, lane: &LaneId, hash: B256) -> bool {
-        let height = self.chain.height();
-        let all = self.chain.inclusions(lane.address).into_values().flatten();
-        all.filter(|inclusion| inclusion.canonical && inclusion.receipt.hash == hash)
-            .any(|inclusion| inclusion.receipt.block_number + self.depths.1 <= height + 1)
     }
 
     /// What operators heard is so (rule 8 at their door).

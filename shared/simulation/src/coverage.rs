@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 94] = [
+pub const REQUIRED: [&str; 119] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -73,6 +73,31 @@ pub const REQUIRED: [&str; 94] = [
     "people: ask again",
     "people: no answer",
     "strangers: use a number",
+    "fault: key denied",
+    "fault: signature lost",
+    "fault: refused for good",
+    "fault: message late",
+    "fault: clients' door killed",
+    "fault: operators' door killed",
+    "fault: node has empty receipts",
+    "funds: none for gas",
+    "clients: ask again",
+    "clients: no answer",
+    "clients: look",
+    "clients: cancel",
+    "clients: cancel, refused",
+    "clients: BLOCKED",
+    "clients: IDEMPOTENCY_KEY_REUSED",
+    "clients: INSUFFICIENT_FUNDS",
+    "node: accepted",
+    "node: already known",
+    "node: number too low",
+    "node: number too high",
+    "node: replacement underpriced",
+    "node: insufficient funds",
+    "node: busy",
+    "node: refused",
+    "node: unknown",
     "attempt: raised",
     "attempt: cancels",
     "parcel: accepted -> cancelled",
@@ -105,6 +130,9 @@ pub const REQUIRED: [&str; 94] = [
     "lane: released",
 ];
 
+/// How the names of faults begin.
+const FAULTS: [&str; 6] = ["fault: ", "branch: ", "fees: ", "ticks: ", "funds: none", "strangers: "];
+
 /// Counts by name. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Coverage {
@@ -128,6 +156,12 @@ impl Coverage {
         let what = what.into();
         self.trace.tell("*", || what.clone());
         *self.counts().entry(what).or_default() += 1;
+    }
+
+    /// How many faults have struck.
+    pub fn faults(&self) -> u64 {
+        let is_fault = |what: &&String| FAULTS.iter().any(|kind| what.starts_with(kind));
+        self.counts().iter().filter(|(what, _)| is_fault(what)).map(|(_, times)| times).sum()
     }
 
     /// Adds another run's counts.

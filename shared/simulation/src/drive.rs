@@ -66,7 +66,7 @@ impl World {
             return;
         }
         for queue in READ {
-            self.inbox.put(queue, self.queue.drain(QueueName(queue)));
+            self.inbox.put(queue, self.queue.drain(QueueName(queue)), &self.clock);
         }
     }
 
@@ -183,6 +183,7 @@ impl World {
     pub fn step(&mut self) {
         self.clock.advance(self.step_ms);
         self.make_blocks();
+        self.note_halts();
         self.track();
         for queue in READ {
             if !self.held.contains(queue) {

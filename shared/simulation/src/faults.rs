@@ -44,6 +44,33 @@ pub fn moves_head(writes: &[Write]) -> bool {
     writes.iter().any(|write| write.key().sk == "HEAD")
 }
 
+/// Decides by chance, while it is set. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Dice(Arc<Mutex<Option<(SimClock, u64, Coverage)>>>);
+
+impl Dice {
+    /// From now on it strikes in so many of a thousand cases.
+    pub fn set(&self, clock: &SimClock, per_mille: u64, coverage: &Coverage) {
+        *self.thrown() = Some((clock.clone(), per_mille, coverage.clone()));
+    }
+
+    /// It strikes no more.
+    pub fn clear(&self) {
+        *self.thrown() = None;
+    }
+
+    /// Whether it strikes now; counted under this name.
+    pub fn strike(&self, name: &str) -> bool {
+        let thrown = self.thrown();
+        let strikes = thrown.as_ref().filter(|(clock, per_mille, _)| clock.chance(*per_mille));
+        strikes.inspect(|(.., coverage)| coverage.count(name)).is_some()
+    }
+
+    fn thrown(&self) -> MutexGuard<'_, Option<(SimClock, u64, Coverage)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Any commit.
 pub fn any(_: &[Write]) -> bool {
     true
@@ -82,8 +109,16 @@ struct Plan {
     unreadable: bool,
     hidden: Option<&'static str>,
     struck: u32,
-    weather: Option<(SimClock, u64)>,
+    weather: Option<Rates>,
     coverage: Coverage,
+}
+
+/// How often commits and reads fail, in thousandths.
+#[derive(Debug)]
+struct Rates {
+    clock: SimClock,
+    commits: u64,
+    reads: u64,
 }
 
 impl Script {
@@ -102,10 +137,10 @@ impl Script {
         self.plan().hidden = Some(sk);
     }
 
-    /// Lets commits and reads fail by chance, in so many of a thousand cases.
-    pub fn weather(&self, clock: &SimClock, per_mille: u64, coverage: &Coverage) {
+    /// Lets commits and reads fail by chance, in so many of a thousand cases each.
+    pub fn weather(&self, clock: &SimClock, (commits, reads): (u64, u64), coverage: &Coverage) {
         let mut plan = self.plan();
-        plan.weather = Some((clock.clone(), per_mille));
+        plan.weather = Some(Rates { clock: clock.clone(), commits, reads });
         plan.coverage = coverage.clone();
     }
 
@@ -130,14 +165,14 @@ impl Script {
 
 impl Plan {
     fn by_chance(&self) -> Option<CommitFault> {
-        let (clock, per_mille) = self.weather.as_ref()?;
+        let Rates { clock, commits, .. } = self.weather.as_ref()?;
         let kinds = [
             (CommitFault::LoseCall, "fault: commit lost before its effect"),
             (CommitFault::LoseReply, "fault: commit lost after its effect"),
             (CommitFault::Delay, "fault: commit delayed"),
             (CommitFault::Contended, "fault: commit contended"),
         ];
-        clock.chance(*per_mille).then(|| {
+        clock.chance(*commits).then(|| {
             let (fault, name) = kinds[usize::try_from(clock.below(4)).unwrap_or(0)];
             self.coverage.count(name);
             fault
@@ -176,7 +211,7 @@ impl Faults for Script {
             Read::Get(key) => plan.hidden == Some(key.sk.as_str()),
             Read::GetMany(_) | Read::Query(_) => false,
         };
-        let by_chance = plan.weather.as_ref().is_some_and(|(clock, per_mille)| clock.chance(per_mille / 4));
+        let by_chance = plan.weather.as_ref().is_some_and(|rates| rates.clock.chance(rates.reads));
         if by_chance {
             plan.coverage.count("fault: read refused");
         }

@@ -1,6 +1,7 @@
 //! Messages under way, as SQS hands them out: at least once, in batches, hidden while they are worked on, given up
 //! after twenty receives.
 
+use causeway_domain::Clock;
 use causeway_queue::Message;
 use causeway_runtime::Received;
 use causeway_state::message::queues;
@@ -11,6 +12,8 @@ use crate::{clock::SimClock, coverage::Coverage};
 pub const HIDDEN_MS: u64 = 12_000;
 /// Receives after which a queue gives a message up.
 pub const RECEIVES_MAX: u32 = 20;
+/// A queue hands a message out so much later than it was sent, at most.
+const LATE_MAX_MS: u64 = 30_000;
 /// Messages of one batch, and the most that a FIFO queue gives at once (SQS).
 const BATCH: usize = 10;
 
@@ -52,6 +55,8 @@ pub struct Inbox {
     pub shuffled: u64,
     /// Per mille of messages that come again although they were worked off.
     pub repeated: u64,
+    /// Per mille of messages that come late.
+    pub late: u64,
     /// Receives after which a queue gives a message up.
     pub receives_max: u32,
     /// Messages of one batch of a standard queue.
@@ -68,6 +73,7 @@ impl Inbox {
             count: 0,
             shuffled: 0,
             repeated: 0,
+            late: 0,
             receives_max: RECEIVES_MAX,
             batch: BATCH,
             coverage: coverage.clone(),
@@ -75,11 +81,16 @@ impl Inbox {
     }
 
     /// Takes messages in.
-    pub fn put(&mut self, queue: &'static str, messages: Vec<Message>) {
+    pub fn put(&mut self, queue: &'static str, messages: Vec<Message>, clock: &SimClock) {
         for message in messages {
             self.count += 1;
             let id = format!("m-{}", self.count);
-            self.letters.push(Letter { id, queue, message, receives: 0, visible_at: 0 });
+            let is_late = clock.chance(self.late);
+            if is_late {
+                self.coverage.count("fault: message late");
+            }
+            let visible_at = if is_late { clock.now_ms() + clock.below(LATE_MAX_MS) } else { 0 };
+            self.letters.push(Letter { id, queue, message, receives: 0, visible_at });
         }
     }
 
@@ -152,6 +163,11 @@ impl Inbox {
                 self.letters.push(Letter { queue, visible_at: 0, receives: 0, ..letter });
             }
         }
+    }
+
+    /// How many there have been.
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 
     /// Whether nothing is under way.

@@ -14,7 +14,7 @@ use causeway_http::Claims;
 use causeway_keys::MemoryKeys;
 use causeway_state::{
     dead_letter::{DeadLetter, Status},
-    lane::{Counter, Gate},
+    lane::{Attempt, Counter, Gate, Transaction},
     ledger::{AccountId, Owner},
     wallet::Scope,
 };
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Answer, send},
     funds::units,
+    nodes::REFUSAL,
     rules::Ordered,
     views::{OPERATORS, Views},
     world::{ASSETS, TENANTS, World},
@@ -177,6 +178,29 @@ impl World {
         })
     }
 
+    /// What an operator does about a lane that halted, once they have looked: a number that a stranger has for good is given
+    /// up; of one that nodes refuse, either its transfer is cancelled, or the nodes were talked round and the lane is opened.
+    pub fn out_of_the_way(&self, lane: &LaneId) -> Act {
+        if let Some(act) = self.displace(lane) {
+            return act;
+        }
+        let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok());
+        if let Some(LaneGate::Halted { limit: number, reason }) = gate.map(|gate| gate.gate)
+            && reason.contains(REFUSAL)
+        {
+            let row = self.row(&Transaction::key(lane, number)).expect("what is refused was sent");
+            let refused: Transaction = row.parse().expect("a transaction");
+            let wished = |id: &ParcelId| self.rules.borrow().parcels().get(id).is_some_and(|it| it.cancel.is_some());
+            let unwished = refused.parcels.iter().find(|id| !wished(id));
+            if let (Some(parcel), true) = (unwished, self.clock.chance(500)) {
+                return self.cancel(*parcel);
+            }
+            let attempts = (0..refused.attempts).filter_map(|index| self.row(&Attempt::key(lane, number, index)));
+            attempts.filter_map(|row| row.parse().ok()).for_each(|attempt: Attempt| self.refused.forgive(attempt.hash));
+        }
+        self.release(lane)
+    }
+
     /// All that may be blocked in a story.
     pub fn scopes(&self) -> [Scope; 3] {
         let lane = self.lane("acme");
@@ -186,31 +210,29 @@ impl World {
     /// What an operator asks for next: by chance something new, or once more what was asked before.
     pub fn next_act(&mut self) -> Option<Act> {
         if self.clock.chance(300) && !self.people.pending.is_empty() {
-            let chosen = self.clock.below(self.people.pending.len() as u64);
+            let chosen = self.some(self.people.pending.len());
             self.coverage.count("people: ask again");
-            return Some(self.people.pending.remove(usize::try_from(chosen).unwrap_or(0)));
+            return Some(self.people.pending.remove(chosen));
         }
-        let tenant = TENANTS[usize::try_from(self.clock.below(2)).unwrap_or(0)];
-        let symbol = ASSETS[usize::try_from(self.clock.below(5)).unwrap_or(0)].1;
+        let tenant = TENANTS[self.some(2)];
+        let symbol = ASSETS[self.some(5)].1;
         match self.clock.below(10) {
             0 => Some(self.movement("credit", tenant, symbol, 1)),
             1 => Some(self.movement("debit", tenant, symbol, 1)),
             2 => {
                 let halted = TENANTS.map(|tenant| self.lane(tenant)).into_iter().find(|lane| self.is_halted(lane));
-                halted.map(|lane| self.displace(&lane).unwrap_or_else(|| self.release(&lane)))
+                halted.map(|lane| self.out_of_the_way(&lane))
             }
             8 | 9 => {
                 let rules = self.rules.borrow();
                 let open = rules.parcels().values().filter(|parcel| parcel.state.holds_money());
                 let open: Vec<ParcelId> = open.map(|parcel| parcel.id).collect();
-                let chosen = usize::try_from(self.clock.below(open.len() as u64)).unwrap_or(0);
-                open.get(chosen).map(|parcel| self.cancel(*parcel))
+                open.get(self.some(open.len())).map(|parcel| self.cancel(*parcel))
             }
             one => {
                 let verb = ["refund", "replay", "discard", "refund", "replay"][usize::try_from(one - 3).unwrap_or(0)];
                 let letters = self.dead_letters();
-                let chosen = usize::try_from(self.clock.below(letters.len() as u64)).unwrap_or(0);
-                letters.get(chosen).map(|letter| self.of_letter(verb, letter.id))
+                letters.get(self.some(letters.len())).map(|letter| self.of_letter(verb, letter.id))
             }
         }
     }

@@ -2,7 +2,6 @@
 //! hold at the very moment of a broadcast is checked there.
 
 use std::{
-    collections::BTreeSet,
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -14,20 +13,43 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use async_trait::async_trait;
 use causeway_chains::{
     Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, ModelChain,
-    NumberAt, Receipt, Reply, Testimony, transaction::open,
+    NumberAt, Receipt, Reply, Testimony,
 };
-use causeway_domain::{fees::FeeHistory, id::NetworkId};
+use causeway_domain::{fees::FeeHistory, id::NetworkId, lane::LaneId};
 use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
 use causeway_queue::{Depth, MemoryQueue, Message, Peeked, Queue, QueueError, QueueName};
-use causeway_state::{lane::Attempt, tracker::Watch};
+use causeway_state::{
+    lane::{Attempt, Gate},
+    tracker::Watch,
+};
 use causeway_store::{Commit, CommitToken, Item, Key, MemoryStore, Page, Query, Store, StoreError, Write};
 use futures::FutureExt;
 
 use crate::{
     clock::{SimClock, give_way},
+    coverage::Coverage,
+    faults::Dice,
+    nodes::{Halts, REFUSAL, Refusals, answer_name},
+    rules::Violation,
     sabotage::Sabotage,
     trace::{Trace, of_writes},
+    views::SIGNER,
 };
+
+/// What was caught at the very moment at which it happened. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Caught(Arc<Mutex<Vec<Violation>>>);
+
+impl Caught {
+    /// The first of them.
+    pub fn first(&self) -> Option<Violation> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+    }
+
+    fn add(&self, rule: &'static str, what: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Violation { rule, what });
+    }
+}
 
 /// Where handlers give way to each other: around every call of a port, while it is switched on.
 #[derive(Debug, Clone)]
@@ -83,6 +105,8 @@ pub struct Rows {
     interruptions: Arc<Mutex<Vec<Interruption>>>,
     sabotage: Sabotage,
     chain: Arc<OnceLock<Arc<dyn Chain>>>,
+    /// Lanes that stand halted.
+    pub halts: Halts,
     who: String,
     trace: Trace,
 }
@@ -91,7 +115,8 @@ impl Rows {
     /// Wraps rows.
     pub fn new(faulty: MemoryStore, plain: MemoryStore, crossing: Crossing, sabotage: Sabotage) -> Self {
         let (who, trace) = (String::new(), Trace::default());
-        Self { faulty, plain, crossing, interruptions: Arc::default(), sabotage, chain: Arc::default(), who, trace }
+        let (interruptions, chain, halts) = (Arc::default(), Arc::default(), Halts::default());
+        Self { faulty, plain, crossing, interruptions, sabotage, chain, halts, who, trace }
     }
 
     /// The same rows in the hands of a process that has a name.
@@ -121,6 +146,18 @@ impl Rows {
     pub fn before(&self, which: fn(&[Write]) -> bool, act: impl FnOnce(&MemoryStore) + Send + 'static) {
         let mut list = self.interruptions.lock().unwrap_or_else(PoisonError::into_inner);
         list.push(Interruption { which, act: Box::new(act) });
+    }
+
+    /// Who opens a lane lets its numbers out.
+    fn note_gates(&self, writes: &[Write]) {
+        for write in writes.iter().filter(|write| write.key().sk == "GATE") {
+            let lane = write.key().pk.strip_prefix("LANE#").map(|lane| LaneId::try_from(lane.to_owned()));
+            if let (Some(Ok(lane)), Write::Put { item, .. }) = (lane, write)
+                && let Ok(gate) = item.parse::<Gate>()
+            {
+                self.halts.gate(&lane, &gate.gate);
+            }
+        }
     }
 
     fn interrupt(&self, writes: &[Write]) {
@@ -154,14 +191,17 @@ impl Store for Rows {
     }
 
     async fn query(&self, query: &Query) -> Result<Page, StoreError> {
-        self.crossing.around(self.faulty.query(query)).await
+        let page = self.crossing.around(self.faulty.query(query)).await?;
+        Ok(self.sabotage.page(query, page))
     }
 
     async fn commit(&self, token: &CommitToken, writes: &[Write]) -> Result<Commit, StoreError> {
         self.crossing.pass().await;
         self.interrupt(writes);
         self.broadcast_first(writes).await;
-        let answer = self.faulty.commit(token, &self.sabotage.commit(writes)).await;
+        let writes = self.sabotage.commit(&self.who, &self.plain, writes);
+        self.note_gates(&writes);
+        let answer = self.faulty.commit(token, &writes).await;
         self.trace.tell(&self.who, || {
             let how = match &answer {
                 Ok(Commit::Committed) => "commits",
@@ -170,7 +210,7 @@ impl Store for Rows {
                 Ok(Commit::Unknown) => "hears nothing of",
                 Err(_) => "is refused",
             };
-            format!("{how} {}", of_writes(writes))
+            format!("{how} {}", of_writes(&writes))
         });
         self.crossing.pass().await;
         answer
@@ -218,6 +258,10 @@ pub struct Signatures {
     pub inner: MemoryKeys,
     /// Who reads what they signed.
     pub chain: ModelChain,
+    /// Signatures that are lost after they were made.
+    pub lost: Dice,
+    /// Where it is told who signs without the right to (rule 11).
+    pub caught: Caught,
     /// Where handlers give way.
     pub crossing: Crossing,
     /// Whose hands they are in.
@@ -233,7 +277,13 @@ impl Keys for Signatures {
     }
 
     async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError> {
-        let answer = self.crossing.around(self.inner.sign(key, signer, digest)).await;
+        if self.who != SIGNER {
+            self.caught.add("rule 11", format!("{} signs", self.who));
+        }
+        let mut answer = self.crossing.around(self.inner.sign(key, signer, digest)).await;
+        if answer.is_ok() && self.lost.strike("fault: signature lost") {
+            answer = Err(KeyError::Unavailable("lost by the test".into()));
+        }
         self.trace.tell(&self.who, || match &answer {
             Ok(_) => format!("signs {digest}"),
             Err(error) => format!("cannot sign: {error}"),
@@ -256,10 +306,14 @@ pub struct Network {
     pub rows: MemoryStore,
     /// Where handlers give way.
     pub crossing: Crossing,
-    /// Broadcasts of bytes that were not stored (rule 2).
-    pub unstored: Arc<Mutex<Vec<B256>>>,
-    /// Numbers that nodes refuse for good.
-    pub refused: Arc<Mutex<BTreeSet<u64>>>,
+    /// Broadcasts of bytes that were not stored (rule 2), or that a halt holds back (rule 10).
+    pub caught: Caught,
+    /// Lanes that stand halted.
+    pub halts: Halts,
+    /// What nodes refuse for good.
+    pub refused: Refusals,
+    /// Where nodes' answers are counted.
+    pub coverage: Coverage,
     /// What is broken on purpose.
     pub sabotage: Sabotage,
     /// Whose hands it is in.
@@ -269,21 +323,23 @@ pub struct Network {
 }
 
 impl Network {
-    /// Rule 2, at the moment it is about: the bytes are a stored attempt's.
-    fn must_be_stored(&self, raw: &Bytes) {
+    /// Rules 2 and 10, at the moment they are about: the bytes are a stored attempt's, and no halt holds it back that stood
+    /// before its sender began. Answers its number.
+    fn must_be_let_out(&self, raw: &Bytes) -> u64 {
         let hash = keccak256(raw);
         let row = |key: &Key| self.rows.get(key).now_or_never().and_then(Result::ok).flatten();
         let watch: Option<Watch> = row(&Watch::key(&self.id, hash)).and_then(|row| row.parse().ok());
-        let attempt = watch.and_then(|watch| row(&Attempt::key(&watch.lane, watch.number, watch.attempt)));
+        let attempt = watch.as_ref().and_then(|watch| row(&Attempt::key(&watch.lane, watch.number, watch.attempt)));
         let stored = attempt.and_then(|row| row.parse::<Attempt>().ok());
         if stored.is_none_or(|attempt| attempt.raw != *raw) {
-            self.unstored.lock().unwrap_or_else(PoisonError::into_inner).push(hash);
+            self.caught.add("rule 2", format!("broadcast without being stored: {hash}"));
         }
-    }
-
-    fn refuses(&self, raw: &Bytes) -> bool {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        !refused.is_empty() && open(raw).is_ok_and(|opened| refused.contains(&opened.payment.number))
+        let Some(Watch { lane, number, .. }) = watch else { return 0 };
+        let halted = || row(&Gate::key(&lane)).and_then(|row| row.parse::<Gate>().ok());
+        if self.halts.hold_back(&lane, number) && halted().is_some_and(|gate| !gate.lets_out(number, u64::MAX)) {
+            self.caught.add("rule 10", format!("number {number} of {lane} goes out although it is halted"));
+        }
+        number
     }
 }
 
@@ -326,12 +382,14 @@ impl Chain for Network {
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {
-        self.must_be_stored(raw);
-        if self.refuses(raw) {
-            let outcome = BroadcastOutcome::Refused { reason: "the test refuses it".to_owned() };
-            return Broadcast { outcome, provider: "0".to_owned() };
-        }
-        let answer = self.crossing.around(self.inner.broadcast(raw)).await;
+        let number = self.must_be_let_out(raw);
+        let answer = if self.refused.refuse(keccak256(raw), number) {
+            let outcome = BroadcastOutcome::Refused { reason: REFUSAL.to_owned() };
+            Broadcast { outcome, provider: "0".to_owned() }
+        } else {
+            self.crossing.around(self.inner.broadcast(raw)).await
+        };
+        self.coverage.count(answer_name(&answer.outcome));
         self.trace.tell(&self.who, || format!("sends {}: {:?}", keccak256(raw), answer.outcome));
         match (&answer.outcome, self.sabotage) {
             (BroadcastOutcome::Unknown { detail }, Sabotage::TimeoutFails) => {

@@ -55,6 +55,16 @@ impl Line {
     pub fn transaction(&self, number: u64) -> Option<&Transaction> {
         self.transactions.get(&number)
     }
+
+    /// All of them, in order.
+    pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
+        self.transactions.values()
+    }
+
+    /// What the attempt of a hash is to do, where it is one of ours.
+    pub fn kind(&self, hash: B256) -> Option<AttemptKind> {
+        self.attempts.values().find(|attempt| attempt.hash == hash).map(|attempt| attempt.kind)
+    }
 }
 
 /// One shard of an account: its balances, and what its entries sum to.
@@ -69,6 +79,14 @@ struct Shard {
 struct Claims {
     held: i128,
     posted: i128,
+}
+
+/// What the chain says, for rules that are about it.
+pub trait Truth {
+    /// Whether a final block has a lane's transaction.
+    fn is_final(&self, lane: &LaneId, hash: B256) -> bool;
+    /// What a final block has under a lane's number.
+    fn final_taker(&self, lane: &LaneId, number: u64) -> Option<B256>;
 }
 
 /// The rows that rules are about.
@@ -99,9 +117,8 @@ impl Rules {
         Self { coverage: coverage.clone(), ..Self::default() }
     }
 
-    /// Takes a commit in, and holds what every commit must keep to; `is_final` tells of a lane's transaction whether a final
-    /// block has it.
-    pub fn commit(&mut self, after: &After, is_final: &dyn Fn(&LaneId, B256) -> bool) -> Held {
+    /// Takes a commit in, and holds what every commit must keep to.
+    pub fn commit(&mut self, after: &After, truth: &dyn Truth) -> Held {
         let mut commit = Commit::default();
         for (key, item) in after {
             self.office.row(key, item.as_ref(), &mut commit.turn)?;
@@ -115,10 +132,14 @@ impl Rules {
         }
         for (lane, hash) in &commit.hashes {
             // What it halted at was ours all along.
-            if commit.turn.opened.contains(lane) && is_final(lane, *hash) {
+            if commit.turn.opened.contains(lane) && truth.is_final(lane, *hash) {
                 self.coverage.count("number: adopted");
                 commit.turn.cleared.insert(lane.clone());
             }
+        }
+        for (lane, number) in &commit.displaced {
+            let strangers = truth.final_taker(lane, *number).is_some_and(|hash| !self.hashes.contains(&hash));
+            hold(strangers, "rule 4", || format!("number {number} of {lane} is given up, and is no stranger's for good"))?;
         }
         self.may_sign(&commit)?;
         self.office.must_hold(&commit.turn, &self.parcels, &self.lines)?;
@@ -395,8 +416,12 @@ impl Rules {
 
     /// Whether these are the bytes of a payment, not of a no-op.
     pub fn is_payment(&self, lane: &LaneId, hash: B256) -> bool {
-        let attempts = self.lines.get(lane).into_iter().flat_map(|line| line.attempts.values());
-        attempts.into_iter().any(|attempt| attempt.hash == hash && attempt.kind == AttemptKind::Payment)
+        self.line(lane).and_then(|line| line.kind(hash)) == Some(AttemptKind::Payment)
+    }
+
+    /// A lane's line.
+    pub fn line(&self, lane: &LaneId) -> Option<&Line> {
+        self.lines.get(lane)
     }
 
     /// Releases whose blocks left the chain.

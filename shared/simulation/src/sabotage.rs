@@ -2,14 +2,20 @@
 
 use std::borrow::Cow;
 
-use causeway_domain::parcel::ParcelState;
+use causeway_domain::{
+    lane::{LaneGate, LaneId},
+    parcel::ParcelState,
+    verdict::WaitReason,
+};
 use causeway_state::{
+    lane::{Gate, Transaction},
     parcel::Parcel,
     tables::{AUDIT, LEDGER, TRACKER},
 };
-use causeway_store::{Expect, Item, Key, Update, Value, Write};
+use causeway_store::{Expect, Item, Key, MemoryStore, Page, Query, Store, Update, Value, Write};
+use futures::FutureExt;
 
-use crate::views::OPERATORS;
+use crate::views::{OPERATORS, SENDER};
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,11 +53,17 @@ pub enum Sabotage {
     DropHash,
     /// What is to be cancelled goes on as if it were a payment (rule 6).
     ForgetCancel,
+    /// What was broadcast and not answered gets another number (rule 4).
+    RecycleNumbers,
+    /// Nobody looks for what should have been published (rule 8).
+    ForgetSweep,
+    /// A sender goes on behind what was refused for good (rule 10).
+    IgnoreHalts,
 }
 
 impl Sabotage {
     /// All that break something.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::BroadcastFirst,
         Self::IgnoreExpectations,
         Self::BurnNumbers,
@@ -67,6 +79,9 @@ impl Sabotage {
         Self::IgnoreSwitches,
         Self::DropHash,
         Self::ForgetCancel,
+        Self::RecycleNumbers,
+        Self::ForgetSweep,
+        Self::IgnoreHalts,
     ];
 
     /// What a process reads instead of a row.
@@ -74,17 +89,35 @@ impl Sabotage {
         if self == Self::IgnoreSwitches && of_switch(key) {
             return None;
         }
-        Some(if self == Self::RefundSigned && who == OPERATORS && of_parcel(key) { as_if_unsigned(row) } else { row })
+        Some(match self {
+            Self::RefundSigned if who == OPERATORS && of_parcel(key) => as_if_unsigned(row),
+            Self::IgnoreHalts if who == SENDER && key.sk == "GATE" => as_if_open(row),
+            _ => row,
+        })
     }
 
-    /// What a commit becomes.
-    pub(crate) fn commit(self, writes: &[Write]) -> Cow<'_, [Write]> {
+    /// What a process finds in an index.
+    pub(crate) fn page(self, query: &Query, page: Page) -> Page {
+        let swept = self == Self::ForgetSweep && query.index.is_some();
+        if swept { Page { items: Vec::new(), next: None } } else { page }
+    }
+
+    /// What a process's commit becomes.
+    pub(crate) fn commit<'a>(self, who: &str, rows: &MemoryStore, writes: &'a [Write]) -> Cow<'a, [Write]> {
         if self == Self::None {
             return Cow::Borrowed(writes);
         }
         let mut writes = writes.to_vec();
         match self {
-            Self::None | Self::BroadcastFirst | Self::TimeoutFails | Self::ConfirmEarly | Self::ReleaseEarly => {}
+            Self::None
+            | Self::BroadcastFirst
+            | Self::TimeoutFails
+            | Self::ConfirmEarly
+            | Self::ReleaseEarly
+            | Self::ForgetSweep
+            | Self::IgnoreHalts => {}
+            Self::RecycleNumbers if who == SENDER => recycle(rows, &mut writes),
+            Self::RecycleNumbers => {}
             Self::RefundSigned => writes.iter_mut().for_each(refund_anyway),
             Self::ForgetAudit => writes.retain(|write| write.key().table != AUDIT),
             Self::CreditTwice => credit_twice(&mut writes),
@@ -128,6 +161,36 @@ fn as_if_unsigned(row: Item) -> Item {
             unsigned.item().map(|item| item.with("version", i128::from(row.version()))).unwrap_or(row)
         }
         Ok(_) | Err(_) => row,
+    }
+}
+
+/// A halted lane, told as an open one.
+fn as_if_open(row: Item) -> Item {
+    match row.parse::<Gate>() {
+        Ok(gate) if gate.is_halted() => {
+            let open = Item::from_fields(&Gate { gate: LaneGate::Open, ..gate });
+            open.map(|item| item.with("version", i128::from(row.version()))).unwrap_or(row)
+        }
+        Ok(_) | Err(_) => row,
+    }
+}
+
+/// Where a sender writes that nobody answered, the parcel is accepted once more.
+fn recycle(rows: &MemoryStore, writes: &mut Vec<Write>) {
+    let row = |key: &Key| rows.get(key).now_or_never().and_then(Result::ok).flatten();
+    let unanswered = |write: &Write| {
+        let Write::Put { key, item, .. } = write else { return None };
+        let lane = LaneId::try_from(key.pk.strip_prefix("LANE#")?.to_owned()).ok()?;
+        let gate = item.parse::<Gate>().ok()?;
+        let waits = matches!(gate.gate, LaneGate::Waiting { reason: WaitReason::ChainUnavailable, .. });
+        waits.then(|| row(&Transaction::key(&lane, gate.seen)))?
+    };
+    let transaction = writes.iter().find_map(unanswered).and_then(|row| row.parse::<Transaction>().ok());
+    let parcels = transaction.into_iter().flat_map(|transaction| transaction.parcels);
+    for key in parcels.map(Parcel::key) {
+        let Some(parcel) = row(&key).and_then(|row| row.parse::<Parcel>().ok()) else { continue };
+        let again = Parcel { state: ParcelState::Accepted, number: None, due_at: Some(0), ..parcel };
+        writes.extend(again.item().ok().map(|item| Write::Put { key, item, expect: Vec::new() }));
     }
 }
 

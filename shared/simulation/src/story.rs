@@ -6,29 +6,32 @@ use std::{
     sync::Once,
 };
 
-use causeway_domain::{Clock, limits::ACCOUNT_SHARDS};
+use causeway_chains::model::Gaps;
+use causeway_domain::limits::ACCOUNT_SHARDS;
 
 use crate::{
     SimClock,
     api::recipient,
+    clients::{Clients, REVERTING},
     coverage::Coverage,
     inbox::RECEIVES_MAX,
+    nodes::REFUSAL,
     sabotage::Sabotage,
-    storm::{Class, Weather},
     trace::Trace,
+    weather::{Class, Weather},
     world::{Setup, World},
 };
 
 /// Steps of a story in which clients ask for something, and faults strike.
 const STEPS: u64 = 40;
-/// Of those, in thousandths, how many have a request, until all are asked for.
-const ASKING: u64 = 750;
-/// Transfers that a story's clients ask for.
+/// Transfers that a story's clients ask for, and are told that they were taken.
 const REQUESTS: u64 = 22;
+/// Faults that strike in a story at least.
+const FAULTS_MIN: u64 = 10;
 /// Time between two looks of the platform once the storm is over: nothing is as close together then.
 const CALM_STEP_MS: u64 = 1_000;
 /// How often people open halted lanes before they give a story up.
-const RELEASES_MAX: u32 = 20;
+pub(crate) const RELEASES_MAX: u32 = 20;
 
 /// What befalls one world.
 #[derive(Debug, Clone, Copy)]
@@ -78,25 +81,13 @@ thread_local! {
 impl Story {
     /// The story of a seed.
     pub fn of(seed: u64) -> Self {
-        let chance = SimClock::new(!seed);
-        let (reorgs, depth_max) = match chance.below(3) {
-            0 => (0, 1),
-            1 => (60, 2),
-            _ => (20 + chance.below(40), 3 + chance.below(6)),
-        };
-        let (kills, faults) = (20 + chance.below(80), 20 + chance.below(40));
-        let deep = chance.chance(200);
-        Self {
-            seed,
-            weather: Weather { kills, faults, reorgs, depth_max, deep, without: 0 },
-            requests: REQUESTS,
-            sabotage: Sabotage::None,
-        }
+        let weather = Weather::drawn(&SimClock::new(!seed));
+        Self { seed, weather, requests: REQUESTS, sabotage: Sabotage::None }
     }
 
     /// The same story without these classes of faults, by their bits.
     pub fn without(self, classes: u32) -> Self {
-        Self { weather: Weather { without: classes, ..self.weather }, ..self }
+        Self { weather: self.weather.without(classes), ..self }
     }
 
     /// The command line that tells it again.
@@ -137,6 +128,8 @@ impl Story {
             tokens: if chance.chance(300) { 3 } else { 1_000 },
             providers: 1 + usize::try_from(chance.below(3)).unwrap_or(0),
             rotate: chance.chance(500),
+            gaps: if chance.chance(300) { Gaps::Refused } else { Gaps::Queued },
+            account_max: if chance.chance(200) { 2 + chance.below(3) } else { Setup::default().account_max },
             coverage: coverage.clone(),
             sabotage: self.sabotage,
             ..Setup::default()
@@ -151,28 +144,30 @@ impl Story {
         let token = world.asset("TBLK").address;
         // What a trial lets through reverts in its block; what it does not is rejected.
         world.chain.set_lenient(token, chance.chance(700));
-        world.chain.set_blacklisted(token, recipient("reverting"), true);
+        world.chain.set_blacklisted(token, recipient(REVERTING), true);
         // Queues that give up soon make people's work; they do not in production, but their messages look the same.
         let soon = 1 + u32::try_from(chance.below(2)).unwrap_or(0);
         world.inbox.receives_max = if chance.chance(500) { soon } else { RECEIVES_MAX };
         world.inbox.batch = [10, 10, 3, 300][usize::try_from(chance.below(4)).unwrap_or(0)];
-        let mut left = self.requests;
-        world.storm(self.weather, STEPS, |world, step| {
-            if left > 0 && world.clock.chance(ASKING) {
-                left -= 1;
-                ask(world, step);
-            }
-        });
+        world.clients = Clients::wanting(self.requests);
+        // What is left out of a story may be most of what struck.
+        let faults = if self.weather.without == 0 { FAULTS_MIN } else { 0 };
+        world.storm(self.weather, STEPS, faults);
+        let enough = world.clients.taken() >= self.requests && coverage.faults() >= faults;
+        assert!(enough, "too little happened: {} transfers, {} faults", world.clients.taken(), coverage.faults());
         world.step_ms = CALM_STEP_MS;
         self.end(&mut world);
         if self.weather.deep && self.weather.has(Class::Deep) {
-            world.chain.set_blacklisted(token, recipient("reverting"), chance.chance(200));
+            world.chain.set_blacklisted(token, recipient(REVERTING), chance.chance(200));
             world.inbox.receives_max = 3;
             if world.turn_below_final() {
                 self.end(&mut world);
             }
         }
         world.finish();
+        world.must(World::last_looks);
+        world.numbers_are_accounted_for();
+        world.probe();
     }
 
     /// People open lanes and look at dead letters until every transfer has ended.
@@ -182,17 +177,27 @@ impl Story {
             let asked = world.asks_people();
             world.look_at_letters();
             let reasons = world.release_lanes();
-            // Nothing else gives a lane a reason to halt here.
-            let (strangers, branches): (Vec<_>, Vec<_>) =
-                reasons.iter().partition(|reason| reason.contains("not Causeway's"));
-            let unasked = branches.iter().find(|reason| !reason.contains("left the chain"));
-            assert_eq!(unasked, None, "rule 3: a lane halts");
-            assert!(strangers.is_empty() || world.strangers.get() > 0, "a lane halts for a stranger that there is not");
-            let deep = self.weather.deep && self.weather.has(Class::Deep);
-            let shallow = !deep && (self.weather.reorgs == 0 || self.weather.depth_max < world.depths.0);
-            assert!(!shallow || branches.is_empty(), "rule 5: a lane halts though no branch was deep enough");
+            self.must_have_halted_for_a_reason(world, &reasons);
             if reasons.is_empty() && !asked {
                 return;
+            }
+            // What operators asked for takes a moment.
+            world.pass(3 * CALM_STEP_MS);
+        }
+    }
+
+    /// Nothing gives a lane a reason to halt but strangers, refusals and branches that are deep enough.
+    fn must_have_halted_for_a_reason(&self, world: &World, reasons: &[String]) {
+        let deep = self.weather.deep && self.weather.has(Class::Deep);
+        let branches = self.weather.rate(Class::Branches) > 0 && self.weather.depth_max >= world.depths.0;
+        for reason in reasons {
+            if reason.contains("not Causeway's") {
+                assert!(world.strangers.get() > 0, "a lane halts for a stranger that there is not");
+            } else if reason.contains("left the chain") {
+                assert!(deep || branches, "rule 5: a lane halts though no branch was deep enough");
+            } else {
+                let refused = self.weather.rate(Class::Refusals) > 0 && reason.contains(REFUSAL);
+                assert!(refused, "rule 3: a lane halts: {reason}");
             }
         }
     }
@@ -203,8 +208,7 @@ impl Story {
         let breaks = |story: &Self| story.tell().violation.is_some();
         let mut story = self;
         for class in Class::ALL {
-            let weather = Weather { without: story.weather.without | class.bit(), ..story.weather };
-            let calmer = Self { weather, ..story };
+            let calmer = story.without(class.bit());
             if breaks(&calmer) {
                 story = calmer;
             }
@@ -217,26 +221,5 @@ impl Story {
             story = shorter;
         }
         story
-    }
-}
-
-/// A request of one of two tenants, some of which revert in their block or are rejected before; repeated until it is
-/// answered.
-fn ask(world: &mut World, step: u64) {
-    let tenant = if world.clock.chance(700) { "acme" } else { "globex" };
-    let to = if world.clock.chance(200) { "reverting".to_owned() } else { format!("someone-{step}") };
-    let symbol = ["ETH", "TUSD", "TUSDT", "TBLK", "TFALSE"][usize::try_from(world.clock.below(5)).unwrap_or(0)];
-    let key = format!("k-{step}");
-    loop {
-        let answer = world.clock.run(world.request(tenant, Some(&key), symbol, "1", recipient(&to)));
-        // Whoever is blocked, or owed too little, asks no more.
-        if answer.status.is_client_error() && ["BLOCKED", "INSUFFICIENT_FUNDS"].contains(&answer.code()) {
-            return;
-        }
-        if !answer.status.is_server_error() {
-            world.take_note(tenant, &answer);
-            return;
-        }
-        world.clock.advance(1 + u64::try_from(world.clock.random() % 100).unwrap_or(0));
     }
 }

@@ -3,7 +3,7 @@
 use causeway_domain::{Clock, clock::Millis};
 
 use crate::{
-    storm::{Class, Weather},
+    weather::{Class, Weather},
     world::World,
 };
 
@@ -26,13 +26,13 @@ impl Ticks {
     pub fn next(&mut self, world: &World, weather: Weather) {
         let now = world.clock.now_ms();
         self.silent_until = self.silent_until.filter(|until| *until > now);
-        let (falls_silent, ms) = (world.clock.chance(weather.faults / 8), world.clock.below(SILENT_MAX_MS));
-        if falls_silent && weather.has(Class::Ticks) && self.silent_until.is_none() {
+        let (falls_silent, ms) = (world.clock.chance(weather.rate(Class::Silence)), world.clock.below(SILENT_MAX_MS));
+        if falls_silent && self.silent_until.is_none() {
             self.silent_until = Some(now + ms);
             let name = if ms > SILENT_MAX_MS / 4 { "ticks: none for long" } else { "ticks: none for a while" };
             world.coverage.count(name);
         }
-        self.doubled = world.clock.chance(weather.faults) && weather.has(Class::Ticks);
+        self.doubled = world.clock.chance(weather.rate(Class::Doubled));
         if self.doubled && !self.is_silent() {
             world.coverage.count("ticks: doubled");
         }

@@ -15,6 +15,10 @@ use crate::{
     trace::Trace,
 };
 
+/// The only function that may sign (rule 11).
+pub const SIGNER: &str = "validate-sign";
+/// The only function that hands bytes to nodes.
+pub const SENDER: &str = "send";
 /// The operators' function.
 pub const OPERATORS: &str = "admin";
 

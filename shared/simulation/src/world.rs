@@ -3,12 +3,15 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use alloy_primitives::{Address, B256, U256, address};
 use axum::Router;
-use causeway_chains::{Chain, ModelChain, model::ModelConfig};
+use causeway_chains::{
+    Chain, ModelChain,
+    model::{Gaps, ModelConfig},
+};
 use causeway_dead_letters::Recorder;
 use causeway_domain::{
     Clock, Networks,
@@ -33,19 +36,21 @@ use causeway_store::{MemoryStore, Write};
 use causeway_validate_sign::{Memory, Signer};
 
 use crate::{
+    clients::Clients,
     clock::SimClock,
     coverage::Coverage,
     drive::STEP_MS,
-    faults::Script,
+    faults::{Dice, Script},
     inbox::Inbox,
     measured::Measured,
+    nodes::{Halts, Refusals},
     people::{People, operators},
-    ports::{Crossing, Network, Queues, Rows, Signatures},
+    ports::{Caught, Crossing, Network, Queues, Rows, Signatures},
     rules::Rules,
     sabotage::Sabotage,
     skew::Skews,
     trace::Trace,
-    views::Views,
+    views::{SENDER, SIGNER, Views},
 };
 
 /// A token of six decimals that returns what the standard says.
@@ -85,6 +90,10 @@ pub struct Setup {
     pub providers: usize,
     /// Whether providers are asked by turns, not one after another fails.
     pub rotate: bool,
+    /// What nodes do with a number that does not follow.
+    pub gaps: Gaps,
+    /// Transactions of one account that a node's pool takes.
+    pub account_max: u64,
     /// Blocks after which an urgent transaction is stuck.
     pub stuck_after: u64,
     /// Wei per gas above which nothing is signed.
@@ -113,6 +122,8 @@ impl Default for Setup {
             reconcile_ms: EVERY_MS,
             providers: 1,
             rotate: false,
+            gaps: Gaps::Queued,
+            account_max: ModelConfig::default().account_max,
             stuck_after: 5,
             fee_cap_wei: 500_000_000_000,
             coins: 1000,
@@ -143,7 +154,10 @@ impl Setup {
             | Sabotage::CreditTwice
             | Sabotage::IgnoreSwitches
             | Sabotage::DropHash
-            | Sabotage::ForgetCancel => (self.confirmed_at, self.final_at),
+            | Sabotage::ForgetCancel
+            | Sabotage::RecycleNumbers
+            | Sabotage::ForgetSweep
+            | Sabotage::IgnoreHalts => (self.confirmed_at, self.final_at),
         };
         Self { confirmed_at, final_at, ..self.clone() }.networks()
     }
@@ -191,16 +205,20 @@ pub struct World {
     pub chain: ModelChain,
     /// Whether handlers give way to each other.
     pub crossing: Crossing,
-    /// Broadcasts of bytes that nobody had stored.
-    pub unstored: Arc<Mutex<Vec<B256>>>,
-    /// Numbers that nodes refuse for good.
-    pub refused: Arc<Mutex<BTreeSet<u64>>>,
+    /// Rules that were broken at the moment they are about.
+    pub caught: Caught,
+    /// Lanes that stand halted.
+    pub halts: Halts,
+    /// What nodes refuse for good.
+    pub refused: Refusals,
     /// The network's rules.
     pub network: causeway_domain::Network,
     /// The clients' door.
     pub router: Router,
     /// The operators' door.
     pub operators: Router,
+    /// What clients ask for.
+    pub clients: Clients,
     /// What operators asked for.
     pub people: People,
     /// The signer.
@@ -274,17 +292,23 @@ impl World {
             (tenant, LaneId { network: network.id.clone(), address: keys.create(key) })
         };
         let lanes = TENANTS.map(lane).into_iter().collect();
-        let chain =
-            ModelChain::new(ModelConfig { providers: setup.providers, rotate: setup.rotate, ..ModelConfig::default() });
-        let unstored: Arc<Mutex<Vec<B256>>> = Arc::default();
-        let refused: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
+        let chain = ModelChain::new(ModelConfig {
+            providers: setup.providers,
+            rotate: setup.rotate,
+            gaps: setup.gaps,
+            account_max: setup.account_max,
+            ..ModelConfig::default()
+        });
+        let (caught, refused, halts) = (Caught::default(), Refusals::default(), store.halts.clone());
         let seen = Network {
             inner: chain.clone(),
             id: network.id.clone(),
             rows: rows.clone(),
             crossing: crossing.clone(),
-            unstored: Arc::clone(&unstored),
-            refused: Arc::clone(&refused),
+            caught: caught.clone(),
+            halts: halts.clone(),
+            refused: refused.clone(),
+            coverage: coverage.clone(),
             sabotage: setup.sabotage,
             who: String::new(),
             trace: Trace::default(),
@@ -303,6 +327,8 @@ impl World {
             keys: Signatures {
                 inner: keys.clone(),
                 chain: chain.clone(),
+                lost: Dice::default(),
+                caught: caught.clone(),
                 crossing: crossing.clone(),
                 who: String::new(),
                 trace: Trace::default(),
@@ -326,7 +352,7 @@ impl World {
         let metrics = Metrics::to("causeway-simulated", Arc::new(measured.clone()));
         let signer = signer(&views, &networks, &metrics);
         let tracker = tracker(&views, "status-check", &networks, &metrics, setup.reconcile_ms);
-        let (sender, settler, recorder) = (views.of("send"), views.of("settle"), views.of("dead-letters"));
+        let (sender, settler, recorder) = (views.of(SENDER), views.of("settle"), views.of("dead-letters"));
         let mut world = Self {
             router: causeway_intake::handler::router(intake),
             operators: operators(&views, &keys, &networks),
@@ -346,6 +372,7 @@ impl World {
                 metrics: metrics.clone(),
             }),
             recorder: Arc::new(Recorder { store: recorder.store, clock: recorder.clock, metrics }),
+            clients: Clients::default(),
             people: People::default(),
             views,
             lead: None,
@@ -370,7 +397,8 @@ impl World {
             keys,
             chain,
             crossing,
-            unstored,
+            caught,
+            halts,
             refused,
             network,
             step_ms: STEP_MS,
@@ -424,7 +452,7 @@ impl World {
 }
 
 fn signer(views: &Views, networks: &Networks, metrics: &Metrics) -> Arc<Signer> {
-    let view = views.of("validate-sign");
+    let view = views.of(SIGNER);
     Arc::new(Signer {
         store: view.store,
         queue: view.queue,

@@ -45,12 +45,12 @@ class Functions:
         return hit
 
     @contextmanager
-    def endpoints(self, urls: list[str], *names: str) -> Iterator[None]:
-        """These functions know the chain by these addresses, in order of preference."""
+    def endpoints(self, urls: list[str], *names: str, **others: str) -> Iterator[None]:
+        """These functions know the chain by these addresses, in order of preference; `others` are more variables."""
         before = {name: self._variables(name) for name in names}
         try:
             for name in names:
-                self._configure(name, before[name] | {ENDPOINTS: ",".join(urls)})
+                self._configure(name, before[name] | {ENDPOINTS: ",".join(urls)} | others)
             yield
         finally:
             for name in names:

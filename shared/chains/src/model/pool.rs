@@ -140,7 +140,7 @@ impl Pool {
                 queued.saturating_add(cost) - balance
             ));
         }
-        self.room(config, tx)
+        self.room(config, state, tx)
     }
 
     fn next_in_line(&self, config: &ModelConfig, state: &State, tx: &Tx) -> Result<(), String> {
@@ -157,7 +157,7 @@ impl Pool {
         }
     }
 
-    fn room(&self, config: &ModelConfig, tx: &Tx) -> Result<(), String> {
+    fn room(&self, config: &ModelConfig, state: &State, tx: &Tx) -> Result<(), String> {
         if let Some(waiting) = self.at(tx.from, tx.number) {
             let enough = |new: u128, old: u128| {
                 let asked = U256::from(old) * U256::from(100 + config.replacement_percent) / U256::from(100);
@@ -168,7 +168,8 @@ impl Pool {
             return if paid { Ok(()) } else { Err("replacement transaction underpriced".to_owned()) };
         }
         let pooled = self.senders.get(&tx.from).map_or(0, |line| line.len() as u64);
-        if pooled >= config.account_max {
+        // What the chain takes next is always let in (as Reth does): a lane whose lowest number was lost would stand still.
+        if pooled >= config.account_max && tx.number > state.number(tx.from) {
             return Err(format!("account limit exceeded: pooled {pooled} txs"));
         }
         if self.len() >= config.pool_max {

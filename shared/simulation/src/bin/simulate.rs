@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use causeway_simulation::{coverage::Coverage, storm::Class, story::Story, trace::Trace};
+use causeway_simulation::{coverage::Coverage, story::Story, trace::Trace, weather::Class};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Stories that end badly are told in full up to so many.

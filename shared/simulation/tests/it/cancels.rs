@@ -195,14 +195,14 @@ fn a_signer_killed_anywhere_in_a_cancel_leaves_one_end() {
 #[test]
 fn a_number_that_nodes_refuse_for_good_is_taken_out_of_the_way() {
     let mut world = World::new(Setup::default());
-    world.refused.lock().expect("a lock").insert(0);
+    world.refused.number(0);
     let id = world.withdraw("ETH", "1", recipient("rosa"));
     world.pass(2_000);
     assert!(world.has_halted(), "number 0 is refused");
     let behind = world.withdraw("ETH", "2", recipient("karl"));
     world.pass(2_000);
     assert_eq!(cancel(&world, &id).status, StatusCode::ACCEPTED);
-    world.refused.lock().expect("a lock").clear();
+    world.refused.clear();
     ended(&mut world, &id, ParcelState::Cancelled);
     assert_eq!(world.parcel(&behind).state, ParcelState::Confirmed, "the lane goes on");
 }

@@ -21,7 +21,7 @@ fn given_up(setup: Setup) -> (World, String) {
     let letters = world.inbox.of(queues::TRANSFERS_NORMAL);
     let messages: Vec<Message> = letters.into_iter().map(|letter| letter.message.clone()).collect();
     world.inbox.lose(queues::TRANSFERS_NORMAL);
-    world.inbox.put(queues::TRANSFERS_DEAD, messages);
+    world.inbox.put(queues::TRANSFERS_DEAD, messages, &world.clock);
     world.deliver_all(queues::TRANSFERS_DEAD);
     assert_eq!(world.dead_letters().len(), 1);
     (world, id)
@@ -33,7 +33,7 @@ fn a_refund_and_a_signature_at_once_end_in_one_of_them() {
     for seed in 0..60 {
         let (mut world, id) = given_up(Setup { seed, ..Setup::default() });
         let letter = world.dead_letters()[0].clone();
-        world.inbox.put(queues::TRANSFERS_NORMAL, vec![Message { body: letter.body.clone(), ..Message::default() }]);
+        world.inbox.put(queues::TRANSFERS_NORMAL, vec![Message { body: letter.body.clone(), ..Message::default() }], &world.clock);
         let batch = world.receive(queues::TRANSFERS_NORMAL).expect("a batch");
         let refund = world.of_letter("refund", letter.id);
         world.crossing.set(true);

@@ -8,7 +8,7 @@ use causeway_simulation::{
     Setup, World,
     api::recipient,
     faults::ChainScript,
-    storm::{Class, Weather},
+    weather::{Class, Weather},
     world::{TENANTS, TUSD},
 };
 use causeway_state::{
@@ -127,9 +127,10 @@ fn branches_are_no_difference() {
 fn stormy(seed: u64, reconcile_ms: u64, at_each_step: impl Fn(&mut World)) -> World {
     let mut world = World::new(Setup { seed, reconcile_ms, final_at: 12, providers: 2, ..Setup::default() });
     // Without money that is owed, and without strangers: that the treasury lacks it would be told by right.
-    let without = Class::Funds.bit() | Class::People.bit() | Class::Strangers.bit();
-    let weather = Weather { kills: 60, faults: 40, reorgs: 40, depth_max: 4, deep: false, without };
-    world.storm(weather, 150, |world, step| {
+    let without = [Class::Funds, Class::Gas, Class::People, Class::Strangers, Class::Refusals];
+    let without = without.into_iter().fold(0, |bits, class| bits | class.bit());
+    let weather = Weather::usual().with(Class::Branches, 40).as_deep_as(4).without(without);
+    world.storm_while(weather, 150, 0, |world, step| {
         at_each_step(world);
         if step % 8 == 0 {
             let key = format!("k-{step}");

@@ -147,12 +147,12 @@ fn a_node_that_forgot_its_pool_is_told_again() {
 #[test]
 fn a_number_refused_for_good_halts_its_lane_and_nothing_later_is_sent() {
     let mut world = signed(5);
-    world.refused.lock().expect("free").insert(2);
+    world.refused.number(2);
     world.pass(60_000);
     let view = world.lane_view("acme").expect("begun");
     let LaneGate::Halted { reason, limit } = &view.gate.gate else { panic!("{:?}", view.gate) };
     assert_eq!(*limit, 2);
-    assert!(reason.contains("number 2 is refused: the test refuses it"), "{reason}");
+    assert!(reason.contains("number 2 is refused: the nodes do not like it"), "{reason}");
     assert_eq!(world.chain.handed().len(), 2, "numbers 0 and 1");
     // New ones wait with their money held; nothing is signed for a halted lane.
     let late = world.withdraw("TUSD", "1", recipient("late"));
@@ -161,7 +161,7 @@ fn a_number_refused_for_good_halts_its_lane_and_nothing_later_is_sent() {
     assert!(world.parcel(&late).state.holds_money());
     assert_eq!(world.parcels().iter().filter(|parcel| parcel.state == ParcelState::Confirmed).count(), 2);
     // An operator finds the cause and releases the lane.
-    world.refused.lock().expect("free").clear();
+    world.refused.clear();
     world.release_lanes();
     world.finish();
     handed_once(&world);
@@ -220,7 +220,7 @@ fn a_lane_that_is_set_back_meanwhile_goes_again_from_there() {
 #[test]
 fn a_halt_is_not_lost_to_somebody_who_writes_the_gate_at_the_same_moment() {
     let mut world = signed(3);
-    world.refused.lock().expect("free").insert(1);
+    world.refused.number(1);
     meanwhile(&world, |gate| Gate { publications: gate.publications + 1, ..gate });
     world.pass(30_000);
     assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { limit: 1, .. }));
@@ -231,7 +231,7 @@ fn a_halt_is_not_lost_to_somebody_who_writes_the_gate_at_the_same_moment() {
             .iter()
             .all(|handed| handed.raw != world.lane_view("acme").expect("begun").transactions[2].1.raw)
     );
-    world.refused.lock().expect("free").clear();
+    world.refused.clear();
     world.release_lanes();
     world.finish();
 }

@@ -95,8 +95,9 @@ fn a_lane_whose_counter_cannot_be_read_frees_nothing() {
     let key = Counter::key(&world.lane("acme"));
     let counter = world.row(&key).expect("begun");
     let put = |item: Item| Write::Put { key: key.clone(), item, expect: vec![] };
-    world.must_commit(&[put(Item::new().with("next", "none"))]);
+    world.check();
     // The simulation's own rules would stop at what is planted here.
+    world.must_commit(&[put(Item::new().with("next", "none"))]);
     world.rows.journal();
     world.until("the tracker's word", vouches);
     // Nobody could hold it against the chain.
