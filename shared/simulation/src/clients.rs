@@ -18,8 +18,15 @@ use crate::{
 const ASKING: u64 = 750;
 /// The same of those that were not answered.
 const ASKING_AGAIN: u64 = 400;
+/// So long after a refusal clients ask for something else.
+const ASKING_AGAIN_MS: u64 = 1_000;
 /// Recipients whom nobody may pay everything that he is asked to: see `TBLK`.
 pub const REVERTING: &str = "reverting";
+
+/// Who is paid by the request of a number.
+pub fn someone(number: u64) -> String {
+    format!("someone-{number}")
+}
 
 /// A request of a client.
 #[derive(Debug, Clone)]
@@ -110,7 +117,7 @@ impl World {
         self.clients.asked += 1;
         let number = self.clients.asked;
         let tenant = TENANTS[usize::from(!self.clock.chance(700))];
-        let to = if self.clock.chance(200) { REVERTING.to_owned() } else { format!("someone-{number}") };
+        let to = if self.clock.chance(200) { REVERTING.to_owned() } else { someone(number) };
         let (token, symbol, _) = ASSETS[self.some(ASSETS.len())];
         let key = format!("k-{number}");
         let (to, priority) = (recipient(&to).to_string(), ["low", "normal", "high"][self.some(3)]);
@@ -135,7 +142,8 @@ impl World {
     /// What a client heard; nothing where the function died.
     pub(crate) fn client_heard(&mut self, call: Call, answer: Option<&Answer>) -> Result<(), Violation> {
         self.coverage.trace().tell(call.tenant, || {
-            let heard = answer.map_or_else(|| "nothing".to_owned(), |answer| format!("{} {}", answer.status, answer.body));
+            let heard =
+                answer.map_or_else(|| "nothing".to_owned(), |answer| format!("{} {}", answer.status, answer.body));
             format!("asks {} {} and hears {heard}", call.method, call.path)
         });
         let Some(answer) = answer.filter(|answer| !answer.status.is_server_error()) else {
@@ -199,7 +207,8 @@ impl World {
                 None => self.next_transfer(),
             };
             let answer = self.clock.run(self.ask(&call));
-            self.clock.advance(1);
+            // Doors remember for a while who is blocked.
+            self.clock.advance(if answer.status.is_success() { 1 } else { ASKING_AGAIN_MS });
             self.client_heard(call, Some(&answer))?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 119] = [
+pub const REQUIRED: [&str; 129] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -42,6 +42,8 @@ pub const REQUIRED: [&str; 119] = [
     "branch: depth 4",
     "branch: depth 5",
     "branch: depth 6",
+    "branch: depth 7",
+    "branch: depth 8",
     "fees: jump",
     "fees: above the cap",
     "fault: message given up",
@@ -70,6 +72,8 @@ pub const REQUIRED: [&str; 119] = [
     "people: discard, refused",
     "people: release",
     "people: cancel",
+    "people: cancel, refused",
+    "people: displace",
     "people: ask again",
     "people: no answer",
     "strangers: use a number",
@@ -113,6 +117,9 @@ pub const REQUIRED: [&str; 119] = [
     "parcel: assigned -> failed",
     "parcel: confirmed -> reopened",
     "parcel: reopened -> confirmed",
+    "parcel: reopened -> failed",
+    "parcel: waiting -> rejected",
+    "parcel: waiting -> waiting",
     "waits: LaneFull",
     "waits: LaneClosed",
     "waits: FeeAboveCap",
@@ -125,7 +132,10 @@ pub const REQUIRED: [&str; 119] = [
     "number: taken back",
     "number: cancelled",
     "number: displaced",
-    "lane: waiting",
+    "lane: waiting for Blocked",
+    "lane: waiting for ChainUnavailable",
+    "lane: waiting for FeeAboveCap",
+    "lane: waiting for TreasuryShort",
     "lane: halted",
     "lane: released",
 ];

@@ -58,7 +58,9 @@ impl World {
     pub fn probe(&mut self) {
         let before = self.inbox.count();
         self.pass(QUIET_MS);
-        assert_eq!(self.inbox.count(), before, "something is published although every transfer has ended");
+        // What was released, and has another block now, is told once more.
+        let quiet = self.inbox.count() == before || !self.rules.borrow().deep().is_empty();
+        assert!(quiet, "something is published although every transfer has ended");
         let mut probes = Vec::new();
         for tenant in TENANTS {
             let answer = self.clock.run(self.request(tenant, None, "ETH", "1", recipient("probe")));

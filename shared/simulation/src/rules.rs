@@ -139,7 +139,9 @@ impl Rules {
         }
         for (lane, number) in &commit.displaced {
             let strangers = truth.final_taker(lane, *number).is_some_and(|hash| !self.hashes.contains(&hash));
-            hold(strangers, "rule 4", || format!("number {number} of {lane} is given up, and is no stranger's for good"))?;
+            hold(strangers, "rule 4", || {
+                format!("number {number} of {lane} is given up, and is no stranger's for good")
+            })?;
         }
         self.may_sign(&commit)?;
         self.office.must_hold(&commit.turn, &self.parcels, &self.lines)?;
@@ -178,7 +180,7 @@ impl Rules {
             line.begins = gate.as_ref().is_ok_and(Gate::is_beginning);
             let gate = gate.map(|gate| gate.gate);
             match gate {
-                Ok(LaneGate::Waiting { .. }) => self.coverage.count("lane: waiting"),
+                Ok(LaneGate::Waiting { reason, .. }) => self.coverage.count(format!("lane: waiting for {reason:?}")),
                 Ok(LaneGate::Halted { .. }) => self.coverage.count("lane: halted"),
                 Ok(LaneGate::Open) if line.halted => {
                     self.coverage.count("lane: released");

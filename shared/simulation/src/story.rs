@@ -12,7 +12,7 @@ use causeway_domain::limits::ACCOUNT_SHARDS;
 use crate::{
     SimClock,
     api::recipient,
-    clients::{Clients, REVERTING},
+    clients::{Clients, REVERTING, someone},
     coverage::Coverage,
     inbox::RECEIVES_MAX,
     nodes::REFUSAL,
@@ -159,6 +159,11 @@ impl Story {
         self.end(&mut world);
         if self.weather.deep && self.weather.has(Class::Deep) {
             world.chain.set_blacklisted(token, recipient(REVERTING), chance.chance(200));
+            if chance.chance(300) {
+                // What was paid reverts on the other branch.
+                let paid = (1..=REQUESTS).map(|number| recipient(&someone(number)));
+                paid.for_each(|paid| world.chain.set_blacklisted(token, paid, true));
+            }
             world.inbox.receives_max = 3;
             if world.turn_below_final() {
                 self.end(&mut world);

@@ -131,7 +131,9 @@ impl Class {
             Self::Commits | Self::Publishes | Self::Keys | Self::Calls => (20, 60),
             Self::Reads => (5, 15),
             Self::Denials | Self::Signatures | Self::Refusals => (5, 20),
-            Self::Nodes | Self::Pool | Self::Indexes | Self::Tokens | Self::Held | Self::Fees | Self::Doubled => (20, 60),
+            Self::Nodes | Self::Pool | Self::Indexes | Self::Tokens | Self::Held | Self::Fees | Self::Doubled => {
+                (20, 60)
+            }
             Self::Repeats | Self::Late => (20, 80),
             Self::Order => (200, 800),
             Self::Branches => (0, 0),

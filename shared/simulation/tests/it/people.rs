@@ -33,7 +33,11 @@ fn a_refund_and_a_signature_at_once_end_in_one_of_them() {
     for seed in 0..60 {
         let (mut world, id) = given_up(Setup { seed, ..Setup::default() });
         let letter = world.dead_letters()[0].clone();
-        world.inbox.put(queues::TRANSFERS_NORMAL, vec![Message { body: letter.body.clone(), ..Message::default() }], &world.clock);
+        world.inbox.put(
+            queues::TRANSFERS_NORMAL,
+            vec![Message { body: letter.body.clone(), ..Message::default() }],
+            &world.clock,
+        );
         let batch = world.receive(queues::TRANSFERS_NORMAL).expect("a batch");
         let refund = world.of_letter("refund", letter.id);
         world.crossing.set(true);
