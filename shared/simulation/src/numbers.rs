@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// So long nothing may be published, once every transfer has ended.
-const QUIET_MS: u64 = 6_000;
+const QUIET_MS: u64 = 4_000;
 
 impl World {
     /// Every number of every lane has ended as the chain says, and no parcel's payment is on the chain twice.

@@ -1,8 +1,10 @@
 //! The rows themselves and what a commit does to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use crate::check::{self, Fault, LAST_COMMIT, PK, Refusal, SK, VERSION, limits, size};
 use crate::cursor;
@@ -119,7 +121,7 @@ impl State {
     /// Knows a repeat by what DynamoDB has to know it by: a row that carries the token, and for
     /// commits that go through a transaction (several writes, or a lone check) the token itself.
     pub(super) fn commit(&mut self, token: &CommitToken, writes: &[Write]) -> Result<Commit, Refusal> {
-        let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(writes);
+        let fingerprint = FixedState::default().hash_one(writes);
         if let Some(seen) = self.tokens.get(token) {
             if seen.fingerprint != fingerprint {
                 return Err(Refusal::TokenReused);
