@@ -56,6 +56,9 @@ def test_where_a_raise_would_be_above_the_cap_the_same_bytes_go_on_and_are_paid_
             chain.mine()
         assert chain.transaction(tx_hash) is None
         with chain.base_fee(market):
+            with world.functions.untriggered("validate-sign", "sign-requests.fifo"):
+                wait_until("a raise is asked for", lambda: world.queued("sign-requests.fifo"))
+            wait_until("that is decided", lambda: not world.queued("sign-requests.fifo"))
             lane = wait_until("it goes out again and is refused", lambda: waiting(tenant))
             assert lane["reason"] == "fee_above_cap"
             assert signed(lane) == [tx_hash]

@@ -117,7 +117,7 @@ impl Sender {
                     }
                     Step::Behind if !stepped_back => {
                         stepped_back = true;
-                        gate.seen = self.where_it_stands(lane, &**chain, gate.seen).await;
+                        gate.seen = self.where_it_stands(lane, &**chain, &gate).await;
                         moved = true;
                         unwritten += 1;
                         break;
@@ -199,11 +199,12 @@ impl Sender {
         Step::Stop(otherwise)
     }
 
-    /// Where a node that misses earlier numbers stands: those were lost from its pool and go again.
-    async fn where_it_stands(&self, lane: &LaneId, chain: &dyn Chain, seen: u64) -> u64 {
+    /// Where a node that misses earlier numbers stands: those were lost from its pool and go again. What blocks have used is
+    /// not lost: a node that only begins to follow the chain misses all of it.
+    async fn where_it_stands(&self, lane: &LaneId, chain: &dyn Chain, gate: &Gate) -> u64 {
         match chain.next_number(lane.address, NumberAt::Pending).await {
-            Ok(reply) => reply.value.min(seen),
-            Err(_) => seen,
+            Ok(reply) => reply.value.max(gate.consumed).min(gate.seen),
+            Err(_) => gate.seen,
         }
     }
 

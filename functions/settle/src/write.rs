@@ -13,7 +13,7 @@ use causeway_runtime::metrics;
 use causeway_state::{
     cancel,
     commit::{CommitError, Done, commit},
-    lane::{Gate, Outcome, Transaction},
+    lane::{Gate, Outcome, Transaction, beside},
     ledger::{AccountId, Buckets, EntryKind, Owner, Postings, PostingsError},
     message::StageMessage,
     parcel::{Failure, MoveError, Settled},
@@ -237,7 +237,7 @@ impl Batch {
         match decision {
             Decision::Nothing | Decision::Later { .. } | Decision::AskPeople { .. } => Ok(false),
             Decision::HaltOnly { reason } => {
-                self.halts.insert(one.inclusion.lane.clone(), reason.clone());
+                self.halt(one, reason);
                 Ok(false)
             }
             Decision::Pay { gas_cost_wei } => {
@@ -257,6 +257,12 @@ impl Batch {
                 Ok(true)
             }
         }
+    }
+
+    /// Its lane halts, for this reason too.
+    fn halt(&mut self, one: &Loaded, reason: &str) {
+        let known = self.halts.entry(one.inclusion.lane.clone()).or_insert_with(|| reason.to_owned());
+        *known = beside(known, reason);
     }
 
     fn pay(&mut self, told: Told<'_>, one: &Loaded, cost: U256, merge: Merge<'_>) -> Result<(), SettleError> {
@@ -317,8 +323,7 @@ impl Batch {
         let back = -signed(cost)?;
         self.gas_units(one, back, EntryKind::Reverse, merge)?;
         let number = one.transaction.number;
-        let reason = format!("number {number} was settled and its block left the chain");
-        self.halts.insert(one.inclusion.lane.clone(), reason);
+        self.halt(one, &format!("number {number} was settled and its block left the chain"));
         self.outcome(one, None, 1)
     }
 

@@ -11,8 +11,8 @@ use causeway_domain::{
 use causeway_state::{
     adopt::{Found, watch_of},
     commit::{Done, commit},
-    displace::foreign,
-    lane::{Attempt, Counter, Gate, Intent, Signed, Transaction},
+    displace::{foreign, is_foreign},
+    lane::{AND, Attempt, Counter, Gate, Intent, Signed, Transaction},
     message::Stage,
     parcel::{DUE_SHARDS, MoveError, Parcel},
     tables::{DUE, TRANSFERS},
@@ -78,8 +78,10 @@ impl Tracker {
         let whose = format!("{}: {} to {to}", foreign(number), taker.hash);
         self.update_gate(lane, |gate, _| {
             let halt = match &gate.gate {
-                LaneGate::Halted { reason, limit } if *limit == number && whose.starts_with(reason) => {
-                    LaneGate::Halted { reason: whose.clone(), limit: number }
+                LaneGate::Halted { reason, limit } if *limit == number => {
+                    let named = |part| if whose.starts_with(part) { &*whose } else { part };
+                    let reason = reason.split(AND).map(named).collect::<Vec<_>>().join(AND);
+                    LaneGate::Halted { reason, limit: number }
                 }
                 LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
             };
@@ -210,12 +212,10 @@ impl Tracker {
 
 /// Open again, where it halted for this number's sake.
 fn opened_at(gate: Gate, number: u64) -> Gate {
-    match &gate.gate {
-        LaneGate::Halted { reason, limit } if *limit == number && reason.starts_with(&foreign(number)) => {
-            Gate { gate: LaneGate::Open, tries: 0, ..gate }
-        }
-        LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate,
+    if is_foreign(&gate, number) && gate.is_halted_for(number) {
+        return Gate { gate: LaneGate::Open, tries: 0, ..gate };
     }
+    gate
 }
 
 /// What took a lane's number, where a final block has it: what an earlier look found, or else by a search.

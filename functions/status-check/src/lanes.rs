@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use causeway_chains::{Chain, NumberAt, Reply};
+use causeway_chains::{Chain, ChainError, NumberAt, Reply};
 use causeway_domain::{
     Network,
     clock::Millis,
@@ -11,12 +11,12 @@ use causeway_domain::{
 use causeway_runtime::metrics;
 use causeway_state::{
     commit::{Done, commit},
-    displace::foreign,
+    displace::{foreign, is_foreign},
     lane::{Attempt, Counter, DOUBT_MS, Gate, Outcome, Transaction, USED_BEFORE, begin_halted},
     wallet::Treasury,
 };
 use causeway_store::{Item, Key, Query, RowError};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
 use crate::{
     TrackError, Tracker,
@@ -28,7 +28,9 @@ const SILENT_MS: u64 = 10_000;
 /// After so many lanes in a row of which the chain does not tell, it tells of none.
 const SILENT_MAX: usize = 3;
 /// Lanes without a number that a node is asked for side by side.
-pub(crate) const UNUSED_AT_ONCE: usize = 16;
+pub(crate) const UNUSED_AT_ONCE: usize = LANES_AT_ONCE;
+/// Lanes that a node is asked for side by side.
+const LANES_AT_ONCE: usize = 16;
 /// Lanes of one read: counter and gate each.
 const LANES_PER_READ: usize = 50;
 /// Numbers of one lane that are looked up one by one in one check: only what went wrong needs it.
@@ -59,7 +61,7 @@ impl Tracker {
         let (lanes, unreadable) = self.read_lanes(network).await?;
         let now = self.clock.now_ms();
         if now.saturating_sub(memory.measured_at) >= MEASURE_MS {
-            self.measure(network, &lanes, unreadable).await?;
+            self.measure(network, &lanes, unreadable.len()).await?;
             memory.measured_at = now;
         }
         memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look(now));
@@ -132,43 +134,68 @@ impl Tracker {
         lead: &mut Lead,
         anew: bool,
     ) -> Result<(), TrackError> {
+        let (lanes, unreadable) = self.read_lanes(network).await?;
+        for lane in unreadable {
+            // Where not even the gate can be read, nobody can free anything either.
+            found_out(self.doubt(&lane).await, &lane)?;
+        }
         let mut silent = 0;
-        for (lane, counter, gate) in self.lanes(network).await? {
-            // Each lane costs questions to a node: many lanes take longer than the lease.
+        for lanes in lanes.chunks(LANES_AT_ONCE) {
+            // Each lane costs questions to a node: many lanes take longer than the lease, and one after the other longer than
+            // a leader leads.
             self.keep_lease(network, lead).await?;
-            if gate.is_beginning() {
-                // It is closed as it is: where the chain does not tell, the next look does.
-                let moved = self.move_beginning(network, chain, &lane, &counter, lead.head.height).await;
-                found_out(moved, &lane)?;
-                continue;
-            }
-            let look = self.check_lane(network, chain, lead, (&lane, &counter, &gate)).await;
-            silent = if matches!(look, Err(TrackError::Chain(_))) { silent + 1 } else { 0 };
-            match look {
-                Ok(Look::Ours) => self.note_foreign(&lane, &gate, None).await?,
-                Ok(Look::Doubted) => {}
-                Ok(Look::Silent) if !anew => {}
-                Ok(Look::Silent) => self.doubt(&lane).await?,
-                Err(error @ TrackError::Chain(_)) if silent == SILENT_MAX => return Err(error),
-                Err(error @ TrackError::Chain(_)) => {
-                    tracing::warn!(lane = %lane, error = %error, "a lane is not held against the chain");
-                    if anew {
-                        self.doubt(&lane).await?;
-                    }
-                    // A limit that struck this one would strike the next ones.
-                    self.clock.sleep_ms(FAILED_MS).await;
+            let asked: Vec<_> = lanes.iter().map(|(lane, ..)| numbers(chain, lane)).collect();
+            for ((lane, counter, gate), told) in lanes.iter().zip(join_all(asked).await) {
+                if gate.is_beginning() {
+                    // It is closed as it is: where the chain does not tell, the next look does.
+                    let moved = self.move_beginning(network, chain, lane, counter, lead.head.height).await;
+                    found_out(moved, lane)?;
+                    continue;
                 }
-                // Rows do not mend by themselves, and what they hide may be a stranger's number, or a lost one of ours.
-                Err(error @ (TrackError::Row(_) | TrackError::Stuck(_))) => {
-                    tracing::error!(lane = %lane, error = %error, "a lane cannot be held against the chain");
-                    self.doubt(&lane).await?;
-                }
-                Err(
-                    error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_)),
-                ) => return Err(error),
+                let look = match told {
+                    Ok(told) => self.check_lane(network, chain, lead, (lane, counter, gate), &told).await,
+                    Err(error) => Err(error.into()),
+                };
+                silent = if matches!(look, Err(TrackError::Chain(_))) { silent + 1 } else { 0 };
+                self.take_look(look, (lane, gate), anew, silent).await?;
             }
         }
         Ok(())
+    }
+
+    /// Writes what a look told; nothing that is wrong with one lane ends the look at the others, except that after some in a
+    /// row of which the chain does not tell, it tells of none.
+    async fn take_look(
+        &self,
+        look: Result<Look, TrackError>,
+        (lane, gate): (&LaneId, &Gate),
+        anew: bool,
+        silent: usize,
+    ) -> Result<(), TrackError> {
+        match look {
+            Ok(Look::Ours) => self.note_foreign(lane, gate, None).await,
+            Ok(Look::Doubted) => Ok(()),
+            Ok(Look::Silent) if !anew => Ok(()),
+            Ok(Look::Silent) => self.doubt(lane).await,
+            Err(error @ TrackError::Chain(_)) if silent == SILENT_MAX => Err(error),
+            Err(error @ TrackError::Chain(_)) => {
+                tracing::warn!(lane = %lane, error = %error, "a lane is not held against the chain");
+                if anew {
+                    self.doubt(lane).await?;
+                }
+                // A limit that struck this one would strike the next ones.
+                self.clock.sleep_ms(FAILED_MS).await;
+                Ok(())
+            }
+            // Rows do not mend by themselves, and what they hide may be a stranger's number, or a lost one of ours.
+            Err(error @ (TrackError::Row(_) | TrackError::Stuck(_))) => {
+                tracing::error!(lane = %lane, error = %error, "a lane cannot be held against the chain");
+                self.doubt(lane).await
+            }
+            Err(error @ (TrackError::Lost | TrackError::Store(_) | TrackError::Commit(_) | TrackError::Queue(_))) => {
+                Err(error)
+            }
+        }
     }
 
     async fn check_lane(
@@ -177,10 +204,10 @@ impl Tracker {
         chain: &dyn Chain,
         lead: &mut Lead,
         (lane, counter, gate): (&LaneId, &Counter, &Gate),
+        (latest, pending): &(Reply<u64>, u64),
     ) -> Result<Look, TrackError> {
-        let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
-        let (consumed, look) = self.check_consumed(network, chain, lead, (lane, gate), &latest).await?;
-        let pending = chain.next_number(lane.address, NumberAt::Pending).await?.value;
+        let (consumed, look) = self.check_consumed(network, chain, lead, (lane, gate), latest).await?;
+        let pending = *pending;
         if pending < gate.seen && gate.seen <= counter.next {
             // The node lost some from its pool, or lags: the same bytes again do no harm.
             let floor = pending.max(consumed);
@@ -297,9 +324,9 @@ impl Tracker {
         if used <= gate.consumed {
             return Ok((gate.consumed, Look::Ours));
         }
-        let mut explained = self.explained(network, chain, lead, lane, gate.consumed..used).await?;
-        while explained < used && found_out(self.adopt(network, chain, lead, lane, explained).await, lane)? {
-            explained = self.explained(network, chain, lead, lane, explained..used).await?;
+        let (mut explained, mut ours) = self.explained(network, chain, lead, lane, gate.consumed..used).await?;
+        while explained < used && !ours && found_out(self.adopt(network, chain, lead, lane, explained).await, lane)? {
+            (explained, ours) = self.explained(network, chain, lead, lane, explained..used).await?;
         }
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
@@ -311,6 +338,11 @@ impl Tracker {
         }
         if explained >= used {
             return Ok((explained, Look::Ours));
+        }
+        if ours {
+            // A node told that block without it: it is told once it is final, and nobody else has the number.
+            self.doubt(lane).await?;
+            return Ok((explained, Look::Doubted));
         }
         let now = self.clock.now_ms();
         let lasts = gate.foreign_since.is_some_and(|since| since + SECOND_LOOK_MS <= now);
@@ -351,7 +383,8 @@ impl Tracker {
         Ok(then.filter(|then| then.header.hash == lead.head.hash).map(|then| then.number))
     }
 
-    /// How far these numbers, which the chain has used, were used by attempts of ours, all of which are told.
+    /// How far these numbers, which the chain has used, were used by attempts of ours, all of which are told; and whether the
+    /// next one was as well, and cannot be told yet.
     async fn explained(
         &self,
         network: &Network,
@@ -359,7 +392,7 @@ impl Tracker {
         lead: &Lead,
         lane: &LaneId,
         numbers: Range<u64>,
-    ) -> Result<u64, TrackError> {
+    ) -> Result<(u64, bool), TrackError> {
         let mut explained = numbers.start;
         for number in numbers.take(EXPLAINED_PER_CHECK) {
             let mut ours = None;
@@ -369,17 +402,16 @@ impl Tracker {
                 let included = receipt.filter(|receipt| receipt.block_number <= lead.head.height);
                 ours = ours.or(included.map(|receipt| (attempt, receipt)));
             }
-            let told = match ours {
-                Some((attempt, receipt)) => self.told_late(network, chain, lead, lane, &attempt, &receipt).await?,
+            match ours {
+                Some((attempt, receipt)) if self.told_late(network, chain, lead, lane, &attempt, &receipt).await? => {}
+                Some(_) => return Ok((explained, true)),
                 // It was given up, and is used for good by what is not ours.
-                None => self.is_given_up(lane, number).await?,
-            };
-            if !told {
-                break;
+                None if self.is_given_up(lane, number).await? => {}
+                None => break,
             }
             explained = number + 1;
         }
-        Ok(explained)
+        Ok((explained, false))
     }
 
     async fn is_given_up(&self, lane: &LaneId, number: u64) -> Result<bool, TrackError> {
@@ -401,7 +433,9 @@ impl Tracker {
         let reason = foreign(number);
         tracing::error!(lane = %lane, number, "{reason}");
         self.update_gate(lane, |gate, _| {
-            let still = gate.consumed == number && !gate.is_halted();
+            // One that nodes refused may be another's all the same.
+            let new = !gate.is_halted() || (is_halted_at(gate, number) && !is_foreign(gate, number));
+            let still = gate.consumed == number && new;
             let named = gate.taken_by.map(|hash| format!("{reason}: {hash}"));
             still.then(|| gate.halted(named.as_deref().unwrap_or(&reason), number))
         })
@@ -427,9 +461,9 @@ impl Tracker {
         Ok(self.read_lanes(network).await?.0)
     }
 
-    /// As [`Tracker::lanes`], and how many cannot be read.
-    async fn read_lanes(&self, network: &Network) -> Result<(Vec<(LaneId, Counter, Gate)>, usize), TrackError> {
-        let (mut lanes, mut unreadable) = (Vec::new(), 0);
+    /// As [`Tracker::lanes`], and those that cannot be read.
+    async fn read_lanes(&self, network: &Network) -> Result<(Vec<(LaneId, Counter, Gate)>, Vec<LaneId>), TrackError> {
+        let (mut lanes, mut unreadable) = (Vec::new(), Vec::new());
         for (lane, rows) in self.lane_rows(network).await? {
             let [Some(counter), Some(gate)] = &rows else { continue };
             let (row, error) = match (counter.parse(), gate.parse()) {
@@ -441,7 +475,7 @@ impl Tracker {
                 (_, Err(error)) => (gate, error),
             };
             cannot_be_read(row, &error);
-            unreadable += 1;
+            unreadable.push(lane);
         }
         Ok((lanes, unreadable))
     }
@@ -478,6 +512,12 @@ impl Tracker {
         }
         Ok(lanes)
     }
+}
+
+/// What a lane's key has used as nodes see it: in blocks, and with what waits.
+async fn numbers(chain: &dyn Chain, lane: &LaneId) -> Result<(Reply<u64>, u64), ChainError> {
+    let latest = chain.next_number(lane.address, NumberAt::Latest).await?;
+    Ok((latest, chain.next_number(lane.address, NumberAt::Pending).await?.value))
 }
 
 /// What a look at a lane tells.

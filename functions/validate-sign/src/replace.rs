@@ -383,10 +383,10 @@ fn payment(
 /// The gate with the numbers from `lowest` on to be sent (again). What the lane waited for was about other bytes, and so
 /// was a halt at a number that now has a no-op.
 fn set_back(gate: &Gate, lowest: u64, signed: &[Resigned], now: u64) -> Gate {
-    let taken_back = |number: u64| signed.iter().any(|one| one.wanted.payment.number == number);
+    let taken_back = || signed.iter().any(|one| gate.is_halted_for(one.wanted.payment.number));
     let open = match &gate.gate {
         LaneGate::Open | LaneGate::Waiting { .. } => LaneGate::Open,
-        LaneGate::Halted { limit, .. } if taken_back(*limit) => LaneGate::Open,
+        LaneGate::Halted { .. } if taken_back() => LaneGate::Open,
         LaneGate::Halted { .. } => gate.gate.clone(),
     };
     Gate { gate: open, replaced_at: now, tries: 0, ..gate.sent_again_from(lowest, now) }

@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 129] = [
+pub const REQUIRED: [&str; 131] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -74,6 +74,7 @@ pub const REQUIRED: [&str; 129] = [
     "people: cancel",
     "people: cancel, refused",
     "people: displace",
+    "people: displace at a guess, refused",
     "people: ask again",
     "people: no answer",
     "strangers: use a number",
@@ -84,6 +85,7 @@ pub const REQUIRED: [&str; 129] = [
     "fault: clients' door killed",
     "fault: operators' door killed",
     "fault: node has empty receipts",
+    "fault: node tells blocks without transactions",
     "funds: none for gas",
     "clients: ask again",
     "clients: no answer",

@@ -187,6 +187,7 @@ impl World {
             down: self.clock.chance(200),
             blind: self.clock.chance(100),
             loses: self.clock.chance(100),
+            bare: self.clock.chance(50),
             receipts,
             ..Provider::default()
         };
@@ -195,6 +196,7 @@ impl World {
             (view.down, "fault: node down"),
             (view.blind, "fault: node without history"),
             (view.loses, "fault: node loses what it takes"),
+            (view.bare, "fault: node tells blocks without transactions"),
             (view.receipts == Receipts::First(1), "fault: node has some receipts"),
             (view.receipts == Receipts::First(0), "fault: node has empty receipts"),
             (view.receipts == Receipts::Late, "fault: node has receipts late"),

@@ -178,6 +178,19 @@ impl World {
         })
     }
 
+    /// A number given up by somebody who only saw the lane halted there, and did not look why.
+    fn give_up_at_a_guess(&self, lane: &LaneId) -> Option<Act> {
+        let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok())?;
+        let LaneGate::Halted { limit: number, reason } = gate.gate else { return None };
+        // What looks found to be another's is theirs to look at until it is final.
+        (!reason.contains("not Causeway's")).then(|| Act {
+            what: "people: displace at a guess",
+            path: format!("lanes/{lane}/displace"),
+            body: json!({"number": number, "reason": "simulated"}),
+            promise: Promise::Nothing,
+        })
+    }
+
     /// What an operator does about a lane that halted, once they have looked: a number that a stranger has for good is given
     /// up; of one that nodes refuse, either its transfer is cancelled, or the nodes were talked round and the lane is opened.
     pub fn out_of_the_way(&self, lane: &LaneId) -> Act {
@@ -221,7 +234,10 @@ impl World {
             1 => Some(self.movement("debit", tenant, symbol, 1)),
             2 => {
                 let halted = TENANTS.map(|tenant| self.lane(tenant)).into_iter().find(|lane| self.is_halted(lane));
-                halted.map(|lane| self.out_of_the_way(&lane))
+                halted.map(|lane| {
+                    let wrong = self.clock.chance(200).then(|| self.give_up_at_a_guess(&lane)).flatten();
+                    wrong.unwrap_or_else(|| self.out_of_the_way(&lane))
+                })
             }
             8 | 9 => {
                 let rules = self.rules.borrow();

@@ -8,6 +8,7 @@ use std::{
 
 use causeway_chains::model::Gaps;
 use causeway_domain::limits::ACCOUNT_SHARDS;
+use causeway_state::lane::AND;
 
 use crate::{
     SimClock,
@@ -195,7 +196,7 @@ impl Story {
     fn must_have_halted_for_a_reason(&self, world: &World, reasons: &[String]) {
         let deep = self.weather.deep && self.weather.has(Class::Deep);
         let branches = self.weather.rate(Class::Branches) > 0 && self.weather.depth_max >= world.depths.0;
-        for reason in reasons {
+        for reason in reasons.iter().flat_map(|reasons| reasons.split(AND)) {
             if reason.contains("not Causeway's") {
                 assert!(world.strangers.get() > 0, "a lane halts for a stranger that there is not");
             } else if reason.contains("left the chain") {

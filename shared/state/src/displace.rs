@@ -82,7 +82,7 @@ impl Case<'_> {
     /// wanted that), and the lane open again if it had halted there. Answers the parcels to be published.
     pub fn writes(&self, word: Word, now: Millis) -> Result<(Vec<Write>, Vec<Parcel>), DisplaceError> {
         let (transaction, version) = self.transaction;
-        self.must_be_displaced(transaction, word.may_reopen())?;
+        self.must_be_displaced(transaction, &word)?;
         let outcome = Some(word.outcome());
         let mut writes = vec![Transaction { outcome, ..transaction.clone() }.put(self.lane, version)?];
         let mut again = Vec::new();
@@ -100,16 +100,21 @@ impl Case<'_> {
         Ok((writes, again))
     }
 
-    fn must_be_displaced(&self, transaction: &Transaction, reopened_too: bool) -> Result<(), DisplaceError> {
+    fn must_be_displaced(&self, transaction: &Transaction, word: &Word) -> Result<(), DisplaceError> {
         let number = transaction.number;
         let not_this = |what: String| Err(DisplaceError::NotThis(what));
+        if let (Word::Operator(_), false) = (word, is_foreign(self.gate.0, number)) {
+            return not_this(format!(
+                "the lane did not halt since another's transaction has number {number}: no node says so"
+            ));
+        }
         if self.gate.0.consumed != number {
             return not_this(format!("number {number} is not the lane's lowest that no block is known to have used"));
         }
         if transaction.outcome.is_some() {
             return not_this(format!("number {number} has ended"));
         }
-        if transaction.reopened > 0 && !reopened_too {
+        if transaction.reopened > 0 && !word.may_reopen() {
             return not_this(format!("number {number} was settled once: its parcels were told as paid"));
         }
         let signed = |state| match state {
@@ -143,7 +148,7 @@ pub fn skip(
         return Err(DisplaceError::NotThis(what));
     }
     let named = format!("{}: 0x", foreign(number));
-    if !matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.starts_with(&named)) {
+    if !matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.contains(&named)) {
         let what = format!("what took number {number} is not known yet: the lane's reason names it once it is final");
         return Err(DisplaceError::NotThis(what));
     }
@@ -173,12 +178,15 @@ pub fn foreign(number: u64) -> String {
     format!("number {number} was used on chain by a transaction that is not Causeway's")
 }
 
+/// Whether a lane halted at a number since looks found it used by what is not ours.
+pub fn is_foreign(gate: &Gate, number: u64) -> bool {
+    let foreign = foreign(number);
+    matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.contains(&foreign))
+}
+
 /// Closed to new numbers until a look has told whether the next one is ours.
 fn gate_behind(gate: &Gate, number: u64, now: Millis) -> Gate {
-    let open = match &gate.gate {
-        LaneGate::Halted { limit, .. } if *limit == number => LaneGate::Open,
-        LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
-    };
+    let open = if gate.is_halted_for(number) { LaneGate::Open } else { gate.gate.clone() };
     let seen = gate.seen.max(number + 1);
     let publications = gate.publications + 1;
     let foreign_since = Some(now);

@@ -243,15 +243,39 @@ impl Gate {
         !self.is_halted() && self.foreign_since.is_some_and(|since| since + DOUBT_MS > now)
     }
 
-    /// Halted at a number; an earlier halt at a lower number stands.
+    /// Halted at a number. An earlier halt stands beside it: the lower number, and both reasons, each of which is people's.
     pub fn halted(&self, reason: &str, limit: u64) -> Self {
+        let (reason, limit) = match &self.gate {
+            LaneGate::Open | LaneGate::Waiting { .. } => (reason.to_owned(), limit),
+            LaneGate::Halted { reason: known, limit: lower } => (beside(known, reason), limit.min(*lower)),
+        };
+        let gate = LaneGate::Halted { reason, limit };
+        if gate == self.gate { self.clone() } else { Self { gate, tries: 0, ..self.clone() } }
+    }
+
+    /// Whether it halted at this number, and for no other number's sake: what becomes of it decides about the halt.
+    pub fn is_halted_for(&self, number: u64) -> bool {
+        let of_number = format!("number {number} ");
         match &self.gate {
-            LaneGate::Halted { limit: lower, .. } if *lower <= limit => self.clone(),
-            LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => {
-                Self { gate: LaneGate::Halted { reason: reason.to_owned(), limit }, tries: 0, ..self.clone() }
+            LaneGate::Open | LaneGate::Waiting { .. } => false,
+            LaneGate::Halted { reason, limit } => {
+                *limit == number && reason.split(AND).all(|part| part.starts_with(&of_number))
             }
         }
     }
+}
+
+/// Between the reasons of a halt.
+pub const AND: &str = "; ";
+/// Characters of all reasons of a halt.
+const REASONS_CHARS_MAX: usize = 2_000;
+
+/// A reason beside those that are known.
+pub fn beside(known: &str, reason: &str) -> String {
+    if known.contains(reason) || known.len() + reason.len() > REASONS_CHARS_MAX {
+        return known.to_owned();
+    }
+    format!("{known}{AND}{reason}")
 }
 
 /// What a number's transaction does.

@@ -40,6 +40,11 @@ class World:
         """The API with somebody's token."""
         return Api(self.stack.outputs["api_url"], token)
 
+    def queued(self, queue: str) -> int:
+        """How many messages are in a queue, under way or not."""
+        [row] = [row for row in self.operator.items("/admin/v1/queues") if row["queue"] == queue]
+        return row["ready"] + row["inFlight"] + row["delayed"]
+
     def tenant(self, gas: str = GAS, **funds: str) -> Tenant:
         """A new tenant with a new key, a treasury, money for gas, and these funds by symbol."""
         name = f"e2e-{secrets.token_hex(5)}"

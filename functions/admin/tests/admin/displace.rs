@@ -28,7 +28,7 @@ async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, Lan
     world.put(Write::Put { key, item, expect: vec![Expect::Version(row.version())] }).await;
     let lane = parcel.wallet.clone();
     world.put(Counter::create(&lane, 6)).await;
-    let gate = Gate { seen: 5, ..Gate::new(4, NOW) }.halted("number 4 was used by somebody else", 4);
+    let gate = Gate { seen: 5, ..Gate::new(4, NOW) }.halted(&foreign(4), 4);
     world.put(gate.put(&lane, 0).expect("a row")).await;
     let transaction = Transaction {
         number: 4,
@@ -103,6 +103,22 @@ async fn nothing_else_is_given_up() {
     let elsewhere = Gate { gate: LaneGate::Halted { reason: "a branch".to_owned(), limit: 6 }, ..gate };
     world.put(elsewhere.put(&lane, row.version()).expect("a row")).await;
     assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "the lane halted elsewhere");
+}
+
+#[tokio::test]
+async fn what_nodes_refuse_is_not_given_up_as_another_s() {
+    let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let refused = Gate { seen: 4, ..Gate::new(4, NOW) }.halted("number 4 is refused: exceeds block gas limit", 4);
+    world.put(refused.put(&lane, row.version()).expect("a row")).await;
+    // An earlier attempt may wait in some pool: a second number would pay twice.
+    let refusal = displace(&world, &lane, 4).await;
+    assert_eq!(refusal.refusal(), (409, "CONFLICT".to_owned(), "number".to_owned()));
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned);
+    let both = refused.halted(&foreign(4), 4);
+    world.put(both.put(&lane, row.version() + 1).expect("a row")).await;
+    displace(&world, &lane, 4).await.ok();
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Accepted, "looks found it another's all the same");
 }
 
 #[tokio::test]

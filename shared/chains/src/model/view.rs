@@ -50,6 +50,8 @@ pub struct Provider {
     pub receipts: Receipts,
     /// It says that it took bytes, and loses them.
     pub loses: bool,
+    /// It tells blocks without their transactions.
+    pub bare: bool,
 }
 
 impl World {
@@ -109,7 +111,9 @@ impl World {
 
     pub(super) fn block(&self, provider: usize, at: BlockAt) -> Option<Block> {
         let stored = self.block_of(provider, at)?;
-        let transactions = stored.transactions.iter().map(|tx| tx.hash).collect();
+        let bare = self.providers.get(provider).is_some_and(|view| view.bare);
+        let told = stored.transactions.iter().filter(|_| !bare);
+        let transactions = told.map(|tx| tx.hash).collect();
         Some(Block { header: stored.header.clone(), transactions })
     }
 
