@@ -16,7 +16,7 @@ use causeway_state::{
     message::Stage,
     parcel::{DUE_SHARDS, MoveError, Parcel},
     tables::{DUE, TRANSFERS},
-    tracker::{HeaderRow, Watch},
+    tracker::{HeaderRow, Inclusion, Watch},
 };
 use causeway_store::{Key, Query, Range, Write};
 
@@ -193,9 +193,15 @@ impl Tracker {
             return Ok(false);
         }
         let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(false) };
-        let late = self.inclusion(chain, &watch, receipt).await?;
-        self.publish_stage(network, height, hash, Stage::Final, &[late]).await?;
-        let Some(all) = self.include(network, chain, &block).await? else { return Ok(false) };
+        let Some(found) = self.included(network, chain, &block).await? else { return Ok(false) };
+        let all: Vec<Inclusion> = found.iter().map(|(inclusion, _)| inclusion.clone()).collect();
+        if !all.iter().any(|inclusion| inclusion.hash == attempt.hash) {
+            // A node that tells the block without it.
+            return Ok(false);
+        }
+        // The block's other ones may not have been told either, and are marked with it.
+        self.publish_stage(network, height, hash, Stage::Final, &all).await?;
+        self.write_inclusions(network, &block, &found).await?;
         self.tell_lanes(&all).await?;
         Ok(true)
     }

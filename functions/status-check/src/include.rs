@@ -26,6 +26,18 @@ impl Tracker {
         chain: &dyn Chain,
         block: &Block,
     ) -> Result<Option<Vec<Inclusion>>, TrackError> {
+        let Some(found) = self.included(network, chain, block).await? else { return Ok(None) };
+        self.write_inclusions(network, block, &found).await?;
+        Ok(Some(found.into_iter().map(|(inclusion, _)| inclusion).collect()))
+    }
+
+    /// What of ours a block includes, with its watches' versions; `None` while the provider does not have all receipts.
+    pub(crate) async fn included(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        block: &Block,
+    ) -> Result<Option<Vec<(Inclusion, u64)>>, TrackError> {
         let matches = self.matches(&network.id, &block.transactions).await?;
         if matches.is_empty() {
             return Ok(Some(Vec::new()));
@@ -38,10 +50,20 @@ impl Tracker {
             let Some(receipt) = receipts.get(&watch.hash) else { return Ok(None) };
             found.push((self.inclusion(chain, &watch, receipt).await?, version));
         }
+        Ok(Some(found))
+    }
+
+    /// Writes them, and that their watches are in this block.
+    pub(crate) async fn write_inclusions(
+        &self,
+        network: &Network,
+        block: &Block,
+        found: &[(Inclusion, u64)],
+    ) -> Result<(), TrackError> {
         for (chunk, found) in found.chunks(MATCHES_PER_COMMIT.min(CHUNK_INCLUSIONS_MAX)).enumerate() {
             self.write_chunk(&network.id, block, chunk, found).await?;
         }
-        Ok(Some(found.into_iter().map(|(inclusion, _)| inclusion).collect()))
+        Ok(())
     }
 
     /// The watches of a block's hashes: one read per hundred, however many are watched.
@@ -56,12 +78,7 @@ impl Tracker {
         Ok(matches)
     }
 
-    pub(crate) async fn inclusion(
-        &self,
-        chain: &dyn Chain,
-        watch: &Watch,
-        receipt: &Receipt,
-    ) -> Result<Inclusion, TrackError> {
+    async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
         let revert_reason =
             if receipt.success || watch.cancel { None } else { self.why(chain, watch, receipt).await? };
         let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);

@@ -252,3 +252,25 @@ fn a_block_that_leaves_before_the_head_moved_hides_no_stranger() {
     }
     assert!(killed > 3, "the leader was killed {killed} times");
 }
+
+#[test]
+fn a_block_told_without_its_transactions_is_told_when_final_and_halts_nothing() {
+    let mut world = World::new(Setup::default());
+    world.pass(2_000);
+    let ids: Vec<String> = (0..3).map(|n| world.withdraw("TUSD", "1", recipient(&format!("r-{n}")))).collect();
+    world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
+    world.until("a block that has them", |world| world.chain.inclusions(world.lane("acme").address).len() == 3);
+    world.pass(1_000);
+    world.chain.set_provider(0, Provider::default());
+    // A minute's looks find numbers used that nobody was told of.
+    world.finish();
+    for id in &ids {
+        assert_eq!(
+            world.parcel(id).state,
+            ParcelState::Confirmed,
+            "all of the block, not only the one that was asked for"
+        );
+    }
+    assert!(!world.has_halted());
+    assert_eq!(world.coverage.all().get("lane: halted"), None, "nobody else has their numbers");
+}
