@@ -39,6 +39,8 @@ pub const RING: usize = 300;
 pub(crate) const FAILED_MS: u64 = 1_000;
 /// Due parcels and lanes are looked at so often.
 const SWEEP_MS: u64 = 2_000;
+/// How long something has waited, and how far finality lags, is told so often; the first time at once.
+const MEASURE_MS: u64 = 60_000;
 /// Lanes are held against the chain so often; the first time at once.
 const LANE_CHECK_MS: u64 = 60_000;
 /// Where the chain gave no answer for a lane, so soon again.
@@ -75,6 +77,10 @@ pub struct Lead {
     /// Height of the chain when it was asked for last.
     pub(crate) newest: u64,
     swept_at: Millis,
+    /// The longest wait that sweeps met since it was told.
+    oldest_wait: u64,
+    /// When waits and finality were told last.
+    measured_at: Millis,
     checked_at: Millis,
     check_soon: bool,
     beat_at: Millis,
@@ -215,9 +221,10 @@ impl Tracker {
         // Sweeps need no chain: they go on while every provider is down.
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {
             lead.swept_at = now;
-            self.sweep(network).await?;
+            lead.oldest_wait = lead.oldest_wait.max(self.sweep(network).await?);
             self.sweep_lanes(network, &mut lead.lanes).await?;
         }
+        self.measure_waits(network, lead);
         if lead.orphans {
             self.tell_orphans(network, lead).await?;
         }
@@ -233,6 +240,21 @@ impl Tracker {
             self.metrics.emit(&*self.clock, metrics::HEARTBEAT, 1, Some(&network.id));
         }
         Ok(())
+    }
+
+    /// Tells for how long something has waited, and by how much finality lags, whether or not the chain answers: neither ends
+    /// by itself where a key is gone, a fee cap is too low, or a node's tag stands still.
+    fn measure_waits(&self, network: &Network, lead: &mut Lead) {
+        let now = self.clock.now_ms();
+        if now.saturating_sub(lead.measured_at) < MEASURE_MS {
+            return;
+        }
+        lead.measured_at = now;
+        let wait = std::mem::take(&mut lead.oldest_wait);
+        self.metrics.emit(&*self.clock, metrics::OLDEST_WAIT_AGE, wait, Some(&network.id));
+        let due = (lead.head.height + 1).saturating_sub(network.final_at);
+        let lag = due.saturating_sub(lead.head.finalized) * network.block_time_ms;
+        self.metrics.emit(&*self.clock, metrics::FINALITY_LAG, lag, Some(&network.id));
     }
 
     /// Holds lanes against the chain when it is time to, and vouches for them.
@@ -337,6 +359,8 @@ impl Lead {
             doubted_since: None,
             newest: 0,
             swept_at: 0,
+            oldest_wait: 0,
+            measured_at: 0,
             checked_at: 0,
             check_soon: false,
             beat_at: 0,

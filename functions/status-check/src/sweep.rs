@@ -6,6 +6,7 @@ use causeway_domain::{
     Network,
     lane::{LaneId, room},
     parcel::ParcelState,
+    verdict::WaitReason,
 };
 use causeway_runtime::metrics;
 use causeway_state::{
@@ -25,10 +26,10 @@ const PARCELS_PER_LOOK: usize = 100;
 const OVERDUE_MS: u64 = 60_000;
 
 impl Tracker {
-    /// Wakes what is due on a network.
-    pub async fn sweep(&self, network: &Network) -> Result<(), TrackError> {
+    /// Wakes what is due on a network; answers for how long the oldest of it has waited for what nobody decided.
+    pub async fn sweep(&self, network: &Network) -> Result<u64, TrackError> {
         let now = self.clock.now_ms();
-        let mut overdue = 0;
+        let (mut overdue, mut oldest) = (0, 0);
         for shard in 0..DUE_SHARDS {
             let pk = Parcel::due_pk(&network.id, shard);
             let query =
@@ -37,12 +38,12 @@ impl Tracker {
             let late =
                 |row: &&Item| row.number("due_at").is_some_and(|at| at + i128::from(OVERDUE_MS) < i128::from(now));
             overdue += page.items.iter().filter(late).count();
-            self.wake(&page.items).await?;
+            oldest = oldest.max(self.wake(&page.items).await?);
         }
         if overdue > 0 {
             self.metrics.emit(&*self.clock, metrics::WAITS_OVERDUE, overdue as u64, Some(&network.id));
         }
-        Ok(())
+        Ok(oldest)
     }
 
     /// Wakes as many parcels as a lane has room for, the most urgent first.
@@ -58,11 +59,14 @@ impl Tracker {
         let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else { return Ok(()) };
         let (counter, gate): (Counter, Gate) = (counter.parse()?, gate.parse()?);
         let free = usize::try_from(room(network.in_flight_max, counter.next, gate.consumed)).unwrap_or(usize::MAX);
-        self.wake(&waiting[..free.min(waiting.len())]).await
+        self.wake(&waiting[..free.min(waiting.len())]).await?;
+        Ok(())
     }
 
-    /// An index is a hint: each parcel is read, moved under its version, and only then published.
-    async fn wake(&self, hints: &[Item]) -> Result<(), TrackError> {
+    /// An index is a hint: each parcel is read, moved under its version, and only then published. Answers the age of the
+    /// oldest that waits for what nobody decided.
+    async fn wake(&self, hints: &[Item]) -> Result<u64, TrackError> {
+        let mut oldest = 0;
         let key = |row: &Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
         let keys: Vec<Key> = hints.iter().filter_map(key).collect();
         let mut woken: BTreeMap<&'static str, Vec<Post<ParcelMessage>>> = BTreeMap::new();
@@ -76,6 +80,9 @@ impl Tracker {
                         continue;
                     }
                 };
+                if parcel.wait.as_ref().is_some_and(|wait| is_nobodys(wait.reason)) {
+                    oldest = oldest.max(self.clock.now_ms().saturating_sub(parcel.created_at));
+                }
                 if parcel.state == ParcelState::Assigned {
                     self.ask_to_cancel(&parcel, row.version()).await?;
                 } else if let Some(next) = self.next_of(&parcel) {
@@ -106,7 +113,7 @@ impl Tracker {
         for (queue, posts) in woken {
             self.publish(queue, posts).await?;
         }
-        Ok(())
+        Ok(oldest)
     }
 
     /// A cancellation that was asked for and for which no no-op is signed yet is asked for again.
@@ -149,5 +156,17 @@ impl Tracker {
             | ParcelState::Failed
             | ParcelState::Cancelled => None,
         }
+    }
+}
+
+/// Whether a wait is for what nobody decided, and of which no other alarm tells: it may last for ever unseen.
+const fn is_nobodys(reason: WaitReason) -> bool {
+    match reason {
+        WaitReason::FeeAboveCap
+        | WaitReason::ChainUnavailable
+        | WaitReason::KeysUnavailable
+        | WaitReason::LaneFull
+        | WaitReason::TriesExhausted => true,
+        WaitReason::Blocked | WaitReason::LaneClosed | WaitReason::TreasuryShort => false,
     }
 }

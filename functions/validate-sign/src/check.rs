@@ -74,7 +74,7 @@ impl Signer {
                 Estimate::Gas(gas) => gas,
                 Estimate::InsufficientFunds => return Err(wait(WaitReason::TreasuryShort, SHORT_WAIT_MS)),
                 Estimate::Reverted { reason } => {
-                    return Err(self.why_reverted(parcel, asset, chain, &reason).await);
+                    return Err(self.why_reverted(parcel, (asset, &call), chain, reason).await);
                 }
             },
             Err(error) => {
@@ -89,16 +89,34 @@ impl Signer {
         Ok(Checked { intent: Intent { to, value, data, gas_limit }, fees, since: recent.height })
     }
 
-    /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault.
-    async fn why_reverted(&self, parcel: &Parcel, asset: &Asset, chain: &dyn Chain, reason: &str) -> Verdict {
+    /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault. A top-up
+    /// may come between the trial and the look at the balance, so another trial has the last word.
+    async fn why_reverted(
+        &self,
+        parcel: &Parcel,
+        (asset, call): (&Asset, &Call),
+        chain: &dyn Chain,
+        first: String,
+    ) -> Verdict {
         let now = self.clock.now_ms();
+        let wait = |reason, after_ms| Verdict::Wait { reason, wake_at: now + after_ms };
         let token = (!asset.is_native()).then_some(asset.address);
         match chain.balance(parcel.wallet.address, token).await {
             Ok(balance) if balance.value < parcel.total().to_u256() => {
-                Verdict::Wait { reason: WaitReason::TreasuryShort, wake_at: now + SHORT_WAIT_MS }
+                return wait(WaitReason::TreasuryShort, SHORT_WAIT_MS);
             }
-            Ok(_) => Verdict::Fatal { reason: format!("the transfer would revert: {reason}") },
-            Err(_) => Verdict::Wait { reason: WaitReason::ChainUnavailable, wake_at: now + CHAIN_WAIT_MS },
+            Ok(_) => {}
+            Err(_) => return wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS),
+        }
+        match chain.estimate(call).await.map(|reply| reply.value) {
+            Ok(Estimate::Reverted { reason }) => {
+                Verdict::Fatal { reason: format!("the transfer would revert: {reason}") }
+            }
+            Ok(Estimate::Gas(_)) | Err(_) => {
+                tracing::info!(parcel = %parcel.id, reason = first, "a trial reverted, and the next one did not");
+                wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS)
+            }
+            Ok(Estimate::InsufficientFunds) => wait(WaitReason::TreasuryShort, SHORT_WAIT_MS),
         }
     }
 

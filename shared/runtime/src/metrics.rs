@@ -25,10 +25,14 @@ pub const DEAD_LETTERS: Metric = Metric { name: "DeadLetters", unit: "Count" };
 pub const DIFFERENCES: Metric = Metric { name: "Differences", unit: "Count" };
 /// Looks of a network's tracker that came to their end, one told every few seconds.
 pub const HEARTBEAT: Metric = Metric { name: "Heartbeat", unit: "Count" };
+/// By how much what is told as final lags behind its depth: nothing is released, and no number given up, meanwhile.
+pub const FINALITY_LAG: Metric = Metric { name: "FinalityLagMs", unit: "Milliseconds" };
 /// Lanes that take no new numbers.
 pub const LANES_HALTED: Metric = Metric { name: "LanesHalted", unit: "Count" };
 /// Age of the oldest transaction that is signed and that no block is known to hold.
 pub const OLDEST_UNSEEN_AGE: Metric = Metric { name: "OldestUnseenAgeMs", unit: "Milliseconds" };
+/// Age of the oldest transfer that waits for something which nobody decided and no other alarm tells of.
+pub const OLDEST_WAIT_AGE: Metric = Metric { name: "OldestWaitAgeMs", unit: "Milliseconds" };
 /// Looks that found a treasury without the asset, or without coin for gas.
 pub const TREASURY_SHORT: Metric = Metric { name: "TreasuryShort", unit: "Count" };
 /// Waits that were over long before the sweep came.

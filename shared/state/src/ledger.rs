@@ -140,12 +140,12 @@ impl Balances {
         Self { available: field("available"), held: field("held"), posted: field("posted") }
     }
 
-    /// Sum over shards.
+    /// Sum over shards; the most that is told where shards together have more than a number holds: each alone is exact.
     pub fn sum(rows: &[Option<Item>]) -> Self {
         rows.iter().map(Option::as_ref).map(Self::of).fold(Self::default(), |sum, part| Self {
-            available: sum.available + part.available,
-            held: sum.held + part.held,
-            posted: sum.posted + part.posted,
+            available: sum.available.saturating_add(part.available),
+            held: sum.held.saturating_add(part.held),
+            posted: sum.posted.saturating_add(part.posted),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! What alarms are set on: told when it is so, and while nothing else works.
 
-use causeway_chains::model::Provider;
+use causeway_chains::model::{Finality, Provider};
 use causeway_domain::{Clock, clock::Millis};
-use causeway_runtime::metrics::{HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE};
+use causeway_keys::memory::Fault;
+use causeway_runtime::metrics::{FINALITY_LAG, HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE, OLDEST_WAIT_AGE};
 use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::message::queues;
 
@@ -71,4 +72,44 @@ fn a_tracker_that_follows_fast_blocks_has_a_heartbeat() {
     assert!(told_at.len() > 2, "{told_at:?}");
     assert!(told_at.windows(2).all(|pair| pair[1] - pair[0] < ALARM_PERIOD_MS / 2), "{told_at:?}");
     assert!(world.head().expect("followed").height > 2);
+}
+
+#[test]
+fn what_waits_for_a_key_that_is_gone_is_told_by_its_age_and_what_is_blocked_is_not() {
+    let mut world = World::new(Setup::default());
+    world.pass(2_000);
+    world.keys.set_fault(|_| Fault::Denied);
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.pass(2 * ALARM_PERIOD_MS);
+    let (told_at, age) = world.measured.last(OLDEST_WAIT_AGE).expect("told");
+    assert!(told_at + ALARM_PERIOD_MS > world.clock.now_ms());
+    assert!(age >= ALARM_PERIOD_MS, "its whole age, however often it was tried since: {age}");
+    let scope = world.scopes()[1].clone();
+    let block = world.switch(&scope, true);
+    world.act(&block);
+    world.keys.clear_fault();
+    world.pass(2 * ALARM_PERIOD_MS);
+    assert_eq!(world.measured.last(OLDEST_WAIT_AGE).map(|(_, age)| age), Some(0), "people know what they block");
+    let open = world.switch(&scope, false);
+    world.act(&open);
+    world.finish();
+    assert_eq!(world.parcel(&id).state.as_str(), "confirmed");
+    world.pass(ALARM_PERIOD_MS);
+    assert_eq!(world.measured.last(OLDEST_WAIT_AGE).map(|(_, age)| age), Some(0));
+}
+
+#[test]
+fn a_tag_that_stands_still_is_told_by_how_far_finality_lags() {
+    let mut world = World::new(Setup { final_tag: true, ..Setup::default() });
+    world.pass(20_000);
+    assert_eq!(world.measured.last(FINALITY_LAG).map(|(_, lag)| lag), Some(0));
+    world.chain.set_finality(Finality::At(world.chain.height()));
+    let beats = world.measured.values(HEARTBEAT).len();
+    world.pass(2 * ALARM_PERIOD_MS);
+    let (_, lag) = world.measured.last(FINALITY_LAG).expect("told");
+    assert!(lag >= ALARM_PERIOD_MS, "{lag}");
+    assert!(world.measured.values(HEARTBEAT).len() > beats, "success is told all the same, so the heart beats");
+    world.chain.set_finality(Finality::Behind(2));
+    world.pass(ALARM_PERIOD_MS);
+    assert_eq!(world.measured.last(FINALITY_LAG).map(|(_, lag)| lag), Some(0));
 }

@@ -4,7 +4,9 @@ use alloy_primitives::{Address, U256};
 use causeway_chains::model::Provider;
 use causeway_domain::{lane::LaneGate, parcel::ParcelState, verdict::WaitReason};
 use causeway_runtime::metrics::TREASURY_SHORT;
-use causeway_simulation::{Setup, World, api::recipient};
+use causeway_simulation::{Setup, World, api::recipient, clock::give_way};
+use causeway_state::message::queues;
+use futures::future::join;
 
 fn reason(world: &World, id: &str) -> Option<WaitReason> {
     world.parcel(id).wait.map(|wait| wait.reason)
@@ -24,6 +26,34 @@ fn a_treasury_short_of_a_token_waits_for_its_top_up() {
     world.chain.credit(world.lane("acme").address, Some(world.asset("TBLK").address), units);
     world.finish();
     assert_eq!(world.parcel(&large).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn a_top_up_at_any_moment_of_a_trial_rejects_nothing() {
+    let mut waited = 0;
+    for moment in 0..40 {
+        let mut world = World::new(Setup { tokens: 10, ..Setup::default() });
+        world.owe("acme", "TBLK", 90);
+        world.pass(2_000);
+        let id = world.withdraw("TBLK", "80", recipient("rosa"));
+        let batch = world.receive(queues::TRANSFERS_NORMAL).expect("published");
+        let (treasury, token) = (world.lane("acme").address, world.asset("TBLK").address);
+        let top_up = async {
+            for _ in 0..moment {
+                give_way().await;
+            }
+            world.chain.credit(treasury, Some(token), U256::from(90_000_000));
+        };
+        world.crossing.set(true);
+        let work = world.work(queues::TRANSFERS_NORMAL, batch.clone());
+        let (failed, ()) = world.clock.run(join(work, top_up));
+        world.crossing.set(false);
+        world.worked_off(&batch, Some(&failed));
+        waited += u32::from(reason(&world, &id) == Some(WaitReason::ChainUnavailable));
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "paid in at moment {moment}");
+    }
+    assert!(waited > 0, "no top-up came between a trial and the look at the balance");
 }
 
 #[test]
