@@ -29,6 +29,8 @@ const BROADCASTS_PER_WRITE: u32 = 100;
 const BUSY_MS: u64 = 2_000;
 /// A lane that five tries did not move is looked at again.
 const TIRED_MS: u64 = 15_000;
+/// What was signed so long ago has most likely been handed to a node before.
+const AGAIN_AFTER_MS: u64 = 10_000;
 /// A switch is opened by a person.
 const BLOCKED_MS: u64 = 15_000;
 /// Treasuries are topped up, and fees fall, within minutes.
@@ -160,7 +162,10 @@ impl Sender {
         attempt: &Attempt,
         gate: &Gate,
     ) -> Step {
-        let answer = chain.broadcast(&attempt.raw).await;
+        // Whoever was handed it before may have lost it, or keep it to itself: all are handed it now.
+        let again = attempt.index > 0 || self.clock.now_ms() >= attempt.signed_at + AGAIN_AFTER_MS;
+        let answer =
+            if again { chain.broadcast_to_all(&attempt.raw).await } else { chain.broadcast(&attempt.raw).await };
         let (number, hash, trace) = (attempt.number, attempt.hash, signed.transaction.trace);
         tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast");
         let now = self.clock.now_ms();

@@ -53,6 +53,7 @@ macro_rules! chain_contract {
             head_blocks_and_receipts_tell_one_story
             what_does_not_exist_is_not_an_error
             a_broadcast_waits_then_counts
+            what_every_provider_is_handed_is_taken_once
             the_same_bytes_again_are_known
             a_used_number_is_too_low
             a_number_ahead_waits_or_is_refused
@@ -207,6 +208,18 @@ pub async fn a_broadcast_waits_then_counts(lab: &dyn Lab) {
     assert_eq!(block.transactions, [first.hash, second.hash], "in the order of their numbers");
     assert_eq!(lab.chain().signed(second.hash).await.expect("answered").value, Some(second.raw.clone()));
     assert!(lab.chain().knows(first.hash).await.expect("answered").value);
+}
+
+/// Handed to every provider, and once more: one transaction.
+pub async fn what_every_provider_is_handed_is_taken_once(lab: &dyn Lab) {
+    lab.set_balance(lab.address(PAYER), RICH).await;
+    let sealed = lab.sign(PAYER, &transfer(lab, 0, 1));
+    let first = lab.chain().broadcast_to_all(&sealed.raw).await;
+    assert_eq!(first.outcome, BroadcastOutcome::Accepted);
+    assert!(!first.provider.is_empty());
+    assert_eq!(lab.chain().broadcast_to_all(&sealed.raw).await.outcome, BroadcastOutcome::AlreadyKnown);
+    lab.mine(1).await;
+    assert_eq!(numbers(lab, PAYER).await, (1, 1));
 }
 
 /// Sending again what waits is success. (What is included is answered as [`BroadcastOutcome::NumberTooLow`] or

@@ -265,11 +265,11 @@ impl Chain for ModelChain {
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {
-        self.with(|world| {
-            let broadcast = self.hand_in(world, raw);
-            world.handed.push(Handed { raw: raw.clone(), outcome: broadcast.outcome.clone() });
-            broadcast
-        })
+        self.hand_in(raw, try_in_turn)
+    }
+
+    async fn broadcast_to_all(&self, raw: &Bytes) -> Broadcast {
+        self.hand_in(raw, try_all)
     }
 
     async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError> {
@@ -319,49 +319,68 @@ impl Chain for ModelChain {
 }
 
 impl ModelChain {
-    fn hand_in(&self, world: &mut World, raw: &Bytes) -> Broadcast {
-        let nobody = |outcome| Broadcast { outcome, provider: String::new() };
-        let lost = |detail: &str| nobody(BroadcastOutcome::Unknown { detail: detail.to_owned() });
+    fn hand_in(&self, raw: &Bytes, how: impl FnOnce(&mut World, &[usize], &Bytes) -> Broadcast) -> Broadcast {
+        self.with(|world| {
+            let broadcast = self.hand_over(world, raw, how);
+            world.handed.push(Handed { raw: raw.clone(), outcome: broadcast.outcome.clone() });
+            broadcast
+        })
+    }
+
+    fn hand_over(
+        &self,
+        world: &mut World,
+        raw: &Bytes,
+        how: impl FnOnce(&mut World, &[usize], &Bytes) -> Broadcast,
+    ) -> Broadcast {
+        let busy = |after_ms| Broadcast { outcome: BroadcastOutcome::Busy { after_ms }, provider: String::new() };
         let fault = world.faults.on("broadcast");
         let providers = match self.reachable(world) {
             Ok(providers) => providers,
-            Err(ChainError::Limited { after_ms, .. }) => return nobody(BroadcastOutcome::Busy { after_ms }),
-            Err(ChainError::Unavailable { detail, .. } | ChainError::Nonsense { detail, .. }) => return lost(&detail),
+            Err(ChainError::Limited { after_ms, .. }) => return busy(after_ms),
+            Err(ChainError::Unavailable { detail, .. } | ChainError::Nonsense { detail, .. }) => {
+                return Broadcast::nobody(&detail);
+            }
         };
         match fault {
-            Fault::Pass => try_in_turn(world, &providers, raw),
-            Fault::FailBefore => lost("no answer"),
+            Fault::Pass => how(world, &providers, raw),
+            Fault::FailBefore => Broadcast::nobody("no answer"),
             Fault::LoseReply => {
                 // The answer is the one thing that is lost.
                 let _ = world.admit(providers[0], raw);
-                lost("the connection broke")
+                Broadcast::nobody("the connection broke")
             }
             Fault::Delay => {
                 world.delayed.push(raw.clone());
-                lost("no answer in time")
+                Broadcast::nobody("no answer in time")
             }
-            Fault::Limit { after_ms } => nobody(BroadcastOutcome::Busy { after_ms }),
+            Fault::Limit { after_ms } => busy(after_ms),
         }
     }
 }
 
+fn said(world: &mut World, provider: usize, raw: &Bytes) -> Broadcast {
+    Broadcast { outcome: outcome_of(world.admit(provider, raw)), provider: provider.to_string() }
+}
+
 /// Hands bytes to the providers until one decides.
 fn try_in_turn(world: &mut World, providers: &[usize], raw: &Bytes) -> Broadcast {
-    let detail = "no provider".to_owned();
-    let mut last = Broadcast { outcome: BroadcastOutcome::Unknown { detail }, provider: String::new() };
+    let mut best: Option<Broadcast> = None;
     for provider in providers {
-        last = Broadcast { outcome: outcome_of(world.admit(*provider, raw)), provider: provider.to_string() };
-        match last.outcome {
-            BroadcastOutcome::Busy { .. } | BroadcastOutcome::Unknown { .. } => {}
-            BroadcastOutcome::Accepted
-            | BroadcastOutcome::AlreadyKnown
-            | BroadcastOutcome::NumberTooLow
-            | BroadcastOutcome::NumberTooHigh
-            | BroadcastOutcome::ReplacementUnderpriced
-            | BroadcastOutcome::Underpriced
-            | BroadcastOutcome::InsufficientFunds
-            | BroadcastOutcome::Refused { .. } => break,
+        let said = said(world, *provider, raw);
+        if said.outcome.is_definite() {
+            return said;
         }
+        best = Some(match best {
+            Some(before) => before.or(said),
+            None => said,
+        });
     }
-    last
+    best.unwrap_or_else(|| Broadcast::nobody("no provider"))
+}
+
+/// Hands bytes to every provider.
+fn try_all(world: &mut World, providers: &[usize], raw: &Bytes) -> Broadcast {
+    let all: Vec<Broadcast> = providers.iter().map(|provider| said(world, *provider, raw)).collect();
+    all.into_iter().reduce(Broadcast::or).unwrap_or_else(|| Broadcast::nobody("no provider"))
 }

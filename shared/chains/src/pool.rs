@@ -191,6 +191,10 @@ impl Chain for RpcChain {
         self.send(raw).await
     }
 
+    async fn broadcast_to_all(&self, raw: &Bytes) -> Broadcast {
+        self.send_to_all(raw).await
+    }
+
     async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError> {
         let params = json!([U64::from(FEE_BLOCKS), "latest", Priority::PERCENTILES]);
         let read = |result: &RawValue| {

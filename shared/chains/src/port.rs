@@ -187,6 +187,50 @@ pub struct Broadcast {
     pub provider: String,
 }
 
+impl Broadcast {
+    /// Nobody was asked, or nobody answered.
+    pub fn nobody(detail: &str) -> Self {
+        Self { outcome: BroadcastOutcome::Unknown { detail: detail.to_owned() }, provider: String::new() }
+    }
+
+    /// Of two providers' answers the one to act on: who took the bytes, then who said something definite about them, then
+    /// that they may have been taken, then that somebody may take them later. Only what nobody takes is refused.
+    pub fn or(self, other: Self) -> Self {
+        match (&self.outcome, &other.outcome) {
+            (BroadcastOutcome::Busy { after_ms: first }, BroadcastOutcome::Busy { after_ms: second }) => {
+                let after_ms = [*first, *second].into_iter().flatten().min();
+                Self { outcome: BroadcastOutcome::Busy { after_ms }, ..self }
+            }
+            (one, another) if another.rank() < one.rank() => other,
+            _ => self,
+        }
+    }
+}
+
+impl BroadcastOutcome {
+    /// Whether other providers need not be asked.
+    pub const fn is_definite(&self) -> bool {
+        self.rank() <= Self::DEFINITE
+    }
+
+    const DEFINITE: u8 = 2;
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::AlreadyKnown => 1,
+            Self::NumberTooLow
+            | Self::NumberTooHigh
+            | Self::ReplacementUnderpriced
+            | Self::Underpriced
+            | Self::InsufficientFunds => Self::DEFINITE,
+            Self::Unknown { .. } => 3,
+            Self::Busy { .. } => 4,
+            Self::Refused { .. } => 5,
+        }
+    }
+}
+
 /// Why a question has no answer. None of these says anything about the chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
@@ -251,8 +295,13 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// so an empty answer says nothing.
     async fn testify(&self, height: u64, address: Option<Address>, hashes: &[B256]) -> Vec<Reply<Testimony>>;
 
-    /// Hands signed bytes to the network. Never errs: what is not understood is `Unknown`.
+    /// Hands signed bytes to the network: to the first provider that says something definite. Never errs: what is not
+    /// understood is `Unknown`.
     async fn broadcast(&self, raw: &Bytes) -> Broadcast;
+
+    /// As [`Chain::broadcast`], to every provider: for bytes that went out before and are in no block, since a provider may
+    /// say that it took them and lose them. Answers what [`Broadcast::or`] makes of all answers.
+    async fn broadcast_to_all(&self, raw: &Bytes) -> Broadcast;
 
     /// Recent fees.
     async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError>;

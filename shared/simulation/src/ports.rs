@@ -343,6 +343,26 @@ impl Network {
     }
 }
 
+impl Network {
+    async fn hand_out(&self, raw: &Bytes, call: impl Future<Output = Broadcast>) -> Broadcast {
+        let number = self.must_be_let_out(raw);
+        let answer = if self.refused.refuse(keccak256(raw), number) {
+            let outcome = BroadcastOutcome::Refused { reason: REFUSAL.to_owned() };
+            Broadcast { outcome, provider: "0".to_owned() }
+        } else {
+            self.crossing.around(call).await
+        };
+        self.coverage.count(answer_name(&answer.outcome));
+        self.trace.tell(&self.who, || format!("sends {}: {:?}", keccak256(raw), answer.outcome));
+        match (&answer.outcome, self.sabotage) {
+            (BroadcastOutcome::Unknown { detail }, Sabotage::TimeoutFails) => {
+                Broadcast { outcome: BroadcastOutcome::Refused { reason: detail.clone() }, ..answer }
+            }
+            _ => answer,
+        }
+    }
+}
+
 #[async_trait]
 impl Chain for Network {
     async fn head(&self) -> Result<Reply<Header>, ChainError> {
@@ -382,21 +402,11 @@ impl Chain for Network {
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Broadcast {
-        let number = self.must_be_let_out(raw);
-        let answer = if self.refused.refuse(keccak256(raw), number) {
-            let outcome = BroadcastOutcome::Refused { reason: REFUSAL.to_owned() };
-            Broadcast { outcome, provider: "0".to_owned() }
-        } else {
-            self.crossing.around(self.inner.broadcast(raw)).await
-        };
-        self.coverage.count(answer_name(&answer.outcome));
-        self.trace.tell(&self.who, || format!("sends {}: {:?}", keccak256(raw), answer.outcome));
-        match (&answer.outcome, self.sabotage) {
-            (BroadcastOutcome::Unknown { detail }, Sabotage::TimeoutFails) => {
-                Broadcast { outcome: BroadcastOutcome::Refused { reason: detail.clone() }, ..answer }
-            }
-            _ => answer,
-        }
+        self.hand_out(raw, self.inner.broadcast(raw)).await
+    }
+
+    async fn broadcast_to_all(&self, raw: &Bytes) -> Broadcast {
+        self.hand_out(raw, self.inner.broadcast_to_all(raw)).await
     }
 
     async fn fee_history(&self) -> Result<Reply<FeeHistory>, ChainError> {

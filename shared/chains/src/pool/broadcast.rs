@@ -3,6 +3,7 @@
 //! Invariant: what is not surely an answer of a node is `Unknown`, and the same bytes go to the next provider at once.
 
 use alloy_primitives::{B256, Bytes, keccak256};
+use futures::future::join_all;
 use serde_json::json;
 
 use super::{
@@ -22,35 +23,35 @@ const DETAIL_CHARS_MAX: usize = 300;
 
 impl RpcChain {
     /// Tries the providers in turn until one says something definite. `Unknown` outweighs `Busy`, since the bytes may
-    /// have been taken; what a later provider says definitely stays as it said it, under its name.
+    /// have been taken; what one refuses another may take.
     pub(super) async fn send(&self, raw: &Bytes) -> Broadcast {
         let hash = keccak256(raw);
         let mut best: Option<Broadcast> = None;
         for provider in self.ranked() {
-            let outcome = self.send_to(provider, raw, hash).await;
-            tracing::debug!(provider = %provider.name, ?hash, ?outcome, "broadcast");
-            let said = Broadcast { outcome, provider: provider.name.clone() };
-            match &said.outcome {
-                BroadcastOutcome::Accepted
-                | BroadcastOutcome::AlreadyKnown
-                | BroadcastOutcome::NumberTooLow
-                | BroadcastOutcome::NumberTooHigh
-                | BroadcastOutcome::ReplacementUnderpriced
-                | BroadcastOutcome::Underpriced
-                | BroadcastOutcome::InsufficientFunds
-                | BroadcastOutcome::Refused { .. } => return said,
-                BroadcastOutcome::Busy { .. } | BroadcastOutcome::Unknown { .. } => {
-                    best = Some(match best {
-                        Some(before) => weightier(before, said),
-                        None => said,
-                    });
-                }
+            let said = self.said_by(provider, raw, hash).await;
+            if said.outcome.is_definite() {
+                return said;
             }
+            best = Some(match best {
+                Some(before) => before.or(said),
+                None => said,
+            });
         }
-        best.unwrap_or_else(|| Broadcast {
-            outcome: BroadcastOutcome::Unknown { detail: "no provider".to_owned() },
-            provider: String::new(),
-        })
+        best.unwrap_or_else(|| Broadcast::nobody("no provider"))
+    }
+
+    /// Asks all of them side by side.
+    pub(super) async fn send_to_all(&self, raw: &Bytes) -> Broadcast {
+        let hash = keccak256(raw);
+        let asked: Vec<_> = self.ranked().into_iter().map(|provider| self.said_by(provider, raw, hash)).collect();
+        let said = join_all(asked).await;
+        said.into_iter().reduce(Broadcast::or).unwrap_or_else(|| Broadcast::nobody("no provider"))
+    }
+
+    async fn said_by(&self, provider: &Provider, raw: &Bytes, hash: B256) -> Broadcast {
+        let outcome = self.send_to(provider, raw, hash).await;
+        tracing::debug!(provider = %provider.name, ?hash, ?outcome, "broadcast");
+        Broadcast { outcome, provider: provider.name.clone() }
     }
 
     async fn send_to(&self, provider: &Provider, raw: &Bytes, hash: B256) -> BroadcastOutcome {
@@ -66,16 +67,4 @@ impl RpcChain {
 
 fn unknown(failure: &Failure) -> BroadcastOutcome {
     BroadcastOutcome::Unknown { detail: printable(&failure.to_string(), DETAIL_CHARS_MAX) }
-}
-
-/// Of two answers that settle nothing, the one to act on.
-fn weightier(before: Broadcast, after: Broadcast) -> Broadcast {
-    match (&before.outcome, &after.outcome) {
-        (BroadcastOutcome::Busy { after_ms: first }, BroadcastOutcome::Busy { after_ms: second }) => {
-            let after_ms = [*first, *second].into_iter().flatten().min();
-            Broadcast { outcome: BroadcastOutcome::Busy { after_ms }, provider: before.provider }
-        }
-        (BroadcastOutcome::Busy { .. }, _) => after,
-        _ => before,
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use causeway_chains::model::Fault;
+use causeway_chains::model::{Fault, Provider};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_simulation::{
     Setup, World,
@@ -246,4 +246,21 @@ fn lost_and_repeated_lane_messages_change_nothing() {
     world.inbox.repeated = 700;
     world.finish();
     handed_once(&world);
+}
+
+#[test]
+fn a_provider_that_takes_all_and_loses_it_holds_up_nobody_while_another_works() {
+    let mut world = World::new(Setup { providers: 2, ..Setup::default() });
+    world.pass(2_000);
+    world.chain.set_provider(0, Provider { loses: true, ..Provider::default() });
+    let ids: Vec<String> = (0..3).map(|n| world.withdraw("ETH", "1", recipient(&format!("r-{n}")))).collect();
+    world.finish();
+    for id in &ids {
+        let parcel = world.parcel(id);
+        assert_eq!(
+            (parcel.state, parcel.replaced.len()),
+            (ParcelState::Confirmed, 0),
+            "the same bytes, at the other one"
+        );
+    }
 }

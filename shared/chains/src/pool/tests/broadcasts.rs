@@ -125,3 +125,27 @@ async fn a_node_of_another_network_never_sees_the_bytes() {
     assert!(matches!(broadcast.outcome, BroadcastOutcome::Unknown { .. }), "{broadcast:?}");
     assert!(stranger.calls("eth_sendRawTransaction").is_empty());
 }
+
+#[tokio::test]
+async fn what_one_refuses_another_may_take() {
+    let (picky, open) = (node(|| refused("exceeds block gas limit")).await, node(taken).await);
+    let (pool_of_both, _) = pool(&[&picky, &open]);
+    assert_eq!(pool_of_both.broadcast(&RAW).await, said(BroadcastOutcome::Accepted, "local-2"));
+    let lost = node(|| Answer::Drop).await;
+    let (unsure, _) = pool(&[&picky, &lost]);
+    let broadcast = unsure.broadcast(&RAW).await;
+    assert!(matches!(broadcast.outcome, BroadcastOutcome::Unknown { .. }), "one may have taken it: {broadcast:?}");
+    let (alone, _) = pool(&[&picky]);
+    let broadcast = alone.broadcast(&RAW).await;
+    assert!(matches!(broadcast.outcome, BroadcastOutcome::Refused { .. }), "{broadcast:?}");
+}
+
+#[tokio::test]
+async fn handed_to_all_every_provider_gets_it_and_who_took_it_is_believed() {
+    let (low, lost, good) = (node(|| refused("nonce too low")).await, node(|| Answer::Drop).await, node(taken).await);
+    let (pool, _) = pool(&[&low, &lost, &good]);
+    assert_eq!(pool.broadcast_to_all(&RAW).await, said(BroadcastOutcome::Accepted, "local-3"));
+    for node in [&low, &lost, &good] {
+        assert_eq!(node.calls("eth_sendRawTransaction"), [json!([&RAW])]);
+    }
+}
