@@ -56,6 +56,18 @@ async fn a_confirmed_credit_says_everything_the_audit_log_wants() {
 }
 
 #[tokio::test]
+async fn a_debit_names_the_treasury_that_the_money_left() {
+    let server = MockServer::start().await;
+    on(&server, "POST", "/admin/v1/accounts/debit", 200, json!({"operationId": "op_1", "available": "1"})).await;
+    let treasury = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    let mut arguments = movement("debit");
+    arguments.extend(["--yes", "--treasury", treasury]);
+    let run = run(&server, &arguments).await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(body(&received(&server).await[0])["treasury"], treasury);
+}
+
+#[tokio::test]
 async fn a_word_on_a_transaction_is_told_as_it_was_said() {
     let hash = format!("0x{}", "ab".repeat(32));
     let path = format!("/admin/v1/dead-letters/{DEAD_LETTER}/settle");
