@@ -23,6 +23,7 @@ OPERATOR_ROUTES = [
     ("GET", "/admin/v1/lanes"), ("POST", f"/admin/v1/lanes/local/{'0x' + '11' * 20}/release"),
     ("GET", "/admin/v1/dead-letters"), ("POST", "/admin/v1/dead-letters/dl_1/replay"),
     ("POST", "/admin/v1/dead-letters/dl_1/refund"), ("POST", "/admin/v1/dead-letters/dl_1/discard"),
+    ("POST", "/admin/v1/dead-letters/dl_1/settle"),
     ("GET", "/admin/v1/queues"), ("GET", "/admin/v1/treasuries"), ("POST", "/admin/v1/treasuries"),
     ("GET", "/admin/v1/switches"), ("POST", "/admin/v1/switches"), ("GET", "/admin/v1/audit"),
 ]

@@ -45,6 +45,9 @@ pub(crate) struct Movement {
     /// Which of the tenant's accounts
     #[arg(long, value_enum, default_value_t = Account::Tenant)]
     account: Account,
+    /// Address of the treasury that it came to or left; the tenant's first one on that network when left out
+    #[arg(long, value_name = "ADDRESS")]
+    treasury: Option<String>,
     /// Why; goes into the audit log
     #[arg(long)]
     reason: String,
@@ -100,18 +103,22 @@ async fn show(context: &Context, tenant: Option<TenantId>) -> Result<(), CliErro
 }
 
 async fn credit_or_debit(context: &Context, verb: &str, movement: Movement) -> Result<(), CliError> {
-    let Movement { tenant, amount, token, network, account, reason, key } = movement;
+    let Movement { tenant, amount, token, network, account, treasury, reason, key } = movement;
     let account = match account {
         Account::Tenant => "tenant",
         Account::Gas => "gas",
     };
     let api = context.api(Role::Operator)?;
-    context
-        .confirm(&format!("{verb} {amount} {token} on {network}, {account} account of {tenant}"), tenant.as_str())?;
-    let body = json!({
+    let at = treasury.as_ref().map(|address| format!(", treasury {address}")).unwrap_or_default();
+    let what = format!("{verb} {amount} {token} on {network}, {account} account of {tenant}{at}");
+    context.confirm(&what, tenant.as_str())?;
+    let mut body = json!({
         "tenant": tenant, "account": account, "network": network, "token": token, "amount": amount,
         "reason": reason, "idempotencyKey": key.unwrap_or_else(|| random_key("cli")),
     });
+    if let Some(treasury) = treasury {
+        body["treasury"] = json!(treasury);
+    }
     let answer: Value = api.call(&Call::post_repeatable(&["admin", "v1", "accounts", verb], body)).await?;
     context.output.record(&answer)
 }

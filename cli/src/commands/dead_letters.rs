@@ -17,7 +17,7 @@ pub(crate) enum Verb {
     /// List them, newest first
     List {
         /// Only those in this status
-        #[arg(long, default_value = "open", value_parser = ["open", "replayed", "refunded", "discarded"])]
+        #[arg(long, default_value = "open", value_parser = ["open", "replayed", "refunded", "discarded", "settled"])]
         status: String,
         /// How many at most
         #[arg(long, default_value_t = 100)]
@@ -41,6 +41,31 @@ pub(crate) enum Verb {
     },
     /// Set it aside; refused while money is held
     Discard(Act),
+    /// Say whether a transaction paid that succeeded in a final block and moved something other than what was asked
+    /// for. Look at the chain first: nobody takes it back
+    Settle {
+        /// Which, and why
+        #[command(flatten)]
+        act: Act,
+        /// What was seen
+        #[command(flatten)]
+        word: Word,
+        /// Which of its transactions; only where several wait for people's word
+        #[arg(long, value_name = "HASH")]
+        hash: Option<String>,
+    },
+}
+
+/// What an operator has seen on the chain.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Word {
+    /// It paid what was asked for: the transfer is confirmed, and its held money posted
+    #[arg(long)]
+    paid: bool,
+    /// It did not: the transfer has failed, and its held money is free again
+    #[arg(long)]
+    unpaid: bool,
 }
 
 /// What an operator does with one.
@@ -78,12 +103,24 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
         Verb::Refund { act, unpaid: true } => decide(context, "refund", act, json!({"unpaid": true})).await,
         Verb::Refund { act, unpaid: false } => decide(context, "refund", act, json!({})).await,
         Verb::Discard(act) => decide(context, "discard", act, json!({})).await,
+        Verb::Settle { act, word, hash } => {
+            let mut body = json!({"paid": word.paid});
+            if let Some(hash) = hash {
+                body["hash"] = json!(hash);
+            }
+            decide(context, "settle", act, body).await
+        }
     }
 }
 
 async fn decide(context: &Context, verb: &str, act: Act, mut body: Value) -> Result<(), CliError> {
     let api = context.api(Role::Operator)?;
-    let seen = if body["unpaid"] == json!(true) { "; the chain has not paid its transfer" } else { "" };
+    let seen = match (body.get("unpaid"), body.get("paid")) {
+        (Some(Value::Bool(true)), _) => "; the chain has not paid its transfer",
+        (_, Some(Value::Bool(true))) => "; its transaction paid what was asked for, and the held money is gone",
+        (_, Some(Value::Bool(false))) => "; its transaction paid nobody, and the held money is free",
+        _ => "",
+    };
     context.confirm(&format!("{verb} dead letter {}{seen}", act.id), verb)?;
     body["reason"] = json!(act.reason);
     let call = Call::post(&["admin", "v1", "dead-letters", &act.id.to_string(), verb], body);

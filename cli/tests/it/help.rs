@@ -11,7 +11,7 @@ async fn the_help_lists_every_noun() {
 
 #[tokio::test]
 async fn every_verb_has_help_of_its_own() {
-    let verbs: [&[&str]; 25] = [
+    let verbs: [&[&str]; 26] = [
         &["transfers", "create"],
         &["transfers", "get"],
         &["transfers", "list"],
@@ -28,6 +28,7 @@ async fn every_verb_has_help_of_its_own() {
         &["dead-letters", "replay"],
         &["dead-letters", "refund"],
         &["dead-letters", "discard"],
+        &["dead-letters", "settle"],
         &["queues"],
         &["treasuries", "list"],
         &["treasuries", "register"],
@@ -46,6 +47,13 @@ async fn every_verb_has_help_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_help_of_a_word_on_a_transaction_says_what_follows_from_it() {
+    let run = finish(causeway(&["dead-letters", "settle", "--help"])).await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    insta::assert_snapshot!("dead-letters-settle", run.out);
+}
+
+#[tokio::test]
 async fn completions_know_the_verbs() {
     for shell in ["bash", "zsh", "fish"] {
         let run = finish(causeway(&["completions", shell])).await;
@@ -56,7 +64,7 @@ async fn completions_know_the_verbs() {
 
 #[tokio::test]
 async fn wrong_usage_is_told_apart() {
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 11] = [
         &[],
         &["transfers", "get", "no-id"],
         &["transfers", "create", "--to", "0x1", "--amount", "1", "--token", "ETH"],
@@ -65,6 +73,8 @@ async fn wrong_usage_is_told_apart() {
         &["treasuries", "register", "acme", "--network", "local", "--reason", "r"],
         &["treasuries", "register", "acme", "--network", "local", "--reason", "r", "--secret", "k"],
         &["load", "--rate", "5"],
+        &["dead-letters", "settle", "dl_01k5c3j8000000000000000000", "--reason", "r"],
+        &["dead-letters", "settle", "dl_01k5c3j8000000000000000000", "--reason", "r", "--paid", "--unpaid"],
         &["queues"],
     ];
     for arguments in wrong {

@@ -19,6 +19,8 @@ fn money_verbs() -> Vec<Vec<&'static str>> {
         vec!["dead-letters", "replay", DEAD_LETTER, "--reason", "why"],
         vec!["dead-letters", "refund", DEAD_LETTER, "--reason", "why"],
         vec!["dead-letters", "discard", DEAD_LETTER, "--reason", "why"],
+        vec!["dead-letters", "settle", DEAD_LETTER, "--paid", "--reason", "why"],
+        vec!["dead-letters", "settle", DEAD_LETTER, "--unpaid", "--reason", "why"],
         vec!["lanes", "release", LANE, "--reason", "why"],
         vec!["switches", "block", "tenant:acme", "--reason", "why"],
         vec!["load", "--count", "3"],
@@ -51,6 +53,35 @@ async fn a_confirmed_credit_says_everything_the_audit_log_wants() {
         "reason": "why", "idempotencyKey": "deposit-7",
     });
     assert_eq!(body(&received(&server).await[0]), expected);
+}
+
+#[tokio::test]
+async fn a_debit_names_the_treasury_that_the_money_left() {
+    let server = MockServer::start().await;
+    on(&server, "POST", "/admin/v1/accounts/debit", 200, json!({"operationId": "op_1", "available": "1"})).await;
+    let treasury = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    let mut arguments = movement("debit");
+    arguments.extend(["--yes", "--treasury", treasury]);
+    let run = run(&server, &arguments).await;
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(body(&received(&server).await[0])["treasury"], treasury);
+}
+
+#[tokio::test]
+async fn a_word_on_a_transaction_is_told_as_it_was_said() {
+    let hash = format!("0x{}", "ab".repeat(32));
+    let path = format!("/admin/v1/dead-letters/{DEAD_LETTER}/settle");
+    for (word, paid) in [("--paid", true), ("--unpaid", false)] {
+        let server = MockServer::start().await;
+        let settled = json!([{"hash": hash, "paid": paid}]);
+        on(&server, "POST", &path, 200, json!({"id": DEAD_LETTER, "status": "settled", "settled": settled})).await;
+        let arguments = ["dead-letters", "settle", DEAD_LETTER, word, "--hash", &hash, "--reason", "why", "--yes"];
+        let run = run(&server, &arguments).await;
+        assert_eq!(run.code, 0, "{}", run.err);
+        insta::assert_snapshot!(format!("dead-letter-settled{word}"), run.out);
+        let said = json!({"paid": paid, "hash": hash, "reason": "why"});
+        assert_eq!(body(&received(&server).await[0]), said);
+    }
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ async fn a_credit_is_repeated_with_its_key() {
 async fn a_change_without_a_key_is_never_repeated() {
     let dead_letter = "dl_01k5c3j8000000000000000000";
     let lane = "local/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
-    let changes: [(&str, &[&str]); 4] = [
+    let changes: [(&str, &[&str]); 5] = [
         (
             "/admin/v1/dead-letters/dl_01k5c3j8000000000000000000/replay",
             &["dead-letters", "replay", dead_letter, "--reason", "r"],
@@ -108,6 +108,10 @@ async fn a_change_without_a_key_is_never_repeated() {
         (
             "/admin/v1/dead-letters/dl_01k5c3j8000000000000000000/refund",
             &["dead-letters", "refund", dead_letter, "--reason", "r"],
+        ),
+        (
+            "/admin/v1/dead-letters/dl_01k5c3j8000000000000000000/settle",
+            &["dead-letters", "settle", dead_letter, "--paid", "--reason", "r"],
         ),
         (
             "/admin/v1/lanes/local/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed/release",

@@ -3,7 +3,7 @@
 use causeway_domain::{id::DeadLetterId, parcel::ParcelState};
 use causeway_http::{ApiError, Code, time::iso};
 use causeway_state::{
-    dead_letter::{DeadLetter, Status},
+    dead_letter::{DeadLetter, Status, Word},
     parcel::Parcel,
     tables::{BY_STATUS, DEAD_LETTERS},
 };
@@ -21,7 +21,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LettersAsked {
-    /// open, replayed, refunded or discarded; open if left out.
+    /// open, replayed, refunded, discarded or settled; open if left out.
     pub status: Option<String>,
     /// 1 to 100; 20 if left out.
     pub limit: Option<usize>,
@@ -44,7 +44,7 @@ pub struct Letter {
     pub parcel: Option<String>,
     /// How often it was received before it came here.
     pub receives: u32,
-    /// open, replayed, refunded or discarded.
+    /// open, replayed, refunded, discarded or settled.
     pub status: String,
     /// ISO 8601.
     pub created_at: String,
@@ -69,9 +69,27 @@ pub struct LetterDetail {
     /// Why they did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What operators said of its transactions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<LetterWord>,
     /// The transfer it is about, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<LetterTransfer>,
+}
+
+/// What an operator said of one of a dead letter's transactions, by which it is settled.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LetterWord {
+    /// The transaction's hash.
+    pub hash: String,
+    /// Whether it paid what was asked for.
+    pub paid: bool,
+}
+
+impl From<Word> for LetterWord {
+    fn from(Word { hash, paid }: Word) -> Self {
+        Self { hash: hash.to_string(), paid }
+    }
 }
 
 /// The transfer that a dead letter is about.
@@ -109,7 +127,7 @@ impl Admin {
     pub async fn dead_letters(&self, asked: LettersAsked) -> Result<List<Letter>, ApiError> {
         let LettersAsked { status, limit, cursor } = asked;
         let status = Status::parse(status.as_deref().unwrap_or("open"))
-            .ok_or_else(|| ApiError::field("status", "must be open, replayed, refunded or discarded"))?;
+            .ok_or_else(|| ApiError::field("status", "must be open, replayed, refunded, discarded or settled"))?;
         let by_status = Query::index(DEAD_LETTERS, BY_STATUS, DeadLetter::status_pk(status), Range::All);
         let page = self.page(&PageAsked { limit, cursor }, vec![Query { descending: true, ..by_status }]).await?;
         let keys: Vec<Key> = page.items.iter().filter_map(|row| row.text("pk")).map(letter_key).collect();
@@ -148,6 +166,7 @@ impl Admin {
             cut: letter.cut,
             by: letter.by,
             note: letter.note,
+            settled: letter.settled.into_iter().map(Into::into).collect(),
             transfer: parcel.map(|(parcel, _)| transfer(&parcel)),
         })
     }

@@ -51,6 +51,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/dead-letters/{id}/replay", post(dead_letters::replay))
         .route("/dead-letters/{id}/refund", post(dead_letters::refund))
         .route("/dead-letters/{id}/discard", post(dead_letters::discard))
+        .route("/dead-letters/{id}/settle", post(dead_letters::settle))
         .route("/queues", get(queues::list))
         .route("/reconciliation", get(reconciliation::show))
         .route("/treasuries", get(treasuries::list).post(treasuries::register))

@@ -19,6 +19,7 @@ pub mod queues;
 pub mod reconciliation;
 pub mod remedy;
 pub mod routes;
+pub mod settle;
 pub mod switches;
 pub mod transfers;
 pub mod treasuries;

@@ -2,7 +2,7 @@
 
 use alloy_primitives::keccak256;
 use causeway_domain::{
-    Amount, Asset, B256,
+    Address, Amount, Asset, B256,
     id::{OperationId, TenantId},
     limits::ACCOUNT_SHARDS,
 };
@@ -27,7 +27,7 @@ use crate::{
 /// Rounds of finding money in other shards before the operator is asked to repeat.
 const ROUNDS_MAX: usize = 8;
 
-const FIELDS: [&str; 7] = ["tenant", "account", "network", "token", "amount", "reason", "idempotencyKey"];
+const FIELDS: [&str; 8] = ["tenant", "account", "network", "token", "amount", "treasury", "reason", "idempotencyKey"];
 
 /// Which way money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct MovementRequest {
     /// Positive decimal string in the asset's own unit.
     #[schema(example = "12.5")]
     pub amount: String,
+    /// Address of the tenant's treasury that the money came to or left; its first one on that network if left out.
+    pub treasury: Option<String>,
     /// Why, 1 to 500 characters.
     pub reason: String,
     /// 1 to 128 visible characters: the same key moves money once.
@@ -102,13 +104,17 @@ struct Order<'a> {
     account: AccountId,
     asset: &'a Asset,
     amount: Amount,
+    /// The treasury, where one is named.
+    treasury: Option<Address>,
     reason: &'a str,
 }
 
 impl Order<'_> {
     fn body_hash(&self) -> B256 {
         let (verb, ..) = self.direction.parts();
-        keccak256(format!("{verb}|{}|{}|{}", self.account, self.amount.units(), self.reason))
+        // Ahead of what is free text, and absent where none is named, as in rows from before there was the field.
+        let named = self.treasury.map(|address| format!("@{address}")).unwrap_or_default();
+        keccak256(format!("{verb}{named}|{}|{}|{}", self.account, self.amount.units(), self.reason))
     }
 
     /// The account's shards and by how much each changes.
@@ -203,7 +209,7 @@ impl Admin {
         let fields = Fields::read(body, &FIELDS)?;
         let tenant: TenantId = fields.text("tenant")?.parse().map_err(|error| ApiError::field("tenant", error))?;
         let order = self.order(direction, &tenant, &fields)?;
-        let treasury = self.treasury(&tenant, order.asset).await?;
+        let treasury = self.treasury(&tenant, &order).await?;
         let preferred = u8::try_from(self.clock.random() % u128::from(ACCOUNT_SHARDS)).unwrap_or_default();
         let (verb, action, _) = direction.parts();
         let act = Act {
@@ -251,20 +257,28 @@ impl Admin {
         };
         let amount =
             Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
+        let treasury = fields.value("treasury").map(|_| fields.address("treasury")).transpose()?;
         let reason = fields.reason()?;
         let id = OperationId::derived(&[tenant.as_str(), &fields.key("idempotencyKey")?]);
-        Ok(Order { direction, id, account: AccountId { owner, asset: asset.id() }, asset, amount, reason })
+        Ok(Order { direction, id, account: AccountId { owner, asset: asset.id() }, asset, amount, treasury, reason })
     }
 
-    /// The account of the treasury that the money is at: the tenant's first on that network, as intake chooses it.
-    async fn treasury(&self, tenant: &TenantId, asset: &Asset) -> Result<AccountId, ApiError> {
+    /// The account of the treasury that the money is at: the one that is named, else the tenant's first on that network, as
+    /// intake chooses it.
+    async fn treasury(&self, tenant: &TenantId, order: &Order<'_>) -> Result<AccountId, ApiError> {
+        let asset = order.asset;
         let rows = self.all(Treasury::query(tenant, &asset.network)).await?;
         let mut known = rows.iter().map(parse::<Treasury>).collect::<Result<Vec<_>, _>>()?;
         known.sort_by_key(|treasury| (treasury.created_at, treasury.address));
-        let treasury = known
-            .into_iter()
-            .next()
-            .ok_or_else(|| ApiError::new(Code::NoTreasury, format!("{tenant} has no treasury on {}", asset.network)))?;
+        let missing = ApiError::new(Code::NoTreasury, format!("{tenant} has no treasury on {}", asset.network));
+        let first = known.first().ok_or(missing)?;
+        let named = |address: Address| {
+            let found = known.iter().find(|treasury| treasury.address == address);
+            found.ok_or_else(|| {
+                ApiError::field("treasury", format!("is none of {tenant}'s treasuries on {}", asset.network))
+            })
+        };
+        let treasury = order.treasury.map_or(Ok(first), named)?;
         Ok(AccountId { owner: Owner::Treasury(treasury.lane()), asset: asset.id() })
     }
 

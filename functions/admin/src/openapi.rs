@@ -24,6 +24,7 @@ use crate::routes::{accounts, audit, dead_letters, lanes, queues, reconciliation
         dead_letters::replay,
         dead_letters::refund,
         dead_letters::discard,
+        dead_letters::settle,
         queues::list,
         queues::items,
         reconciliation::show,

@@ -1,4 +1,4 @@
-//! What operators do with a dead letter: replay its message, refund its money, or set it aside.
+//! What operators do with a dead letter: replay its message, refund its money, or set it aside; [`crate::settle`] has the rest.
 //!
 //! Each act names the versions it relies on, so that of two acts at once, or of an act and the pipeline, one wins.
 
@@ -47,14 +47,14 @@ impl Admin {
         let found = self.find_letter(id).await?;
         match found.letter.status {
             Status::Open | Status::Replayed => {}
-            Status::Refunded | Status::Discarded => return Err(already(&found.letter)),
+            Status::Refunded | Status::Discarded | Status::Settled => return Err(already(&found.letter)),
         }
         if found.letter.cut {
             return Err(ApiError::new(Code::Conflict, "its message was too long to be kept whole"));
         }
         let (queue, message) = self.message_of(&found).await?;
         let detail = json!({"queue": queue});
-        self.act(by, &found, Status::Replayed, reason, detail, Vec::new()).await?;
+        self.act(by, &found, ("dead-letters.replay", Status::Replayed), reason, detail, Vec::new()).await?;
         match self.queue.publish(QueueName(queue), &[message]).await {
             Ok(()) => self.dead_letter(id).await,
             Err(QueueError::Refused(why)) => {
@@ -105,7 +105,7 @@ impl Admin {
         match found.letter.status {
             Status::Open | Status::Replayed => {}
             Status::Refunded => return self.detail(found.letter).await,
-            Status::Discarded => return Err(already(&found.letter)),
+            Status::Discarded | Status::Settled => return Err(already(&found.letter)),
         }
         let (parcel, version) = self
             .parcel_of(&found.letter)
@@ -131,7 +131,7 @@ impl Admin {
             "parcel": parcel.id, "tenant": parcel.tenant, "amount": parcel.total().format(parcel.decimals),
             "symbol": parcel.symbol, "unpaid": seen,
         });
-        self.act(by, &found, Status::Refunded, reason, detail, writes).await?;
+        self.act(by, &found, ("dead-letters.refund", Status::Refunded), reason, detail, writes).await?;
         tracing::info!(parcel = %parcel.id, trace = %parcel.trace, "refunded by an operator");
         self.dead_letter(id).await
     }
@@ -144,7 +144,7 @@ impl Admin {
         match found.letter.status {
             Status::Open | Status::Replayed => {}
             Status::Discarded => return self.detail(found.letter).await,
-            Status::Refunded => return Err(already(&found.letter)),
+            Status::Refunded | Status::Settled => return Err(already(&found.letter)),
         }
         let left = serde_json::from_str::<StageMessage>(&found.letter.body).ok();
         let left = left.filter(|stage| stage.stage == Stage::Reorged).map(|stage| stage.block_hash);
@@ -169,7 +169,7 @@ impl Admin {
             Write::Check { key, expect: vec![expect] }
         });
         let checks: Vec<Write> = checks.take(CHECKS_MAX).collect();
-        self.act(by, &found, Status::Discarded, reason, json!({}), checks).await?;
+        self.act(by, &found, ("dead-letters.discard", Status::Discarded), reason, json!({}), checks).await?;
         self.dead_letter(id).await
     }
 
@@ -189,21 +189,15 @@ impl Admin {
     }
 
     /// Marks a dead letter and commits what goes with it, if nobody changed any of it since it was read.
-    async fn act(
+    pub(crate) async fn act(
         &self,
         by: &Principal,
         found: &Found,
-        status: Status,
+        (action, status): (&'static str, Status),
         reason: &str,
         detail: serde_json::Value,
         mut writes: Vec<Write>,
     ) -> Result<(), ApiError> {
-        let action = match status {
-            Status::Open => "dead-letters.open",
-            Status::Replayed => "dead-letters.replay",
-            Status::Refunded => "dead-letters.refund",
-            Status::Discarded => "dead-letters.discard",
-        };
         let marked = found.letter.acted(found.version, status, by.user.as_str(), reason, self.clock.now_ms());
         writes.push(marked.map_err(|error| ApiError::internal(&error))?);
         let act = Act { by, action, target: found.letter.id.to_string(), reason, detail };

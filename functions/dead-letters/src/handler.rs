@@ -46,7 +46,7 @@ impl Recorder {
         let Some(row) = there else { return Err("the record was there and is not".into()) };
         let known: DeadLetter = row.parse()?;
         match known.status {
-            Status::Open | Status::Refunded | Status::Discarded => return Ok(()),
+            Status::Open | Status::Refunded | Status::Discarded | Status::Settled => return Ok(()),
             Status::Replayed => {}
         }
         if known.message == told.letter.message || self.is_settled(known.parcel).await? {

@@ -45,6 +45,7 @@ pub fn read(message: Received, now: Millis) -> Told {
         updated_at: now,
         by: None,
         note: None,
+        settled: Vec::new(),
     };
     Told { letter, trace }
 }

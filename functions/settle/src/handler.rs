@@ -5,9 +5,10 @@ use causeway_runtime::batch::{Failed, Received};
 use causeway_state::{
     dead_letter,
     message::{StageMessage, queues},
+    settle::SettleError,
 };
 
-use crate::{Settler, write::SettleError};
+use crate::Settler;
 
 impl Settler {
     /// Handles a batch and says which messages must come again.

@@ -1,15 +1,13 @@
 //! settle: turns stages into postings and terminal states.
 //!
-//! A stage's path: [`handler`] (reads messages) → [`load`] (transactions, parcels, header) → [`decide`] (pure:
-//! what this stage means for a transaction) → [`mod@write`] (one commit for many, merged postings).
+//! A stage's path: [`handler`] (reads messages) → [`mod@write`] (one commit for many), by what
+//! [`causeway_state::settle`] loads, decides (pure: what this stage means for a transaction) and posts.
 //!
 //! Invariants: success is posted at `confirmed_at`, money is released only at `final_at` (rule 5); every
 //! commit that follows from a block holds on the condition that the block is still on the chain;
 //! a transaction that leaves after it was posted is reopened by reversing entries, and its lane halts.
 
-pub mod decide;
 pub mod handler;
-pub mod load;
 pub mod write;
 
 use std::sync::Arc;

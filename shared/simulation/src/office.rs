@@ -7,19 +7,22 @@ use alloy_primitives::{Address, B256};
 use causeway_domain::{
     id::{DeadLetterId, ParcelId, TenantId},
     lane::LaneId,
+    parcel::ParcelState,
 };
 use causeway_state::{
     audit::Record,
-    dead_letter::{DeadLetter, Status},
+    dead_letter::{DeadLetter, Status, Word},
+    lane::Outcome,
     ledger::AccountId,
     message::StageMessage,
     parcel::Parcel,
+    settle::decide::SETTLED_UNPAID,
     tables::{AUDIT, DEAD_LETTERS, WALLETS},
     wallet::Scope,
 };
 use causeway_store::{Item, Key};
 
-use crate::rules::{Held, Line, hold};
+use crate::rules::{Held, Line, Truth, hold};
 
 /// Money that an operator asked to move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Office {
     /// Copies of switches that stand.
     switches: BTreeMap<String, usize>,
     copies: BTreeSet<Key>,
+    /// Parcels of which operators said that they are paid.
+    vouched: BTreeSet<ParcelId>,
 }
 
 /// What one commit did of it.
@@ -58,8 +63,12 @@ pub struct Turn {
     pub opened: Vec<LaneId>,
     /// Lanes of which a number was given up, or got a no-op.
     pub cleared: BTreeSet<LaneId>,
+    /// Parcels that failed by an operator's word.
+    pub unpaid: BTreeSet<ParcelId>,
+    /// Numbers that ended.
+    pub ended: BTreeSet<(LaneId, u64)>,
     moved: BTreeMap<(String, AccountId), i128>,
-    acted: Vec<(Option<Status>, DeadLetter)>,
+    acted: Vec<(Option<DeadLetter>, DeadLetter)>,
     records: Vec<(String, String)>,
 }
 
@@ -98,6 +107,11 @@ impl Office {
         self.added.get(account).copied().unwrap_or_default()
     }
 
+    /// Whether an operator said that a parcel is paid, whatever its block proves.
+    pub fn vouches_for(&self, parcel: ParcelId) -> bool {
+        self.vouched.contains(&parcel)
+    }
+
     /// All dead letters.
     pub const fn letters(&self) -> &BTreeMap<DeadLetterId, DeadLetter> {
         &self.letters
@@ -112,7 +126,7 @@ impl Office {
             (DEAD_LETTERS, Some(item)) => {
                 // A row that a scenario made unreadable on purpose is nobody's row.
                 let Ok(letter) = item.parse::<DeadLetter>() else { return Ok(()) };
-                let before = self.letters.insert(letter.id, letter.clone()).map(|before| before.status);
+                let before = self.letters.insert(letter.id, letter.clone());
                 turn.acted.push((before, letter));
                 Ok(())
             }
@@ -161,8 +175,10 @@ impl Office {
         turn: &Turn,
         parcels: &BTreeMap<ParcelId, Parcel>,
         lines: &BTreeMap<LaneId, Line>,
+        truth: &dyn Truth,
     ) -> Held {
         self.moves(turn)?;
+        self.words(turn, parcels, lines, truth)?;
         for lane in &turn.opened {
             let name = lane.to_string();
             let recorded = turn.has("lanes.release", &name) || turn.has("lanes.displace", &name);
@@ -179,9 +195,11 @@ impl Office {
                 Status::Replayed => ("dead-letters.replay", None),
                 Status::Refunded => ("dead-letters.refund", letter.parcel),
                 Status::Discarded => ("dead-letters.discard", None),
+                Status::Settled => ("dead-letters.settle", None),
             };
             hold(turn.has(action, &id), "audit", || format!("{id} is {} and nobody did it", letter.status.as_str()))?;
-            let ended = matches!(before, Some(Status::Refunded | Status::Discarded));
+            let before = before.as_ref().map(|before| before.status);
+            let ended = matches!(before, Some(Status::Refunded | Status::Discarded | Status::Settled));
             hold(!ended, "rule 8", || format!("{id} was {before:?} and is {}", letter.status.as_str()))?;
             let refunds = about.is_none_or(|parcel| turn.refunded.contains(&parcel));
             hold(refunds, "rule 7", || format!("{id} is refunded and its parcel is not"))?;
@@ -197,6 +215,65 @@ impl Office {
             hold(by, "rule 7", || format!("{parcel} is refunded without a dead letter"))?;
         }
         Ok(())
+    }
+
+    /// What people said of a transaction is on record, is carried out in the same commit, and was said of what is final:
+    /// a number that nothing else had ended, its parcels with it.
+    fn words(
+        &mut self,
+        turn: &Turn,
+        parcels: &BTreeMap<ParcelId, Parcel>,
+        lines: &BTreeMap<LaneId, Line>,
+        truth: &dyn Truth,
+    ) -> Held {
+        let mut unpaid = BTreeSet::new();
+        for (before, letter) in &turn.acted {
+            let id = letter.id;
+            let known = before.as_ref().map_or(&[][..], |before| &before.settled);
+            let new = letter.settled.strip_prefix(known);
+            hold(new.is_some(), "rule 5", || format!("a word on {id} is taken back: {known:?}"))?;
+            let new = new.unwrap_or_default();
+            let ends = letter.status == Status::Settled
+                && before.as_ref().map(|before| before.status) != Some(Status::Settled);
+            hold(!ends || !new.is_empty(), "rule 8", || format!("{id} is settled and nobody said a word"))?;
+            if new.is_empty() {
+                continue;
+            }
+            let open = before.as_ref().is_none_or(|before| before.status == Status::Open);
+            hold(open, "rule 8", || format!("{id} was {before:?} and is settled"))?;
+            let recorded = turn.has("dead-letters.settle", &id.to_string());
+            hold(recorded, "audit", || format!("somebody has a word on {id}, and nobody did it"))?;
+            let stage = serde_json::from_str::<StageMessage>(&letter.body).ok();
+            let included = stage.as_ref().map_or(&[][..], |stage| &stage.inclusions);
+            for word in new {
+                let one = included.iter().find(|one| one.hash == word.hash);
+                hold(one.is_some(), "rule 5", || format!("{id} does not tell of {}", word.hash))?;
+                let Some(one) = one else { continue };
+                let ended = turn.ended.contains(&(one.lane.clone(), one.number));
+                let transaction = lines.get(&one.lane).and_then(|line| line.transaction(one.number));
+                let as_said = transaction.is_some_and(|transaction| follows(*word, transaction.outcome.as_ref()));
+                hold(ended && as_said, "rule 7", || {
+                    format!("{word:?} does not end number {}: {transaction:?}", one.number)
+                })?;
+                hold(truth.is_final(&one.lane, word.hash), "rule 5", || format!("{word:?} on what is not final"))?;
+                for parcel in transaction.iter().flat_map(|transaction| &transaction.parcels) {
+                    let state = if word.paid { ParcelState::Confirmed } else { ParcelState::Failed };
+                    let is = parcels.get(parcel).map(|parcel| parcel.state);
+                    hold(is == Some(state), "rule 7", || format!("{parcel} is {is:?} after {word:?}"))?;
+                    if word.paid {
+                        self.vouched.insert(*parcel)
+                    } else {
+                        unpaid.insert(*parcel)
+                    };
+                }
+            }
+            let left = included.iter().any(|one| {
+                let transaction = lines.get(&one.lane).and_then(|line| line.transaction(one.number));
+                transaction.is_none_or(|transaction| transaction.outcome.is_none())
+            });
+            hold(!ends || !left, "rule 8", || format!("{id} is settled, and one of its transactions is not"))?;
+        }
+        hold(turn.unpaid == unpaid, "rule 7", || format!("{:?} failed on a word about {unpaid:?}", turn.unpaid))
     }
 
     /// What was moved is what was ordered, once.
@@ -217,6 +294,20 @@ impl Office {
         }
         Ok(())
     }
+}
+
+/// Whether a number's outcome is what was said of its transaction.
+fn follows(word: Word, outcome: Option<&Outcome>) -> bool {
+    match outcome {
+        Some(Outcome::Paid { hash, .. }) => word.paid && *hash == word.hash,
+        Some(Outcome::Reverted { hash, .. }) => !word.paid && *hash == word.hash,
+        Some(Outcome::Cancelled { .. } | Outcome::Displaced { .. }) | None => false,
+    }
+}
+
+/// Whether a parcel has failed since somebody said that its transaction paid nobody.
+pub(crate) fn is_unpaid_by_word(parcel: &Parcel) -> bool {
+    parcel.failure.as_ref().is_some_and(|failure| failure.code == SETTLED_UNPAID)
 }
 
 /// What is set aside holds nobody's money, now that it is.

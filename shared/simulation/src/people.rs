@@ -68,6 +68,8 @@ pub enum Promise {
     Moved(String),
     /// The dead letter was refunded.
     Refunded(DeadLetterId),
+    /// The dead letter was settled.
+    Settled(DeadLetterId),
 }
 
 /// What operators are about.
@@ -129,6 +131,12 @@ impl World {
             _ => ("people: discard", Promise::Nothing),
         };
         Act { what, path: format!("dead-letters/{letter}/{verb}"), body: json!({"reason": "simulated"}), promise }
+    }
+
+    /// A word on a dead letter's only transaction that its block does not decide.
+    pub fn settle_letter(&self, letter: DeadLetterId, paid: bool) -> Act {
+        let (path, body) = (format!("dead-letters/{letter}/settle"), json!({"paid": paid, "reason": "simulated"}));
+        Act { what: "people: settle", path, body, promise: Promise::Settled(letter) }
     }
 
     /// A switch thrown either way.

@@ -21,7 +21,7 @@ use causeway_store::{Item, Key, memory::After};
 use crate::coverage::Coverage;
 use crate::deep::{Deep, leaves};
 pub use crate::office::Ordered;
-use crate::office::{Office, Turn};
+use crate::office::{Office, Turn, is_unpaid_by_word};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,7 +144,7 @@ impl Rules {
             })?;
         }
         self.may_sign(&commit)?;
-        self.office.must_hold(&commit.turn, &self.parcels, &self.lines)?;
+        self.office.must_hold(&commit.turn, &self.parcels, &self.lines, truth)?;
         commit.must_hold()
     }
 
@@ -225,6 +225,9 @@ impl Rules {
             if refunded && before.state != parcel.state {
                 commit.turn.refunded.insert(id);
             }
+            if is_unpaid_by_word(&parcel) && before.state != parcel.state {
+                commit.turn.unpaid.insert(id);
+            }
         } else {
             hold(parcel.state == ParcelState::Accepted, "states", || format!("{id} begins as {:?}", parcel.state))?;
         }
@@ -289,6 +292,9 @@ impl Rules {
                     }
                 };
                 hold(outcome, "rule 5", || format!("{} ended twice", name()))?;
+                if before.outcome.is_none() && transaction.outcome.is_some() {
+                    commit.turn.ended.insert((lane.clone(), number));
+                }
                 match (&before.outcome, &transaction.outcome) {
                     (None, Some(Outcome::Paid { .. })) => self.coverage.count("number: paid"),
                     (None, Some(Outcome::Reverted { .. })) => self.coverage.count("number: reverted"),

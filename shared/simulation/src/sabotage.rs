@@ -89,11 +89,13 @@ impl Sabotage {
         if self == Self::IgnoreSwitches && of_switch(key) {
             return None;
         }
-        Some(match self {
-            Self::RefundSigned if who == OPERATORS && of_parcel(key) => as_if_unsigned(row),
-            Self::IgnoreHalts if who == SENDER && key.sk == "GATE" => as_if_open(row),
-            _ => row,
-        })
+        if self == Self::RefundSigned && who == OPERATORS && of_parcel(key) {
+            return Some(as_if_unsigned(row));
+        }
+        if self == Self::IgnoreHalts && who == SENDER && key.sk == "GATE" {
+            return Some(as_if_open(row));
+        }
+        Some(row)
     }
 
     /// What a process finds in an index.

@@ -1,6 +1,7 @@
 //! A dead letter's record: what could not be carried out, why, and what people did about it.
 
 use causeway_domain::{
+    B256,
     clock::Millis,
     id::{DeadLetterId, ParcelId},
 };
@@ -30,6 +31,8 @@ pub enum Status {
     Refunded,
     /// Set aside; no money was held.
     Discarded,
+    /// An operator said what its transactions did, and their money was posted or released.
+    Settled,
 }
 
 impl Status {
@@ -40,13 +43,24 @@ impl Status {
             Self::Replayed => "replayed",
             Self::Refunded => "refunded",
             Self::Discarded => "discarded",
+            Self::Settled => "settled",
         }
     }
 
     /// Reads a word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Open, Self::Replayed, Self::Refunded, Self::Discarded].into_iter().find(|s| s.as_str() == text)
+        let all = [Self::Open, Self::Replayed, Self::Refunded, Self::Discarded, Self::Settled];
+        all.into_iter().find(|s| s.as_str() == text)
     }
+}
+
+/// What an operator said of a transaction that its block does not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// The transaction.
+    pub hash: B256,
+    /// Whether it paid what was asked for.
+    pub paid: bool,
 }
 
 /// The record.
@@ -83,6 +97,9 @@ pub struct DeadLetter {
     /// Why they did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What operators said of its transactions: each is settled by it, once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Word>,
 }
 
 impl DeadLetter {

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod message;
 pub mod parcel;
 pub mod reconciliation;
+pub mod settle;
 pub mod tables;
 pub mod tracker;
 pub mod wallet;

@@ -15,6 +15,7 @@ use crate::{
     lanes::ReasonRequest,
     list::List,
     remedy::UnpaidRequest,
+    settle::SettleRequest,
 };
 
 /// Dead letters of one status, newest first
@@ -49,7 +50,7 @@ pub async fn show(State(admin): Shared, Path(id): Path<String>) -> Answer<Letter
     (status = 200, description = "Published", body = LetterDetail),
     (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such dead letter", body = TransferError),
-    (status = 409, description = "`CONFLICT`: refunded, discarded, cut, or changed meanwhile", body = TransferError),
+    (status = 409, description = "`CONFLICT`: refunded, discarded, settled, cut, or changed meanwhile", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]
@@ -91,7 +92,7 @@ pub async fn refund(
     (status = 200, description = "Set aside", body = LetterDetail),
     (status = 400, description = "`VALIDATION_ERROR`: the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such dead letter", body = TransferError),
-    (status = 409, description = "`CONFLICT`: money is held, it was refunded, or changed meanwhile", body = TransferError),
+    (status = 409, description = "`CONFLICT`: money is held, it was refunded or settled, or changed meanwhile", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]
@@ -103,4 +104,29 @@ pub async fn discard(
 ) -> Answer<LetterDetail> {
     let body = read_body(request).await?;
     Ok(Json(admin.discard(&by, &id, &body).await?))
+}
+
+/// Says whether a transaction paid whose final block proves neither
+///
+/// Only where it succeeded and its logs tell of something other than what was asked for, and only once its block is final.
+/// Paid: its transfer is confirmed and its held money is posted. Unpaid: its transfer has failed and the money is free.
+/// Look at the chain first: nobody takes it back. Repeating it is harmless.
+#[utoipa::path(post, path = "/admin/v1/dead-letters/{id}/settle", operation_id = "settleDeadLetter",
+    tag = "dead letters", request_body = SettleRequest,
+    params(("id" = String, Path, description = "Its id, `dl_…`")), responses(
+    (status = 200, description = "Settled; open still, where others of its transactions are left", body = LetterDetail),
+    (status = 400, description = "`VALIDATION_ERROR`: `paid`, `hash`, the reason, or an unknown field", body = TransferError),
+    (status = 404, description = "`NOT_FOUND`: there is no such dead letter", body = TransferError),
+    (status = 409, description = "`CONFLICT`: `id`: not open, about no final block of the chain, or nothing in it waits for people; `hash`: several do, or not this one; `paid`: settled the other way; or changed meanwhile", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
+    TransferErrors,
+))]
+pub async fn settle(
+    State(admin): Shared,
+    Extension(by): By,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answer<LetterDetail> {
+    let body = read_body(request).await?;
+    Ok(Json(admin.settle(&by, &id, &body).await?))
 }

@@ -38,6 +38,7 @@ pub(crate) fn letter(name: &str, queue: &str, body: &str, parcel: Option<ParcelI
         updated_at: NOW,
         by: None,
         note: None,
+        settled: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ mod reconciliation;
 mod refund;
 mod routes;
 mod samples;
+mod settle;
 mod support;
 mod switches;
 mod treasuries;

@@ -231,3 +231,73 @@ async fn every_fault_of_a_body_names_its_field() {
     }
     assert_eq!((world.rows(LEDGER), world.rows(AUDIT)), before);
 }
+
+/// A tenant's second treasury on the network.
+async fn second(world: &World) -> String {
+    world.keys.create(causeway_keys::KeyRef::Kms { key_id: "second".to_owned() });
+    let key = json!({"kind": "kms", "keyId": "second"});
+    world.clock.pass(1);
+    let body = json!({"tenant": "acme", "network": "local", "key": key, "reason": "another one"});
+    world.post("/admin/v1/treasuries", body).await.ok()["address"].as_str().expect("an address").to_owned()
+}
+
+/// What the books have at a treasury.
+async fn at(world: &World, address: &str) -> String {
+    let items = world.all("/admin/v1/accounts/acme", 100).await;
+    let name = format!("treasury:local/{address}");
+    let account = items.iter().find(|item| item["account"] == *name && item["symbol"] == "TUSD");
+    account.expect("the account")["available"].as_str().expect("text").to_owned()
+}
+
+#[tokio::test]
+async fn of_several_treasuries_the_one_that_is_named_has_it() {
+    let world = World::new();
+    let first = world.treasury("acme").await;
+    let second = second(&world).await;
+    let moved = |amount: &str, treasury: Option<&str>, key: &str| {
+        let mut body = movement("acme", "TUSD", amount, key);
+        if let Some(treasury) = treasury {
+            body["treasury"] = json!(treasury);
+        }
+        body
+    };
+    let credit = async |body: Value| world.post("/admin/v1/accounts/credit", body).await;
+    let debit = async |body: Value| world.post("/admin/v1/accounts/debit", body).await;
+    credit(moved("10", None, "a")).await.ok();
+    assert_eq!((at(&world, &first).await, at(&world, &second).await), ("-10".into(), "0".into()));
+    let answer = credit(moved("5", Some(&second), "b")).await.ok();
+    assert_eq!((at(&world, &first).await, at(&world, &second).await), ("-10".into(), "-5".into()));
+    debit(moved("2", Some(&second.to_lowercase()), "c")).await.ok();
+    debit(moved("1", Some(&first), "d")).await.ok();
+    assert_eq!((at(&world, &first).await, at(&world, &second).await), ("-9".into(), "-3".into()));
+    assert_eq!(available(&world).await, "12");
+    // The treasury is part of what a key was used for.
+    let before = (world.rows(LEDGER), world.rows(AUDIT));
+    assert_eq!(credit(moved("5", Some(&second), "b")).await.ok()["operationId"], answer["operationId"]);
+    for other in [None, Some(first.as_str())] {
+        let refused = credit(moved("5", other, "b")).await.refusal();
+        assert_eq!(refused, (422, "IDEMPOTENCY_KEY_REUSED".to_owned(), "idempotencyKey".to_owned()));
+    }
+    assert_eq!((world.rows(LEDGER), world.rows(AUDIT)), before);
+    let last = world.must_be_sound().await.pop().expect("a record");
+    let detail: Value = serde_json::from_str(&last.detail).expect("JSON");
+    assert_eq!(detail["treasury"], format!("treasury:local/{first}"));
+}
+
+#[tokio::test]
+async fn a_treasury_that_is_not_the_tenants_is_refused_by_its_field() {
+    let world = World::new();
+    world.treasury("acme").await;
+    let others = world.treasury("globex").await;
+    let before = (world.rows(LEDGER), world.rows(AUDIT));
+    let unknown = "0x00000000000000000000000000000000000000aa";
+    for treasury in [json!(others), json!(unknown), json!("0x12"), json!(""), json!(7)] {
+        for verb in ["credit", "debit"] {
+            let mut body = movement("acme", "TUSD", "1", "k");
+            body["treasury"] = treasury.clone();
+            let refused = world.post(&format!("/admin/v1/accounts/{verb}"), body).await.refusal();
+            assert_eq!(refused, (400, "VALIDATION_ERROR".to_owned(), "treasury".to_owned()), "{verb} {treasury}");
+        }
+    }
+    assert_eq!((world.rows(LEDGER), world.rows(AUDIT)), before);
+}

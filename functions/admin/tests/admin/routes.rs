@@ -21,7 +21,7 @@ fn documented() -> Vec<(String, String)> {
         let methods = methods.as_object().expect("methods").keys();
         routes.extend(methods.map(|method| (method.to_uppercase(), path.clone())));
     }
-    assert_eq!(routes.len(), 23);
+    assert_eq!(routes.len(), 24);
     routes
 }
 
@@ -57,7 +57,7 @@ async fn every_change_wants_a_body_it_can_read() {
         .filter(|(method, path)| method == "POST" && !path.ends_with("/check"))
         .map(|(_, path)| path)
         .collect();
-    assert_eq!(changes.len(), 10);
+    assert_eq!(changes.len(), 11);
     for path in changes {
         let post = async |body: String| world.call("POST", &path, "operator", Some(body)).await.refusal();
         let malformed = |field: &str| (400, "VALIDATION_ERROR".to_owned(), field.to_owned());

@@ -43,6 +43,8 @@ pub enum TokenKind {
     False,
     /// Transfers move, and log an event whose addresses are not indexed, as some old contracts do.
     Unindexed,
+    /// Transfers keep so many hundredths for the contract, and log where both parts went.
+    Fee(u8),
 }
 
 /// A token's contract.
@@ -123,6 +125,8 @@ pub(super) struct Movement {
     from: Address,
     to: Address,
     units: U256,
+    /// How much of it the contract keeps.
+    fee: U256,
     indexed: bool,
 }
 
@@ -202,14 +206,17 @@ impl State {
         let balance = self.tokens_of(message.to, message.from);
         match token.kind {
             TokenKind::False => Ok(None),
-            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed if balance < call.amount => {
+            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed | TokenKind::Fee(_)
+                if balance < call.amount =>
+            {
                 let error = abi::ERC20InsufficientBalance { sender: message.from, balance, needed: call.amount };
                 Err(error.abi_encode().into())
             }
-            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed => {
+            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed | TokenKind::Fee(_) => {
                 let indexed = token.kind != TokenKind::Unindexed;
+                let fee = fee(token.kind, call.amount);
                 let (token, from, to, units) = (message.to, message.from, call.to, call.amount);
-                Ok(Some(Movement { token, from, to, units, indexed }))
+                Ok(Some(Movement { token, from, to, units, fee, indexed }))
             }
         }
     }
@@ -237,7 +244,7 @@ impl State {
             *self.coins.entry(tx.from).or_default() -= tx.value;
             *self.coins.entry(tx.to).or_default() += tx.value;
         }
-        let logs = movement.flatten().map(|movement| self.hand_over(movement)).into_iter().collect();
+        let logs = movement.flatten().map(|movement| self.hand_over(movement)).unwrap_or_default();
         Some(Done { success, gas_used, price_wei, logs })
     }
 
@@ -248,15 +255,28 @@ impl State {
         wei
     }
 
-    fn hand_over(&mut self, Movement { token, from, to, units, indexed }: Movement) -> Log {
-        *self.tokens.entry((token, from)).or_default() -= units;
-        *self.tokens.entry((token, to)).or_default() += units;
-        if !indexed {
-            let topics = vec![abi::Transfer::SIGNATURE_HASH];
-            return Log { address: token, topics, data: (from, to, units).abi_encode().into() };
-        }
-        let log = abi::Transfer { from, to, value: units }.encode_log_data();
-        Log { address: token, topics: log.topics().to_vec(), data: log.data }
+    fn hand_over(&mut self, Movement { token, from, to, units, fee, indexed }: Movement) -> Vec<Log> {
+        let kept = (!fee.is_zero()).then_some((token, fee));
+        let parts = [(to, units - fee)].into_iter().chain(kept);
+        let log = |(to, units): (Address, U256)| {
+            *self.tokens.entry((token, from)).or_default() -= units;
+            *self.tokens.entry((token, to)).or_default() += units;
+            if !indexed {
+                let topics = vec![abi::Transfer::SIGNATURE_HASH];
+                return Log { address: token, topics, data: (from, to, units).abi_encode().into() };
+            }
+            let log = abi::Transfer { from, to, value: units }.encode_log_data();
+            Log { address: token, topics: log.topics().to_vec(), data: log.data }
+        };
+        parts.map(log).collect()
+    }
+}
+
+/// What a token's contract keeps of a transfer.
+fn fee(kind: TokenKind, units: U256) -> U256 {
+    match kind {
+        TokenKind::Standard | TokenKind::NoReturn | TokenKind::False | TokenKind::Unindexed => U256::ZERO,
+        TokenKind::Fee(hundredths) => units * U256::from(hundredths) / U256::from(100),
     }
 }
 

@@ -21,3 +21,4 @@ mod sending;
 mod signing;
 mod vouched;
 mod waits;
+mod words;

@@ -55,6 +55,19 @@ fn a_false_token_succeeds_and_moves_nothing() {
 }
 
 #[test]
+fn what_a_token_keeps_for_itself_is_logged_beside_what_arrives() {
+    let chain = with_token(TokenKind::Fee(3));
+    let sealed = accepted(&chain, 1, &units(0, 300));
+    chain.mine();
+    let found = receipt(&chain, sealed.hash).expect("included");
+    assert!(found.success && found.logs.len() == 2);
+    assert_eq!(transferred(&found.logs, TOKEN, address(1), address(9)), U256::from(291));
+    assert_eq!(transferred(&found.logs, TOKEN, address(1), TOKEN), U256::from(9));
+    let held = [address(1), address(9), TOKEN].map(|holder| balance(&chain, holder, Some(TOKEN)));
+    assert_eq!(held, [700, 291, 9].map(U256::from));
+}
+
+#[test]
 fn too_few_units_revert_in_the_estimate_and_in_the_block() {
     let chain = with_token(TokenKind::Standard);
     let Estimate::Reverted { reason } = estimate(&chain, &units(0, 1_001), None) else { panic!("too much") };

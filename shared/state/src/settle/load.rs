@@ -1,15 +1,15 @@
 //! What a stage is about: its transactions, their parcels, and whether its block is on the chain.
 
 use causeway_domain::{B256, id::ParcelId};
-use causeway_state::{
+use causeway_store::{Expect, Item, Key, Store, Value, Write};
+
+use super::SettleError;
+use crate::{
     lane::Transaction,
     message::{Stage, StageMessage},
     parcel::Parcel,
     tracker::{Head, HeaderRow, Inclusion, Watch},
 };
-use causeway_store::{Expect, Item, Key, Value, Write};
-
-use crate::{Settler, write::SettleError};
 
 /// A transaction with everything that settling it needs.
 #[derive(Debug, Clone)]
@@ -62,9 +62,8 @@ fn equals(field: &'static str, hash: B256) -> Expect {
 }
 
 /// Whether the tracker has come as far as this stage's block.
-fn is_past(head: Option<&Item>, stage: &StageMessage) -> Result<bool, SettleError> {
-    let head = head.map(Item::parse::<Head>).transpose()?;
-    Ok(head.is_some_and(|head| head.height >= stage.height))
+fn is_past(head: Option<&Head>, stage: &StageMessage) -> bool {
+    head.is_some_and(|head| head.height >= stage.height)
 }
 
 fn transactions(inclusions: &[Inclusion]) -> impl Iterator<Item = Key> + '_ {
@@ -73,12 +72,12 @@ fn transactions(inclusions: &[Inclusion]) -> impl Iterator<Item = Key> + '_ {
 
 /// How commits of a stage are anchored, given its height's header and the head; `None` where its block is not on the
 /// chain (any more): whatever the chain holds instead is told by stages of its own.
-fn anchor(stage: &StageMessage, header: Option<&Item>, head: Option<&Item>) -> Result<Option<Anchor>, SettleError> {
+fn anchor(stage: &StageMessage, header: Option<&Item>, head: Option<&Head>) -> Result<Option<Anchor>, SettleError> {
     let key = HeaderRow::key(&stage.network, stage.height);
     let known = header.map(Item::parse::<HeaderRow>).transpose()?.map(|known| known.hash);
     match (stage.stage, known) {
         // Its header came this moment, or went with the years: its absence proves nothing then.
-        (Stage::Reorged, None) if is_past(head, stage)? => {
+        (Stage::Reorged, None) if is_past(head, stage) => {
             Err(SettleError::Later(format!("what the chain holds at {} is not known", stage.height)))
         }
         // The chain may have turned back to the block meanwhile: then nothing is to be taken back.
@@ -87,7 +86,7 @@ fn anchor(stage: &StageMessage, header: Option<&Item>, head: Option<&Item>) -> R
             Ok((known == stage.block_hash).then_some(Anchor::Header(key, known)))
         }
         (Stage::Confirmed | Stage::Final, None) => {
-            Ok(is_past(head, stage)?.then_some(Anchor::Watches(stage.block_hash)))
+            Ok(is_past(head, stage).then_some(Anchor::Watches(stage.block_hash)))
         }
     }
 }
@@ -100,56 +99,65 @@ const fn asks_parcels(stage: Stage, settled: bool) -> bool {
     }
 }
 
-impl Settler {
-    /// How commits of this stage are anchored, and its transactions' rows: all of it in one read.
-    pub async fn look(&self, stage: &StageMessage) -> Result<(Option<Anchor>, Vec<Option<Item>>), SettleError> {
-        let block = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
-        let keys: Vec<Key> = block.into_iter().chain(transactions(&stage.inclusions)).collect();
-        let mut rows = self.read(&keys).await?.into_iter();
-        let (header, head) = (rows.next().flatten(), rows.next().flatten());
-        Ok((anchor(stage, header.as_ref(), head.as_ref())?, rows.collect()))
-    }
+/// What a stage's commits rest on.
+#[derive(Debug)]
+pub struct Look {
+    /// How they are anchored; `None` where the chain has turned since the stage was told.
+    pub anchor: Option<Anchor>,
+    /// How far the tracker has come.
+    pub head: Option<Head>,
+    /// The rows of its transactions, in its order.
+    pub rows: Vec<Option<Item>>,
+}
 
-    /// Reads transactions (unless their rows were just read) and the parcels that matter, strongly.
-    pub async fn load(
-        &self,
-        stage: Stage,
-        inclusions: &[Inclusion],
-        rows: Option<Vec<Option<Item>>>,
-    ) -> Result<Vec<Loaded>, SettleError> {
-        let rows = match rows {
-            Some(rows) => rows,
-            None => self.read(&transactions(inclusions).collect::<Vec<_>>()).await?,
-        };
-        let mut loaded = Vec::with_capacity(inclusions.len());
-        for (inclusion, row) in inclusions.iter().zip(rows) {
-            let row = row.ok_or_else(|| {
-                SettleError::Hopeless(format!("{} has no number {}", inclusion.lane, inclusion.number))
-            })?;
-            let transaction: Transaction = row.parse()?;
-            let (inclusion, version) = (inclusion.clone(), row.version());
-            loaded.push(Loaded { inclusion, transaction, version, parcels: Vec::new() });
-        }
-        let asks = |one: &Loaded| asks_parcels(stage, one.transaction.outcome.is_some());
-        let ids: Vec<ParcelId> =
-            loaded.iter().filter(|one| asks(one)).flat_map(|one| one.transaction.parcels.clone()).collect();
-        let keys: Vec<Key> = ids.iter().map(|id| Parcel::key(*id)).collect();
-        let mut rows = self.read(&keys).await?.into_iter().zip(ids);
-        for one in loaded.iter_mut().filter(|one| asks(one)) {
-            for _ in 0..one.transaction.parcels.len() {
-                let Some((row, id)) = rows.next() else { break };
-                let row = row.ok_or_else(|| SettleError::Hopeless(format!("there is no parcel {id}")))?;
-                one.parcels.push((row.parse()?, row.version()));
-            }
-        }
-        Ok(loaded)
-    }
+/// Reads how commits of this stage are anchored, and its transactions' rows: all of it in one read.
+pub async fn look(store: &dyn Store, stage: &StageMessage) -> Result<Look, SettleError> {
+    let block = [HeaderRow::key(&stage.network, stage.height), Head::key(&stage.network)];
+    let keys: Vec<Key> = block.into_iter().chain(transactions(&stage.inclusions)).collect();
+    let mut rows = read(store, &keys).await?.into_iter();
+    let (header, head) = (rows.next().flatten(), rows.next().flatten());
+    let head = head.map(|row| row.parse::<Head>()).transpose()?;
+    Ok(Look { anchor: anchor(stage, header.as_ref(), head.as_ref())?, head, rows: rows.collect() })
+}
 
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, SettleError> {
-        let mut rows = Vec::with_capacity(keys.len());
-        for chunk in keys.chunks(100) {
-            rows.extend(self.store.get_many(chunk).await?);
-        }
-        Ok(rows)
+/// Reads transactions (unless their rows were just read) and the parcels that matter, strongly.
+pub async fn load(
+    store: &dyn Store,
+    stage: Stage,
+    inclusions: &[Inclusion],
+    rows: Option<Vec<Option<Item>>>,
+) -> Result<Vec<Loaded>, SettleError> {
+    let rows = match rows {
+        Some(rows) => rows,
+        None => read(store, &transactions(inclusions).collect::<Vec<_>>()).await?,
+    };
+    let mut loaded = Vec::with_capacity(inclusions.len());
+    for (inclusion, row) in inclusions.iter().zip(rows) {
+        let row =
+            row.ok_or_else(|| SettleError::Hopeless(format!("{} has no number {}", inclusion.lane, inclusion.number)))?;
+        let transaction: Transaction = row.parse()?;
+        let (inclusion, version) = (inclusion.clone(), row.version());
+        loaded.push(Loaded { inclusion, transaction, version, parcels: Vec::new() });
     }
+    let asks = |one: &Loaded| asks_parcels(stage, one.transaction.outcome.is_some());
+    let ids: Vec<ParcelId> =
+        loaded.iter().filter(|one| asks(one)).flat_map(|one| one.transaction.parcels.clone()).collect();
+    let keys: Vec<Key> = ids.iter().map(|id| Parcel::key(*id)).collect();
+    let mut rows = read(store, &keys).await?.into_iter().zip(ids);
+    for one in loaded.iter_mut().filter(|one| asks(one)) {
+        for _ in 0..one.transaction.parcels.len() {
+            let Some((row, id)) = rows.next() else { break };
+            let row = row.ok_or_else(|| SettleError::Hopeless(format!("there is no parcel {id}")))?;
+            one.parcels.push((row.parse()?, row.version()));
+        }
+    }
+    Ok(loaded)
+}
+
+async fn read(store: &dyn Store, keys: &[Key]) -> Result<Vec<Option<Item>>, SettleError> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for chunk in keys.chunks(100) {
+        rows.extend(store.get_many(chunk).await?);
+    }
+    Ok(rows)
 }

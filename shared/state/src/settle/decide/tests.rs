@@ -1,5 +1,11 @@
 //! Every stage against every outcome.
 
+use super::*;
+use crate::{
+    lane::Intent,
+    parcel::{HoldPart, Line, Surface},
+    tracker::Moved,
+};
 use causeway_domain::{
     Amount, Bytes,
     fees::Priority,
@@ -7,13 +13,6 @@ use causeway_domain::{
     lane::LaneId,
     network::AssetId,
 };
-use causeway_state::{
-    lane::Intent,
-    parcel::{HoldPart, Line, Surface},
-    tracker::Moved,
-};
-
-use super::*;
 
 const BLOCK: B256 = B256::repeat_byte(1);
 const OTHER: B256 = B256::repeat_byte(2);

@@ -1,7 +1,8 @@
 //! What a stage means for one transaction. Pure: rows in, a decision out.
 
 use causeway_domain::{Address, Amount, B256, U256, parcel::ParcelState};
-use causeway_state::{
+
+use crate::{
     lane::{Outcome, Transaction},
     message::Stage,
     parcel::Parcel,
@@ -99,9 +100,26 @@ fn halt_only(transaction: &Transaction, what: &str) -> Decision {
     Decision::HaltOnly { reason: format!("number {} {what}", transaction.number) }
 }
 
+/// The code of a transfer of which people said that its transaction paid nobody.
+pub const SETTLED_UNPAID: &str = "SETTLED_UNPAID";
+
+/// What people's word means where people were asked: whether the transaction paid, they have seen elsewhere.
+pub fn by_word(inclusion: &Inclusion, paid: bool) -> Decision {
+    let gas_cost_wei = gas_cost(inclusion);
+    if paid {
+        return Decision::Pay { gas_cost_wei };
+    }
+    let reason = "the transaction succeeded and did not pay what was asked for, as an operator found".to_owned();
+    Decision::Fail { gas_cost_wei, code: SETTLED_UNPAID, reason }
+}
+
+fn gas_cost(inclusion: &Inclusion) -> U256 {
+    U256::from(inclusion.gas_used) * U256::from(inclusion.gas_price_wei)
+}
+
 fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
     let inclusion = told.inclusion;
-    let gas_cost_wei = U256::from(inclusion.gas_used) * U256::from(inclusion.gas_price_wei);
+    let gas_cost_wei = gas_cost(inclusion);
     if inclusion.cancel {
         // Whatever became of it, the number is used up by what pays nobody; a branch can still take a payment instead.
         return match told.stage {
