@@ -5,6 +5,7 @@ use causeway_domain::{Network, lane::LaneId, limits::COMMIT_WRITES_MAX, verdict:
 use causeway_keys::KeyError;
 use causeway_queue::{Message, QueueName};
 use causeway_runtime::batch::Failed;
+use causeway_runtime::telemetry::causes;
 use causeway_state::{
     commit::{Done, commit},
     lane::{Attempt, AttemptKind, Counter, Transaction},
@@ -113,7 +114,7 @@ impl Signer {
                 Ok(Next::Later) => break,
                 Err(error) => {
                     // Nothing is burned: the bytes were only in memory.
-                    tracing::error!(lane = %lane, error = %error, "the lane's key does not sign");
+                    tracing::error!(lane = %lane, error = %error, cause = causes(&error), "the lane's key does not sign");
                     let members = group.into_iter().map(|(member, _)| member).collect();
                     failed.extend(self.wait_all(members, WaitReason::KeysUnavailable, KEYS_WAIT_MS).await);
                     return (failed, next);

@@ -109,7 +109,16 @@ impl Case<'_> {
     fn raised(&self, latest: &Attempt, kind: AttemptKind) -> Plan {
         let market = self.history.map(|history| price(history, self.network, self.signed.transaction.priority));
         let fees = market.and_then(Result::ok).and_then(|market| replacement(latest.fees, market, self.network).ok());
-        fees.map_or(Plan::Again, |fees| Plan::Sign { kind, fees })
+        let Some(fees) = fees else {
+            let (number, offered) = (latest.number, latest.fees);
+            tracing::warn!(
+                number,
+                ?offered,
+                "no fees are told, or a cap keeps it from offering more: the same bytes go again"
+            );
+            return Plan::Again;
+        };
+        Plan::Sign { kind, fees }
     }
 }
 

@@ -14,7 +14,10 @@ use causeway_domain::{
     limits::COMMIT_WRITES_MAX,
 };
 use causeway_queue::{Message, QueueName};
-use causeway_runtime::batch::{Failed, Received};
+use causeway_runtime::{
+    batch::{Failed, Received},
+    telemetry::causes,
+};
 use causeway_state::{
     commit::{CommitError, Done, commit},
     lane::{Attempt, AttemptKind, Gate, NUMBERS_PER_PARTITION, Signed, Transaction},
@@ -150,7 +153,7 @@ impl Signer {
         }
         for (lane, numbers) in lanes {
             if let Err(error) = self.replace_numbers(&lane, &numbers).await {
-                tracing::warn!(lane = %lane, error = %error, "no other attempts now; they are asked for again");
+                tracing::warn!(lane = %lane, error = %error, cause = causes(&error), "no other attempts now; they are asked for again");
             }
         }
         failed
