@@ -1,6 +1,9 @@
 //! What the rows say, kept up with every commit, and the rules that hold for each commit and at every moment.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod commit;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use causeway_domain::{
@@ -18,10 +21,15 @@ use causeway_state::{
 };
 use causeway_store::{Item, Key, memory::After};
 
-use crate::coverage::Coverage;
-use crate::deep::{Deep, leaves};
+use crate::{
+    coverage::Coverage,
+    deep::{Deep, leaves},
+    office::{Office, is_unpaid_by_word},
+};
+use commit::Commit;
+use names::Names;
+
 pub use crate::office::Ordered;
-use crate::office::{Office, Turn, is_unpaid_by_word};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -483,58 +491,6 @@ impl Rules {
     }
 }
 
-/// What one commit says as a whole.
-#[derive(Debug, Default)]
-struct Commit {
-    taken: Option<(LaneId, u64, u64)>,
-    created: BTreeMap<(LaneId, u64), Vec<ParcelId>>,
-    counted: BTreeMap<(LaneId, u64), (u32, u32)>,
-    signed: BTreeSet<(LaneId, u64, u32)>,
-    hashes: Vec<(LaneId, B256)>,
-    numbered: BTreeMap<(LaneId, u64), ParcelId>,
-    given_up: BTreeMap<(LaneId, u64), ParcelId>,
-    displaced: BTreeSet<(LaneId, u64)>,
-    sums: BTreeMap<AssetId, i128>,
-    shards: BTreeSet<(AccountId, u8)>,
-    turn: Turn,
-}
-
-impl Commit {
-    fn must_hold(&self) -> Held {
-        let taken: BTreeSet<(LaneId, u64)> =
-            self.taken.iter().flat_map(|(lane, from, to)| (*from..*to).map(|number| (lane.clone(), number))).collect();
-        let created: BTreeSet<(LaneId, u64)> = self.created.keys().cloned().collect();
-        hold(taken == created, "rule 1", || {
-            format!("numbers taken {taken:?}, numbers with a transaction {created:?}")
-        })?;
-        for ((lane, number), parcels) in &self.created {
-            let assigned = self.numbered.get(&(lane.clone(), *number));
-            let all = parcels.iter().all(|parcel| Some(parcel) == assigned);
-            hold(all, "rule 1", || format!("number {number} of {lane} is without its parcels {parcels:?}"))?;
-        }
-        for ((lane, number), (attempts, new)) in &self.counted {
-            let signed = (attempts.saturating_sub(*new)..*attempts).all(|index| self.has(lane, *number, index));
-            hold(*new <= 1 && signed, "rule 1", || format!("number {number} of {lane} counts {attempts} attempts"))?;
-        }
-        for (lane, number, index) in &self.signed {
-            let counted =
-                self.counted.get(&(lane.clone(), *number)).is_some_and(|(attempts, _)| attempts - 1 == *index);
-            hold(counted, "rule 1", || format!("attempt {index} of number {number} of {lane} is not counted"))?;
-        }
-        for (place, parcel) in &self.given_up {
-            hold(self.displaced.contains(place), "rule 4", || format!("{parcel} is without its number {place:?}"))?;
-        }
-        for (asset, sum) in &self.sums {
-            hold(*sum == 0, "rule 7", || format!("a commit moves {sum} of {asset}"))?;
-        }
-        Ok(())
-    }
-
-    fn has(&self, lane: &LaneId, number: u64, index: u32) -> bool {
-        self.signed.contains(&(lane.clone(), number, index))
-    }
-}
-
 /// Whether a parcel's client was told that nobody is paid.
 pub const fn told_unpaid(state: ParcelState) -> bool {
     match state {
@@ -558,40 +514,4 @@ fn claims(parcel: &Parcel) -> Claims {
 
 fn plus(a: Balances, b: Balances) -> Balances {
     Balances { available: a.available + b.available, held: a.held + b.held, posted: a.posted + b.posted }
-}
-
-/// What keys name, read once each: addresses carry checksums, and the same few come again and again.
-#[derive(Debug, Default)]
-struct Names {
-    lanes: HashMap<String, Option<LaneId>>,
-    accounts: HashMap<String, Option<(AccountId, u8)>>,
-}
-
-impl Names {
-    fn lane(&mut self, text: &str) -> Option<LaneId> {
-        if let Some(known) = self.lanes.get(text) {
-            return known.clone();
-        }
-        let read = LaneId::try_from(text.to_owned()).ok();
-        self.lanes.insert(text.to_owned(), read.clone());
-        read
-    }
-
-    fn account(&mut self, pk: &str) -> Option<(AccountId, u8)> {
-        if let Some(known) = self.accounts.get(pk) {
-            return known.clone();
-        }
-        let read = account_of(pk);
-        self.accounts.insert(pk.to_owned(), read.clone());
-        read
-    }
-}
-
-/// The account and shard of a ledger row.
-fn account_of(pk: &str) -> Option<(AccountId, u8)> {
-    let mut parts = pk.strip_prefix("ACC#")?.split('#');
-    let (owner, asset, shard) = (parts.next()?, parts.next()?, parts.next()?);
-    let owner = Owner::try_from(owner.to_owned()).ok()?;
-    let asset = AssetId::try_from(asset.to_owned()).ok()?;
-    Some((AccountId { owner, asset }, shard.parse().ok()?))
 }
