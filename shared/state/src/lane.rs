@@ -506,3 +506,30 @@ impl Signed {
         self.attempts.last()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn halt(gate: &Gate) -> (&str, u64) {
+        match &gate.gate {
+            LaneGate::Halted { reason, limit } => (reason, *limit),
+            LaneGate::Open | LaneGate::Waiting { .. } => panic!("{gate:?}"),
+        }
+    }
+
+    #[test]
+    fn a_halt_keeps_every_reason_and_the_lowest_number() {
+        let refused = Gate::new(4, 0).halted("number 4 is refused: no", 4);
+        assert!(refused.is_halted_for(4));
+        assert_eq!(refused.halted("number 4 is refused: no", 4), refused, "said again, it is the same");
+        let both = refused.halted("number 2 had failed finally", 9);
+        assert_eq!(halt(&both), ("number 4 is refused: no; number 2 had failed finally", 4));
+        assert!(!both.is_halted_for(4), "what becomes of 4 does not end what is wrong with 2");
+        let lower = both.halted("number 3 was settled", 3);
+        assert_eq!(halt(&lower).1, 3);
+        let long = "x".repeat(REASONS_CHARS_MAX);
+        assert_eq!(halt(&lower.halted(&long, 3)), halt(&lower), "what has no room is in the log");
+        assert!(!Gate::new(4, 0).is_halted_for(4));
+    }
+}
