@@ -183,10 +183,10 @@ impl Tracker {
         let Some(watch) = row.map(|row| row.parse::<Watch>()).transpose()? else {
             return self.watch_again(lane, attempt).await;
         };
-        if watch.height.is_some() {
+        let (height, hash) = (receipt.block_number, receipt.block_hash);
+        if watch.block_hash == Some(hash) {
             return Ok(true);
         }
-        let (height, hash) = (receipt.block_number, receipt.block_hash);
         let known = self.store.get(&HeaderRow::key(&network.id, height)).await?;
         let known = known.map(|row| row.parse::<HeaderRow>()).transpose()?.is_some_and(|known| known.hash == hash);
         if !known || height > lead.head.finalized {

@@ -274,3 +274,29 @@ fn a_block_told_without_its_transactions_is_told_when_final_and_halts_nothing() 
     assert!(!world.has_halted());
     assert_eq!(world.coverage.all().get("lane: halted"), None, "nobody else has their numbers");
 }
+
+#[test]
+fn what_a_dead_leader_wrote_of_a_block_is_told_though_the_next_one_sees_the_block_without_it() {
+    let mut killed = 0;
+    for polls in 1.. {
+        let (mut world, id) = signed(Setup::default());
+        world.next_block_at = None;
+        world.held.clear();
+        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+        world.chain.mine();
+        let struck = world.track_and_kill(polls);
+        world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
+        world.replace_tracker();
+        let height = world.chain.height();
+        world.until("the next leader", |world| world.head().is_some_and(|head| head.height == height));
+        world.chain.set_provider(0, Provider::default());
+        world.next_block_at = Some(world.clock.now_ms());
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "killed at {polls}");
+        killed += u32::from(struck);
+        if !struck {
+            break;
+        }
+    }
+    assert!(killed > 3, "the leader was killed {killed} times");
+}
