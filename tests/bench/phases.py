@@ -111,14 +111,8 @@ class Bench:
         """Calls and write units per transfer at full batches; what is called while nothing is to do goes off."""
         for name in self.functions:
             self.world.functions.set_variables(name, CAUSEWAY_LOG="info,calls=debug")
-        logs = self.world.stack.client("logs")
-        tracker = self.functions["status-check"]
-        changed = time.time()
         self.load("--count", "40", "--follow", "terminal")
         self.wait_all_final()
-        # Who leads now may have begun before, and logs no calls; it has ended when one has that began later.
-        print("    waiting for a tracker that logs its calls", flush=True)
-        wait_until("a tracker that logs", lambda: newest_begin(logs, tracker, changed) > changed, HANG_S, 5)
         start = time.time()
         with self.signing_stopped():
             self.load("--count", str(COUNTED), "--concurrency", str(CONNECTIONS))
@@ -126,9 +120,11 @@ class Bench:
         end = time.time()
         time.sleep(IDLE_S)
         idle_end = time.time()
+        logs = self.world.stack.client("logs")
         # A worker's lines are kept when its invocation ends, and the tracker's takes over a minute: when one that began
         # later has ended, all have that were at work until now.
         print("    waiting for the tracker's log", flush=True)
+        tracker = self.functions["status-check"]
         wait_until("the tracker's log", lambda: newest_begin(logs, tracker, idle_end) > idle_end, HANG_S, 5)
         counted_in = {name: physical for name, physical in self.functions.items() if name not in WATCHING}
         busy = between(logs, counted_in, start, end)
