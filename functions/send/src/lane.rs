@@ -11,7 +11,7 @@ use causeway_queue::{Message, QueueError, QueueName};
 use causeway_runtime::metrics;
 use causeway_state::{
     commit::{CommitError, Done, commit},
-    lane::{Attempt, AttemptKind, Gate, Outcome, Signed, Transaction},
+    lane::{AND, Attempt, AttemptKind, Gate, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     wallet::Scope,
 };
@@ -230,6 +230,8 @@ impl Sender {
             Verdict::Fatal { reason } => {
                 tracing::error!(lane = %lane, number = gate.seen, reason, "refused for good: the lane halts");
                 self.metrics.emit(&*self.clock, metrics::LANES_HALTED, 1, Some(&lane.network));
+                // A node's own words must not read as another reason.
+                let reason = reason.replace(AND, ", ");
                 gate.halted(&format!("number {} is refused: {reason}", gate.seen), gate.seen)
             }
         };

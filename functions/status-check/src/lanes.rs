@@ -141,11 +141,12 @@ impl Tracker {
         }
         let mut silent = 0;
         for lanes in lanes.chunks(LANES_AT_ONCE) {
-            // Each lane costs questions to a node: many lanes take longer than the lease, and one after the other longer than
-            // a leader leads.
+            // Each lane costs questions to a node: one after the other, many lanes take longer than a leader leads.
             self.keep_lease(network, lead).await?;
             let asked: Vec<_> = lanes.iter().map(|(lane, ..)| numbers(chain, lane)).collect();
             for ((lane, counter, gate), told) in lanes.iter().zip(join_all(asked).await) {
+                // What is wrong with one costs many more questions.
+                self.keep_lease(network, lead).await?;
                 if gate.is_beginning() {
                     // It is closed as it is: where the chain does not tell, the next look does.
                     let moved = self.move_beginning(network, chain, lane, counter, lead.head.height).await;

@@ -4,7 +4,6 @@ use causeway_domain::{
     Network,
     clock::Millis,
     fees::{FeeHistory, Fees, is_enough, price, replacement},
-    lane::LaneGate,
     parcel::ParcelState,
 };
 use causeway_state::{
@@ -87,12 +86,8 @@ impl Case<'_> {
 
     /// Whether the lane has halted, and not because of this number alone, which a no-op can take out of the way.
     fn is_peoples(&self) -> bool {
-        match &self.gate.gate {
-            LaneGate::Open | LaneGate::Waiting { .. } => false,
-            LaneGate::Halted { limit, .. } => {
-                *limit != self.signed.transaction.number || self.reason != SignReason::Cancel
-            }
-        }
+        let number = self.signed.transaction.number;
+        self.gate.is_halted() && !(self.gate.is_halted_for(number) && self.reason == SignReason::Cancel)
     }
 
     /// Whether the price is what keeps it from a block, as far as anybody can tell.

@@ -347,7 +347,7 @@ impl Network {
     async fn hand_out(&self, raw: &Bytes, call: impl Future<Output = Broadcast>) -> Broadcast {
         let number = self.must_be_let_out(raw);
         let answer = if self.refused.refuse(keccak256(raw), number) {
-            let outcome = BroadcastOutcome::Refused { reason: REFUSAL.to_owned() };
+            let outcome = BroadcastOutcome::Refused { reason: format!("{REFUSAL}; nor does anybody") };
             Broadcast { outcome, provider: "0".to_owned() }
         } else {
             self.crossing.around(call).await

@@ -171,7 +171,7 @@ fn nothing_is_signed_for_what_was_told_as_paid_or_while_people_look() {
     reopened.transaction.reopened = 1;
     let one = signed(vec![attempt(0, AttemptKind::Payment, 1)]);
     let above = Gate { seen: 5, ..Gate::new(4, 0) }.halted("a branch", 9);
-    let at = Gate { seen: 4, ..Gate::new(4, 0) }.halted("refused", 4);
+    let at = Gate { seen: 4, ..Gate::new(4, 0) }.halted("number 4 is refused", 4);
     for (reason, expected) in [(SignReason::Stuck, Plan::Again), (SignReason::Cancel, Plan::Nothing)] {
         assert_eq!(plan(reason, &reopened, wished(), 100, 1), expected);
         assert_eq!(plan_at(&above, reason, &one, wished(), 100, 1), expected);
@@ -179,6 +179,8 @@ fn nothing_is_signed_for_what_was_told_as_paid_or_while_people_look() {
     assert_eq!(plan_at(&at, SignReason::Stuck, &one, wished(), 100, 1), Plan::Again);
     let no_op = plan_at(&at, SignReason::Cancel, &one, wished(), 100, 1);
     assert!(matches!(no_op, Plan::Sign { kind: AttemptKind::Cancel, .. }), "it is what halts the lane: {no_op:?}");
+    let both = at.halted("number 2 was settled and its block left the chain", 6);
+    assert_eq!(plan_at(&both, SignReason::Cancel, &one, wished(), 100, 1), Plan::Nothing, "people look at 2 as well");
 }
 
 #[test]
