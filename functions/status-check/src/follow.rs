@@ -26,7 +26,7 @@ impl Tracker {
             let Some(block) = chain.block(BlockAt::Number(height)).await?.value else { return Ok(()) };
             if block.header.parent != lead.head.hash {
                 // Only a longer branch is believed: there is a block above our head that is not on top of it.
-                self.reorg(network, chain, lead).await?;
+                self.reorg(network, chain, lead, block.header.parent).await?;
                 return Ok(());
             }
             let Some(inclusions) = self.include(network, chain, &block).await? else { return Ok(()) };

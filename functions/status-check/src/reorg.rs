@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use causeway_chains::{BlockAt, Chain};
-use causeway_domain::{Network, id::TraceId, lane::LaneId};
+use causeway_domain::{B256, Network, id::TraceId, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
     lane::Gate,
@@ -20,28 +20,31 @@ const BLOCKS_PER_COMMIT: usize = 40;
 const WATCHES_PER_COMMIT: usize = 90;
 
 impl Tracker {
-    /// Finds the last common block and moves the head there. What left the chain is on record before anything else
-    /// happens, so that a crash loses nothing of it.
-    pub async fn reorg(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
-        let mut fork = lead.head.height;
-        loop {
-            // A provider that does not know the height lags: nothing follows from that.
-            let Some(block) = chain.block(BlockAt::Number(fork)).await?.value else { return Ok(()) };
-            match lead.ring.get(&fork) {
-                Some(ours) if ours.hash == block.header.hash => break,
-                Some(_) => fork -= 1,
+    /// Finds the last block in common with the branch on which `parent` is, and moves the head there. What left the chain is
+    /// on record before anything else happens, so that a crash loses nothing of it. The branch is walked by hash: heights
+    /// would be answered by whichever node is asked, each on its own branch, and the way back would lead too deep.
+    pub async fn reorg(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        parent: B256,
+    ) -> Result<(), TrackError> {
+        let mut at = parent;
+        let fork = loop {
+            // A provider that does not know the block lags, or turned: nothing follows from that.
+            let Some(block) = chain.block(BlockAt::Hash(at)).await?.value else { return Ok(()) };
+            match lead.ring.get(&block.header.number) {
+                Some(ours) if ours.hash == at => break block.header.number,
+                Some(_) => at = block.header.parent,
                 None => {
                     return Err(TrackError::Stuck(format!(
-                        "{} left the known chain below block {fork}; see the operations guide",
-                        network.id
+                        "{} left the known chain below block {}; see the operations guide",
+                        network.id, block.header.number
                     )));
                 }
             }
-        }
-        if fork == lead.head.height {
-            // The block above was of another branch for a moment; the chain is ours again.
-            return Ok(());
-        }
+        };
         tracing::warn!(network = %network.id, from = lead.head.height, to = fork, "the chain reorganises");
         while lead.head.height > fork {
             let down_to = fork.max(lead.head.height.saturating_sub(BLOCKS_PER_COMMIT as u64));

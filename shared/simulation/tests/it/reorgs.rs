@@ -1,12 +1,16 @@
 //! Branches: what leaves the chain is taken back or sent again, and nobody is paid twice.
 
-use causeway_chains::model::{Orphans, Provider, Reorg};
-use causeway_domain::{lane::LaneGate, parcel::ParcelState};
+use causeway_chains::{
+    Chain,
+    model::{Orphans, Provider, Reorg},
+};
+use causeway_domain::{clock::Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
     tables::LEDGER,
 };
+use futures::executor::block_on;
 
 /// A world whose withdrawal lies in a block this deep, as the tracker has seen it.
 fn included(setup: Setup, depth: u64) -> (World, String) {
@@ -263,4 +267,33 @@ fn a_chain_that_turns_back_to_its_first_branch_keeps_what_it_had_settled() {
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "its block is on the chain");
     assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
     assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Open));
+}
+
+#[test]
+fn a_node_that_stays_on_an_old_branch_does_not_lead_the_way_back_deeper_than_the_chain_turned() {
+    // Nodes answer by turns: each is asked once for the block at which the branches part.
+    for turns in 0..4 {
+        let setup = Setup { providers: 4, rotate: true, confirmed_at: 2, final_at: 30, ..Setup::default() };
+        let (mut world, id) = included(setup, 1);
+        world.next_block_at = None;
+        let top = world.chain.height();
+        let old = world.chain.header(top).map(|header| header.hash);
+        let again = world.chain.newest(1);
+        world.chain.reorg(&Reorg { depth: 1, blocks: 2, again, orphans: Orphans::Waiting });
+        world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
+        world.chain.set_provider(3, Provider { stuck_at: old, ..Provider::default() });
+        branch(&world, 1, 2, Orphans::Waiting);
+        for _ in 0..turns {
+            block_on(world.chain.head()).expect("an answer");
+        }
+        // A few looks, and the node is well again.
+        world.pass(world.network.block_time_ms);
+        world.chain.set_provider(3, Provider::default());
+        world.until("the new branch", |world| world.head().is_some_and(|head| head.height == top + 2));
+        world.next_block_at = Some(world.clock.now_ms());
+        world.finish();
+        let gate = world.lane_view("acme").expect("begun").gate;
+        assert!(matches!(gate.gate, LaneGate::Open), "its block never left: {:?}", gate.gate);
+        assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
+    }
 }
