@@ -2,21 +2,19 @@
 //! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
 //! all else stays for people.
 
-use causeway_chains::{BlockAt, Chain, ChainError, Receipt, token, transaction};
+use causeway_chains::{Chain, ChainError, Receipt, token, transaction};
 use causeway_domain::{
     Network,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
 use causeway_state::{
-    adopt::{Found, watch_of},
+    adopt::Found,
     commit::{Done, commit},
     displace::{foreign, is_foreign},
-    lane::{AND, Attempt, Counter, Gate, Intent, Signed, Transaction},
-    message::Stage,
+    lane::{AND, Counter, Gate, Intent, Signed, Transaction},
     parcel::{DUE_SHARDS, MoveError, Parcel},
     tables::{DUE, TRANSFERS},
-    tracker::{HeaderRow, Inclusion, Watch},
 };
 use causeway_store::{Key, Query, Range, Write};
 
@@ -166,53 +164,6 @@ impl Tracker {
             }
         }
         Ok(parcels)
-    }
-
-    /// Has what a final block holds of ours told where nobody told it when the block was worked off, since it was adopted
-    /// later; answers whether it is told. Said twice after a crash, never not at all: the watch is marked last.
-    pub(crate) async fn told_late(
-        &self,
-        network: &Network,
-        chain: &dyn Chain,
-        lead: &Lead,
-        lane: &LaneId,
-        attempt: &Attempt,
-        receipt: &Receipt,
-    ) -> Result<bool, TrackError> {
-        let row = self.store.get(&Watch::key(&network.id, attempt.hash)).await?;
-        let Some(watch) = row.map(|row| row.parse::<Watch>()).transpose()? else {
-            return self.watch_again(lane, attempt).await;
-        };
-        let (height, hash) = (receipt.block_number, receipt.block_hash);
-        if watch.block_hash == Some(hash) {
-            return Ok(true);
-        }
-        let known = self.store.get(&HeaderRow::key(&network.id, height)).await?;
-        let known = known.map(|row| row.parse::<HeaderRow>()).transpose()?.is_some_and(|known| known.hash == hash);
-        if !known || height > lead.head.finalized {
-            return Ok(false);
-        }
-        let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(false) };
-        let Some(found) = self.included(network, chain, &block).await? else { return Ok(false) };
-        let all: Vec<Inclusion> = found.iter().map(|(inclusion, _)| inclusion.clone()).collect();
-        if !all.iter().any(|inclusion| inclusion.hash == attempt.hash) {
-            // A node that tells the block without it.
-            return Ok(false);
-        }
-        // The block's other ones may not have been told either, and are marked with it.
-        self.publish_stage(network, height, hash, Stage::Final, &all).await?;
-        self.write_inclusions(network, &block, &found).await?;
-        self.tell_lanes(&all).await?;
-        Ok(true)
-    }
-
-    /// Half a commit is all that is left of an attempt: it is watched again, and told at the next look.
-    async fn watch_again(&self, lane: &LaneId, attempt: &Attempt) -> Result<bool, TrackError> {
-        let Some(row) = self.store.get(&Transaction::key(lane, attempt.number)).await? else { return Ok(false) };
-        let write = watch_of(lane, attempt, row.parse::<Transaction>()?.trace)?;
-        match commit(&*self.store, &*self.clock, &[write]).await? {
-            Done::Committed | Done::Conflict(_) => Ok(false),
-        }
     }
 }
 

@@ -49,10 +49,7 @@ impl Tracker {
         lead.head.height = header.number;
         lead.head.hash = header.hash;
         self.commit_head(network, lead, vec![write]).await?;
-        // The leader before may have written what the first one holds, and a node may tell it now without it: rows are asked.
-        let known = (lead.follows || !inclusions.is_empty()).then_some(inclusions);
-        lead.follows = true;
-        lead.ring.insert(header.number, Ringed { hash: header.hash, inclusions: known });
+        lead.ring.insert(header.number, Ringed { hash: header.hash, inclusions: Some(inclusions) });
         while lead.ring.len() > RING {
             lead.ring.pop_first();
         }

@@ -1,6 +1,9 @@
 //! Lanes: signed but never sent, sent but not seen, numbers that somebody else used, and how lanes do.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use causeway_chains::{Chain, ChainError, NumberAt, Reply};
 use causeway_domain::{
@@ -390,11 +393,12 @@ impl Tracker {
         &self,
         network: &Network,
         chain: &dyn Chain,
-        lead: &Lead,
+        lead: &mut Lead,
         lane: &LaneId,
         numbers: Range<u64>,
     ) -> Result<(u64, bool), TrackError> {
         let mut explained = numbers.start;
+        let mut told = BTreeSet::new();
         for number in numbers.take(EXPLAINED_PER_CHECK) {
             let mut ours = None;
             for row in self.store.query(&Attempt::query(lane, number)).await?.items {
@@ -404,8 +408,11 @@ impl Tracker {
                 ours = ours.or(included.map(|receipt| (attempt, receipt)));
             }
             match ours {
-                Some((attempt, receipt)) if self.told_late(network, chain, lead, lane, &attempt, &receipt).await? => {}
-                Some(_) => return Ok((explained, true)),
+                Some((attempt, receipt)) => {
+                    if !self.told_late(network, chain, lead, (lane, &attempt, &receipt), &mut told).await? {
+                        return Ok((explained, true));
+                    }
+                }
                 // It was given up, and is used for good by what is not ours.
                 None if self.is_given_up(lane, number).await? => {}
                 None => break,

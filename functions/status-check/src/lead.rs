@@ -77,8 +77,6 @@ pub struct Lead {
     /// Height of the chain when it was asked for last.
     pub(crate) newest: u64,
     swept_at: Millis,
-    /// Whether it has moved the head by a block of its own.
-    pub(crate) follows: bool,
     /// The longest wait that sweeps met since it was told.
     oldest_wait: u64,
     /// When waits and finality were told last.
@@ -361,7 +359,6 @@ impl Lead {
             doubted_since: None,
             newest: 0,
             swept_at: 0,
-            follows: false,
             oldest_wait: 0,
             measured_at: 0,
             checked_at: 0,

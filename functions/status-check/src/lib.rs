@@ -5,8 +5,9 @@
 //! became deep enough ([`stages`]), where the network asks for it only with a second provider's word (`opinion`).
 //! A parent that does not fit is a reorganisation ([`reorg`]).
 //! Between blocks: parcels that are due ([`sweep`]), lanes that lag behind the chain or themselves ([`lanes`]),
-//! numbers that no block takes ([`stuck`]) and numbers that a stranger took ([`displaced`]), and at length whether all
-//! rows agree with each other and the chain ([`reconcile`]).
+//! blocks of which a lane was not told ([`late`]), numbers that no block takes ([`stuck`]), numbers that a stranger took
+//! ([`displaced`]) or the rows forgot ([`adopt`]), and at length whether all rows agree with each other and the chain
+//! ([`reconcile`]).
 //!
 //! Invariants: a block costs reads by its size, never by how much is tracked; only the head's row is
 //! fenced, every other write is idempotent on (hash, block); a provider that is down changes no state.
@@ -16,6 +17,7 @@ pub mod displaced;
 pub mod follow;
 pub mod include;
 pub mod lanes;
+pub mod late;
 pub mod lead;
 mod opinion;
 pub mod reconcile;

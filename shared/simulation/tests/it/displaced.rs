@@ -1,13 +1,16 @@
 //! Rule 4: a number that somebody else's transaction took. Paid under another number only where that is proven.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, parcel::ParcelState};
-use causeway_simulation::{Setup, World, api::recipient};
+use causeway_simulation::{Setup, World, api::recipient, drive::track};
 use causeway_state::{
     lane::{Outcome, USED_BEFORE},
     message::queues,
+    tables::TRACKER,
 };
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
@@ -299,4 +302,42 @@ fn what_a_dead_leader_wrote_of_a_block_is_told_though_the_next_one_sees_the_bloc
         }
     }
     assert!(killed > 3, "the leader was killed {killed} times");
+}
+
+#[test]
+fn what_a_leader_writes_after_another_took_over_is_told_though_that_one_sees_the_block_without_it() {
+    let mut late = 0;
+    for (polls, final_already) in (1..).flat_map(|polls| [(polls, false), (polls, true)]) {
+        let (mut world, id) = signed(Setup::default());
+        world.held.clear();
+        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+        world.next_block_at = None;
+        world.chain.mine();
+        let height = world.chain.height();
+        world.crossing.set(true);
+        let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
+        let (me, lead) = (world.leader.clone(), world.lead.take());
+        let mut old = Box::pin(async move { track(&tracker, &network, &*chain, &me, lead).await });
+        if world.clock.poll_some(old.as_mut(), polls).is_some() {
+            break;
+        }
+        world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
+        world.replace_tracker();
+        world.next_block_at = Some(world.clock.now_ms());
+        world.until("the next leader", |world| {
+            world.head().is_some_and(|head| if final_already { head.finalized } else { head.height } >= height)
+        });
+        let written = |world: &World| {
+            let rows = world.rows.dump(TRACKER);
+            rows.iter().filter(|row| row.text("pk").is_some_and(|pk| pk.starts_with("INC#"))).count()
+        };
+        let before = written(&world);
+        world.clock.run(old);
+        world.crossing.set(false);
+        late += u32::from(written(&world) > before);
+        world.chain.set_provider(0, Provider::default());
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "held up at {polls}, final: {final_already}");
+    }
+    assert!(late > 3, "it wrote late {late} times");
 }

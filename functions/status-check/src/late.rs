@@ -1,0 +1,85 @@
+//! Blocks that hold something of ours of which nobody told its lane: a node told the block without it, its attempt was adopted
+//! later, or a leader wrote it and was replaced before it could tell.
+
+use std::collections::BTreeSet;
+
+use causeway_chains::{BlockAt, Chain, Receipt};
+use causeway_domain::{B256, Network, lane::LaneId};
+use causeway_state::{
+    adopt::watch_of,
+    commit::{Done, commit},
+    lane::{Attempt, Transaction},
+    message::Stage,
+    tracker::{HeaderRow, Inclusion, Watch},
+};
+
+use crate::{TrackError, Tracker, lead::Lead};
+
+impl Tracker {
+    /// Answers whether the block with this attempt is told, or will be at its depth; a final one is told here. `told` are the
+    /// blocks that this look has told. Said twice after a crash, never not at all: the watch is marked last.
+    pub(crate) async fn told_late(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        (lane, attempt, receipt): (&LaneId, &Attempt, &Receipt),
+        told: &mut BTreeSet<B256>,
+    ) -> Result<bool, TrackError> {
+        let (height, hash) = (receipt.block_number, receipt.block_hash);
+        if told.contains(&hash) {
+            return Ok(true);
+        }
+        let mut rows =
+            self.store.get_many(&[HeaderRow::key(&network.id, height), Watch::key(&network.id, attempt.hash)]).await?;
+        let (Some(watch), Some(header)) = (rows.pop(), rows.pop()) else { return Ok(false) };
+        let Some(watch) = watch.map(|row| row.parse::<Watch>()).transpose()? else {
+            return self.watch_again(lane, attempt).await;
+        };
+        if header.map(|row| row.parse::<HeaderRow>()).transpose()?.is_none_or(|known| known.hash != hash) {
+            return Ok(false);
+        }
+        if height <= lead.head.finalized {
+            let is_told = self.tell_final(network, chain, (height, hash), attempt).await?;
+            told.extend(is_told.then_some(hash));
+            return Ok(is_told);
+        }
+        let written = watch.block_hash == Some(hash);
+        if written && let Some(block) = lead.ring.get_mut(&height) {
+            // Another leader may have written it after this one looked: at its depth it is told from the rows.
+            block.inclusions = None;
+        }
+        Ok(written)
+    }
+
+    /// Tells a final block once more, whether or not somebody has: a mark does not prove it.
+    async fn tell_final(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        (height, hash): (u64, B256),
+        attempt: &Attempt,
+    ) -> Result<bool, TrackError> {
+        let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(false) };
+        let Some(found) = self.included(network, chain, &block).await? else { return Ok(false) };
+        let all: Vec<Inclusion> = found.iter().map(|(inclusion, _)| inclusion.clone()).collect();
+        if !all.iter().any(|inclusion| inclusion.hash == attempt.hash) {
+            // A node that tells the block without it.
+            return Ok(false);
+        }
+        // The block's other ones may not have been told either, and are marked with it.
+        self.publish_stage(network, height, hash, Stage::Final, &all).await?;
+        self.write_inclusions(network, &block, &found).await?;
+        self.tell_lanes(&all).await?;
+        Ok(true)
+    }
+
+    /// Half a commit is all that is left of an attempt: it is watched again, and told at the next look.
+    async fn watch_again(&self, lane: &LaneId, attempt: &Attempt) -> Result<bool, TrackError> {
+        let Some(row) = self.store.get(&Transaction::key(lane, attempt.number)).await? else { return Ok(false) };
+        let write = watch_of(lane, attempt, row.parse::<Transaction>()?.trace)?;
+        match commit(&*self.store, &*self.clock, &[write]).await? {
+            Done::Committed | Done::Conflict(_) => Ok(false),
+        }
+    }
+}
