@@ -69,9 +69,12 @@ impl Case<'_> {
         if transaction.outcome.is_some() || transaction.number < self.gate.consumed {
             return Plan::Nothing;
         }
-        // What was told as paid once is sent again as it was, and nothing is signed while people look (rule 5).
-        if transaction.reopened > 0 || !self.parcels.iter().all(open) || self.is_peoples() {
+        // Nothing is signed while people look (rule 5).
+        if self.is_peoples() {
             return Plan::Again;
+        }
+        if transaction.reopened > 0 || !self.parcels.iter().all(open) {
+            return self.of_reopened(latest);
         }
         let wished = !self.parcels.is_empty() && self.parcels.iter().all(|(parcel, _)| parcel.cancel.is_some());
         match (latest.kind, self.reason) {
@@ -81,6 +84,21 @@ impl Case<'_> {
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Cancel) => Plan::Nothing,
             (kind, SignReason::Stuck) if self.should_be_raised(latest) => self.raised(latest, kind),
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Stuck) => Plan::Again,
+        }
+    }
+
+    /// What was told as paid once goes out again as it was. Its lane halted when it was reopened: if the lane is open, people
+    /// have released it, and a price that no longer suffices is raised. Never a no-op: its recipient was told.
+    fn of_reopened(&self, latest: &Attempt) -> Plan {
+        let number = self.signed.transaction.number;
+        let reopened =
+            |(parcel, _): &(Parcel, u64)| parcel.state == ParcelState::Reopened && parcel.number == Some(number);
+        let all = !self.parcels.is_empty() && self.parcels.iter().all(reopened);
+        match self.reason {
+            SignReason::Stuck if all && !self.gate.is_halted() && self.should_be_raised(latest) => {
+                self.raised(latest, AttemptKind::Payment)
+            }
+            SignReason::Stuck | SignReason::Cancel => Plan::Again,
         }
     }
 

@@ -317,7 +317,8 @@ impl Resigned {
         let Wanted { signed, parcels, kind, payment } = &self.wanted;
         let (transaction, kind) = (&signed.transaction, *kind);
         let (number, index, hash) = (transaction.number, transaction.attempts, self.sealed.hash);
-        let next = Transaction { attempts: index + 1, ..transaction.clone() };
+        // Where an older one was to go out again, this one takes its place.
+        let next = Transaction { attempts: index + 1, send: None, ..transaction.clone() };
         let (raw, fees) = (self.sealed.raw.clone(), payment.fees);
         let attempt = Attempt { number, index, kind, hash, raw, fees, signed_at: now };
         let watch = Watch {

@@ -73,6 +73,11 @@ impl Line {
     pub fn kind(&self, hash: B256) -> Option<AttemptKind> {
         self.attempts.values().find(|attempt| attempt.hash == hash).map(|attempt| attempt.kind)
     }
+
+    /// Whether this number was told as paid and its block has left.
+    fn was_paid(&self, number: u64) -> bool {
+        self.transactions.get(&number).is_some_and(|transaction| transaction.reopened > 0)
+    }
 }
 
 /// One shard of an account: its balances, and what its entries sum to.
@@ -213,8 +218,12 @@ impl Rules {
                 (it.tenant.clone(), it.wallet.clone(), it.asset.clone(), it.transfers.clone(), it.body_hash)
             };
             hold(intent(before) == intent(&parcel), "intent", || format!("{id} is another request now"))?;
-            // Somebody may repair a row to what it was; attempts and wishes are noted while it is signed.
-            let noted = before.state == parcel.state && parcel.state == ParcelState::Assigned;
+            // Somebody may repair a row to what it was; attempts and wishes are noted while it is signed, and attempts also
+            // after its block has left.
+            let signed = |it: &Parcel| Parcel { hash: None, replaced: Vec::new(), updated_at: 0, ..it.clone() };
+            let noted = before.state == parcel.state
+                && (parcel.state == ParcelState::Assigned
+                    || (parcel.state == ParcelState::Reopened && signed(before) == signed(&parcel)));
             let moves = *before == parcel || noted || before.state.may_become(parcel.state);
             hold(moves, "states", || format!("{id} went from {:?} to {:?}", before.state, parcel.state))?;
             self.coverage.count(format!("parcel: {} -> {}", before.state.as_str(), parcel.state.as_str()));
@@ -328,6 +337,13 @@ impl Rules {
         let name = || format!("attempt {place:?} of {lane}");
         hold(attempt.hash == keccak256(&attempt.raw), "rule 2", || format!("{}: another hash than its bytes", name()))?;
         hold(self.hashes.insert(attempt.hash), "rule 2", || format!("{}: these bytes were signed before", name()))?;
+        let told = self.lines.get(lane).filter(|line| line.was_paid(attempt.number));
+        if let Some(line) = told {
+            // What was told as paid is raised only once people have opened its lane, and never cancelled.
+            let may = !line.halted && attempt.kind == AttemptKind::Payment;
+            hold(may, "rule 5", || format!("{} was signed after its number had been told as paid", name()))?;
+            self.coverage.count("number: raised after it was told as paid");
+        }
         commit.signed.insert((lane.clone(), attempt.number, attempt.index));
         commit.hashes.push((lane.clone(), attempt.hash));
         match (attempt.index, attempt.kind) {
@@ -356,7 +372,8 @@ impl Rules {
         let raised = step(attempt.fees.max_fee_wei, before.fees.max_fee_wei)
             && step(attempt.fees.max_priority_wei, before.fees.max_priority_wei);
         hold(raised, "replacement", || format!("{} offers {:?} after {:?}", name(), attempt.fees, before.fees))?;
-        let pays_again = (before.kind, attempt.kind) == (AttemptKind::Cancel, AttemptKind::Payment);
+        let pays_again = (before.kind, attempt.kind) == (AttemptKind::Cancel, AttemptKind::Payment)
+            && !line.was_paid(attempt.number);
         hold(!pays_again, "rule 6", || format!("{} pays what was to be cancelled", name()))
     }
 

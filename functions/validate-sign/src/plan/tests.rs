@@ -173,7 +173,8 @@ fn nothing_is_signed_for_what_was_told_as_paid_or_while_people_look() {
     let above = Gate { seen: 5, ..Gate::new(4, 0) }.halted("a branch", 9);
     let at = Gate { seen: 4, ..Gate::new(4, 0) }.halted("number 4 is refused", 4);
     for (reason, expected) in [(SignReason::Stuck, Plan::Again), (SignReason::Cancel, Plan::Nothing)] {
-        assert_eq!(plan(reason, &reopened, wished(), 100, 1), expected);
+        let told = Parcel { state: ParcelState::Reopened, ..wished() };
+        assert_eq!(plan_at(&above, reason, &reopened, told, 100, 1), expected);
         assert_eq!(plan_at(&above, reason, &one, wished(), 100, 1), expected);
     }
     assert_eq!(plan_at(&at, SignReason::Stuck, &one, wished(), 100, 1), Plan::Again);
@@ -181,6 +182,21 @@ fn nothing_is_signed_for_what_was_told_as_paid_or_while_people_look() {
     assert!(matches!(no_op, Plan::Sign { kind: AttemptKind::Cancel, .. }), "it is what halts the lane: {no_op:?}");
     let both = at.halted("number 2 was settled and its block left the chain", 6);
     assert_eq!(plan_at(&both, SignReason::Cancel, &one, wished(), 100, 1), Plan::Nothing, "people look at 2 as well");
+}
+
+#[test]
+fn what_was_told_as_paid_is_raised_once_people_have_opened_its_lane_and_never_cancelled() {
+    let mut both = signed(vec![attempt(0, AttemptKind::Payment, 20), attempt(1, AttemptKind::Cancel, 40)]);
+    (both.transaction.reopened, both.transaction.send) = (1, Some(0));
+    let told = |state| Parcel { state, ..wished() };
+    let raised = plan(SignReason::Stuck, &both, told(ParcelState::Reopened), 100, 1);
+    let fees = Fees { max_fee_wei: 201 * GWEI, max_priority_wei: GWEI * 9 / 8 };
+    assert_eq!(raised, Plan::Sign { kind: AttemptKind::Payment, fees }, "above the no-op that nodes may have");
+    assert_eq!(plan(SignReason::Stuck, &both, told(ParcelState::Reopened), 5, 1), Plan::Again, "it pays enough");
+    assert_eq!(plan(SignReason::Cancel, &both, told(ParcelState::Reopened), 100, 1), Plan::Nothing);
+    for ended in [ParcelState::Failed, ParcelState::Cancelled, ParcelState::Confirmed] {
+        assert_eq!(plan(SignReason::Stuck, &both, told(ended), 100, 1), Plan::Again, "{ended:?}");
+    }
 }
 
 #[test]

@@ -141,8 +141,8 @@ fn a_branch_that_swaps_payment_and_no_op_is_followed_both_ways() {
     }
 }
 
-#[test]
-fn what_was_told_as_paid_goes_again_as_it_was_although_a_no_op_was_signed_after_it() {
+/// A withdrawal that was told as paid although a no-op was signed after it, and whose block has left.
+fn reopened_with_a_no_op() -> (World, String, Vec<B256>) {
     let (mut world, id) = waiting(Setup { confirmed_at: 2, final_at: 8, ..Setup::default() });
     world.chain.set_provider(0, Provider { loses: true, ..Provider::default() });
     assert_eq!(cancel(&world, &id).status, StatusCode::ACCEPTED);
@@ -155,6 +155,12 @@ fn what_was_told_as_paid_goes_again_as_it_was_although_a_no_op_was_signed_after_
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
     world.chain.set_provider(0, Provider::default());
     world.chain.reorg(&Reorg { depth: 3, blocks: 4, again: Vec::new(), orphans: Orphans::Forgotten });
+    (world, id, hashes)
+}
+
+#[test]
+fn what_was_told_as_paid_goes_again_as_it_was_although_a_no_op_was_signed_after_it() {
+    let (mut world, id, hashes) = reopened_with_a_no_op();
     world.pass(3_000);
     assert_eq!(world.parcel(&id).state, ParcelState::Reopened);
     assert_eq!(cancel(&world, &id).status, StatusCode::CONFLICT, "nothing but the same bytes is sent");
@@ -162,6 +168,20 @@ fn what_was_told_as_paid_goes_again_as_it_was_although_a_no_op_was_signed_after_
     world.release_lanes();
     blocks_come(&mut world);
     ended(&mut world, &id, ParcelState::Confirmed);
+}
+
+#[test]
+fn what_was_told_as_paid_is_raised_above_the_no_op_that_was_signed_after_it() {
+    let (mut world, id, before) = reopened_with_a_no_op();
+    world.chain.set_base_fee(20_000_000_000);
+    world.pass(3_000);
+    assert_eq!(world.parcel(&id).state, ParcelState::Reopened);
+    world.release_lanes();
+    blocks_come(&mut world);
+    ended(&mut world, &id, ParcelState::Confirmed);
+    let won = hashes(&world, &id);
+    assert_eq!((&won[..2], won.len()), (&before[..], 3));
+    assert_eq!(world.parcel(&id).settled.expect("settled").hash, won[2]);
 }
 
 #[test]

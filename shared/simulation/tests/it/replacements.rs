@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256};
 use axum::http::{Method, StatusCode};
-use causeway_chains::model::Provider;
+use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::{
@@ -57,6 +57,29 @@ fn what_no_block_takes_offers_more_until_one_does() {
         assert!(attempts[1].fees.max_fee_wei >= 20 * GWEI);
         assert_eq!(world.parcel(id).settled.expect("settled").hash, attempts[1].hash);
         assert_eq!(world.status(id).text("transactionHash"), attempts[1].hash.to_string());
+    }
+}
+
+#[test]
+fn what_was_told_as_paid_and_left_the_chain_offers_more_once_people_have_opened_its_lane() {
+    for orphans in [Orphans::Waiting, Orphans::Forgotten] {
+        let mut world = World::new(Setup { final_at: 30, ..Setup::default() });
+        world.track();
+        let id = world.withdraw("ETH", "1", recipient("rosa"));
+        world.until("its confirmation", |world| world.parcel(&id).state == ParcelState::Confirmed);
+        let depth = world.chain.height();
+        world.chain.reorg(&Reorg { depth, blocks: depth + 1, again: Vec::new(), orphans });
+        world.chain.set_base_fee(10 * GWEI);
+        world.until("its return", |world| world.parcel(&id).state == ParcelState::Reopened);
+        world.pass(120_000);
+        assert_eq!(attempts(&world, 0).len(), 1, "nothing is signed while people look (rule 5)");
+        assert_eq!(world.release_lanes().len(), 1);
+        world.finish();
+        is_paid(&world, &id);
+        let attempts = attempts(&world, 0);
+        assert_eq!(attempts.len(), 2, "it was raised once, to the market: {attempts:?}");
+        assert!(attempts[1].kind == AttemptKind::Payment && attempts[1].fees.max_fee_wei >= 20 * GWEI);
+        assert_eq!(world.parcel(&id).settled.expect("settled").hash, attempts[1].hash);
     }
 }
 
