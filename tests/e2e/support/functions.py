@@ -75,8 +75,6 @@ class Functions:
     def track(self) -> None:
         """Starts the tracker now; its schedule would do so within a minute."""
         client, function = self.stack.client("lambda"), self.stack.function("status-check")
-        # The emulator repeats a call whose worker was ended with the configuration of its first try.
-        client.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
         client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"network": "local"}))
 
     @contextmanager
