@@ -31,7 +31,7 @@ impl Tracker {
             }
             let Some(inclusions) = self.include(network, chain, &block).await? else { return Ok(()) };
             self.advance(network, lead, &block.header, inclusions.clone()).await?;
-            self.tell_lanes(&inclusions).await?;
+            self.tell_lanes((height, block.header.hash), &inclusions).await?;
         }
         Ok(())
     }

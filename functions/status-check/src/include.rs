@@ -7,7 +7,7 @@ use causeway_domain::{B256, Network, clock::Millis, id::NetworkId, lane::LaneId}
 use causeway_state::{
     commit::{Done, commit},
     lane::{Gate, Transaction},
-    tracker::{CHUNK_INCLUSIONS_MAX, Inclusion, InclusionChunk, Moved, Watch},
+    tracker::{CHUNK_INCLUSIONS_MAX, HeaderRow, Inclusion, InclusionChunk, Moved, Watch},
 };
 use causeway_store::{Expect, Update, Value, Write};
 
@@ -157,14 +157,18 @@ impl Tracker {
     }
 
     /// A lane whose numbers were included has room again, and surely was seen that far. Told once the head has moved: of a
-    /// block that leaves before, nobody else would take it back.
-    pub(crate) async fn tell_lanes(&self, inclusions: &[Inclusion]) -> Result<(), TrackError> {
+    /// block that leaves before, nobody else would take it back, and of one that left since, it is not told.
+    pub(crate) async fn tell_lanes(
+        &self,
+        (height, hash): (u64, B256),
+        inclusions: &[Inclusion],
+    ) -> Result<(), TrackError> {
         let mut lanes: BTreeMap<&LaneId, BTreeSet<u64>> = BTreeMap::new();
         for inclusion in inclusions {
             lanes.entry(&inclusion.lane).or_default().insert(inclusion.number);
         }
         for (lane, numbers) in lanes {
-            self.update_gate(lane, |gate, now| consume(gate, &numbers, now)).await?;
+            self.update_gate_at((height, hash), lane, |gate, now| consume(gate, &numbers, now)).await?;
             self.feed(lane).await?;
         }
         Ok(())
@@ -176,13 +180,38 @@ impl Tracker {
         lane: &LaneId,
         change: impl Fn(&Gate, Millis) -> Option<Gate>,
     ) -> Result<Option<Gate>, TrackError> {
+        self.change_gate(lane, None, change).await
+    }
+
+    /// As [`Tracker::update_gate`], while this block is on the chain: a leader that was held up does not know that it was
+    /// replaced, and that the block has left.
+    pub(crate) async fn update_gate_at(
+        &self,
+        (height, hash): (u64, B256),
+        lane: &LaneId,
+        change: impl Fn(&Gate, Millis) -> Option<Gate>,
+    ) -> Result<Option<Gate>, TrackError> {
+        self.change_gate(lane, Some(HeaderRow::holds(&lane.network, height, hash)), change).await
+    }
+
+    async fn change_gate(
+        &self,
+        lane: &LaneId,
+        holds: Option<Write>,
+        change: impl Fn(&Gate, Millis) -> Option<Gate>,
+    ) -> Result<Option<Gate>, TrackError> {
         const TRIES_MAX: u32 = 20;
         for _ in 0..TRIES_MAX {
             let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(None) };
             let gate: Gate = row.parse()?;
             let Some(next) = change(&gate, self.clock.now_ms()) else { return Ok(None) };
-            match commit(&*self.store, &*self.clock, &[next.put(lane, row.version())?]).await? {
+            let mut writes = vec![next.put(lane, row.version())?];
+            writes.extend(holds.clone());
+            match commit(&*self.store, &*self.clock, &writes).await? {
                 Done::Committed => return Ok(Some(next)),
+                Done::Conflict(conflicts) if conflicts.iter().any(|conflict| conflict.index > 0) => {
+                    return Err(TrackError::Lost);
+                }
                 Done::Conflict(_) => {}
             }
         }

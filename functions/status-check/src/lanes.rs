@@ -317,7 +317,9 @@ impl Tracker {
             tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
             // What lies below the lane's beginning is no attempt of ours that is missing.
             let consumed = latest.value.max(gate.first).min(gate.consumed);
-            return Ok((self.set_consumed(lane, gate.consumed, consumed).await?, Look::Silent));
+            self.update_gate(lane, |now, at| (now.consumed == gate.consumed).then(|| now.consumed(consumed, at)))
+                .await?;
+            return Ok((consumed, Look::Silent));
         }
         if latest.value <= gate.consumed {
             return Ok((gate.consumed, if height < lead.head.height { Look::Silent } else { Look::Ours }));
@@ -334,7 +336,8 @@ impl Tracker {
         }
         if explained > gate.consumed {
             tracing::warn!(lane = %lane, told = gate.consumed, used = explained, "the chain has used more numbers");
-            self.set_consumed(lane, gate.consumed, explained).await?;
+            let set = |now: &Gate, at| (now.consumed == gate.consumed).then(|| now.consumed(explained, at));
+            self.update_gate_at((lead.head.height, lead.head.hash), lane, set).await?;
             if explained < used {
                 self.doubt(lane).await?;
             }
@@ -426,13 +429,6 @@ impl Tracker {
         let row = self.store.get(&Transaction::key(lane, number)).await?;
         let outcome = row.map(|row| row.parse::<Transaction>()).transpose()?.and_then(|ours| ours.outcome);
         Ok(matches!(outcome, Some(Outcome::Displaced { .. })))
-    }
-
-    /// Corrects `consumed`, unless somebody moved it meanwhile.
-    async fn set_consumed(&self, lane: &LaneId, from: u64, to: u64) -> Result<u64, TrackError> {
-        let set = |gate: &Gate, now| (gate.consumed == from).then(|| gate.consumed(to, now));
-        self.update_gate(lane, set).await?;
-        Ok(to)
     }
 
     /// Twice the chain said that a number is used which no attempt of ours explains: nothing new goes out until that

@@ -17,7 +17,7 @@ use crate::{TrackError, Tracker, lead::Lead};
 
 impl Tracker {
     /// Answers whether the block with this attempt is told, or will be at its depth; a final one is told here. `told` are the
-    /// blocks that this look has told. Said twice after a crash, never not at all: the watch is marked last.
+    /// attempts that this look has told. Said twice after a crash, never not at all: the watch is marked last.
     pub(crate) async fn told_late(
         &self,
         network: &Network,
@@ -27,7 +27,7 @@ impl Tracker {
         told: &mut BTreeSet<B256>,
     ) -> Result<bool, TrackError> {
         let (height, hash) = (receipt.block_number, receipt.block_hash);
-        if told.contains(&hash) {
+        if told.contains(&attempt.hash) {
             return Ok(true);
         }
         let mut rows =
@@ -40,9 +40,9 @@ impl Tracker {
             return Ok(false);
         }
         if height <= lead.head.finalized {
-            let is_told = self.tell_final(network, chain, (height, hash), attempt).await?;
-            told.extend(is_told.then_some(hash));
-            return Ok(is_told);
+            self.keep_lease(network, lead).await?;
+            told.extend(self.tell_final(network, chain, (height, hash), attempt).await?);
+            return Ok(told.contains(&attempt.hash));
         }
         let written = watch.block_hash == Some(hash);
         if written && let Some(block) = lead.ring.get_mut(&height) {
@@ -52,26 +52,26 @@ impl Tracker {
         Ok(written)
     }
 
-    /// Tells a final block once more, whether or not somebody has: a mark does not prove it.
+    /// Tells a final block once more, whether or not somebody has: a mark does not prove it. Answers what it told.
     async fn tell_final(
         &self,
         network: &Network,
         chain: &dyn Chain,
         (height, hash): (u64, B256),
         attempt: &Attempt,
-    ) -> Result<bool, TrackError> {
-        let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(false) };
-        let Some(found) = self.included(network, chain, &block).await? else { return Ok(false) };
+    ) -> Result<Vec<B256>, TrackError> {
+        let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(Vec::new()) };
+        let Some(found) = self.included(network, chain, &block).await? else { return Ok(Vec::new()) };
         let all: Vec<Inclusion> = found.iter().map(|(inclusion, _)| inclusion.clone()).collect();
         if !all.iter().any(|inclusion| inclusion.hash == attempt.hash) {
             // A node that tells the block without it.
-            return Ok(false);
+            return Ok(Vec::new());
         }
         // The block's other ones may not have been told either, and are marked with it.
         self.publish_stage(network, height, hash, Stage::Final, &all).await?;
         self.write_inclusions(network, &block, &found).await?;
-        self.tell_lanes(&all).await?;
-        Ok(true)
+        self.tell_lanes((height, hash), &all).await?;
+        Ok(all.into_iter().map(|inclusion| inclusion.hash).collect())
     }
 
     /// Half a commit is all that is left of an attempt: it is watched again, and told at the next look.

@@ -51,7 +51,7 @@ const LANE_RECHECK_MS: u64 = 10_000;
 pub struct Ringed {
     /// Its hash.
     pub hash: B256,
-    /// What of ours it includes, if this leader worked it off itself.
+    /// What of ours it includes; `None` where only the rows tell: an earlier leader, or another one beside this, wrote them.
     pub inclusions: Option<Vec<Inclusion>>,
 }
 

@@ -30,6 +30,11 @@ impl Tracker {
         lead: &mut Lead,
         parent: B256,
     ) -> Result<(), TrackError> {
+        // A provider that does not know the height lags, and one that has our head does not bear out the branch of another.
+        let Some(ours) = chain.block(BlockAt::Number(lead.head.height)).await?.value else { return Ok(()) };
+        if ours.header.hash == lead.head.hash {
+            return Ok(());
+        }
         let mut at = parent;
         let fork = loop {
             // A provider that does not know the block lags, or turned: nothing follows from that.

@@ -88,14 +88,16 @@ impl Case<'_> {
     }
 
     /// What was told as paid once goes out again as it was. Its lane halted when it was reopened: if the lane is open, people
-    /// have released it, and a price that no longer suffices is raised. Never a no-op: its recipient was told.
+    /// have released it, and a price that no longer suffices is raised, above all that nodes may have. Never a no-op: its
+    /// recipient was told.
     fn of_reopened(&self, latest: &Attempt) -> Plan {
         let number = self.signed.transaction.number;
         let reopened =
             |(parcel, _): &(Parcel, u64)| parcel.state == ParcelState::Reopened && parcel.number == Some(number);
         let all = !self.parcels.is_empty() && self.parcels.iter().all(reopened);
+        let sent = self.signed.to_send().unwrap_or(latest);
         match self.reason {
-            SignReason::Stuck if all && !self.gate.is_halted() && self.should_be_raised(latest) => {
+            SignReason::Stuck if all && !self.gate.is_halted() && self.should_be_raised(sent) => {
                 self.raised(latest, AttemptKind::Payment)
             }
             SignReason::Stuck | SignReason::Cancel => Plan::Again,

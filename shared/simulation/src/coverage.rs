@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 131] = [
+pub const REQUIRED: [&str; 132] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -134,6 +134,7 @@ pub const REQUIRED: [&str; 131] = [
     "number: taken back",
     "number: cancelled",
     "number: displaced",
+    "number: raised after it was told as paid",
     "lane: waiting for Blocked",
     "lane: waiting for ChainUnavailable",
     "lane: waiting for FeeAboveCap",

@@ -10,7 +10,7 @@ use causeway_chains::model::{Inclusion, Orphans, Reorg};
 use causeway_domain::{id::ParcelId, lane::LaneId};
 use causeway_state::lane::{Outcome, Transaction};
 
-use crate::world::World;
+use crate::{storm::USUAL_BASE_FEE_WEI, world::World};
 
 /// Blocks below what is final that a branch begins at most.
 const BELOW_MAX: u64 = 60;
@@ -43,10 +43,20 @@ pub fn leaves(transaction: &Transaction, left: &BTreeSet<B256>) -> (Option<Relea
 impl World {
     /// The chain turns to a branch that begins somewhere below what is final; whether it was long enough for that.
     pub fn turn_below_final(&self) -> bool {
-        self.turn_below(self.depths.1 + 1 + self.clock.below(BELOW_MAX))
+        let turned = self.turn_below(self.depths.1 + 1 + self.clock.below(BELOW_MAX));
+        if turned {
+            self.coverage.count("branch: below final");
+        }
+        turned
     }
 
-    /// The chain turns to a branch that begins so deep, below what is final; whether it was long enough for that.
+    /// The chain turns to a branch on which all that is not final costs fifty times as much.
+    pub fn turn_when_fees_rise(&self) {
+        self.chain.set_base_fee(50 * USUAL_BASE_FEE_WEI);
+        self.turn_below(self.depths.1 - 1);
+    }
+
+    /// The chain turns to a branch that begins so deep; whether it was long enough for that.
     pub fn turn_below(&self, depth: u64) -> bool {
         let height = self.chain.height();
         if depth >= height {
@@ -58,7 +68,6 @@ impl World {
         self.rules.borrow_mut().leave(&left);
         let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(500)).collect();
         let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
-        self.coverage.count("branch: below final");
         self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
         true
     }

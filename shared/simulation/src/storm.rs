@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// What the model chain begins with.
-const USUAL_BASE_FEE_WEI: u128 = 1_000_000_000;
+pub(crate) const USUAL_BASE_FEE_WEI: u128 = 1_000_000_000;
 /// Steps after which a storm ends though too little has struck.
 const STEPS_MAX: u64 = 1_000;
 

@@ -18,6 +18,7 @@ use crate::{
     inbox::RECEIVES_MAX,
     nodes::REFUSAL,
     sabotage::Sabotage,
+    storm::USUAL_BASE_FEE_WEI,
     trace::Trace,
     weather::{Class, Weather},
     world::{Setup, World},
@@ -157,7 +158,11 @@ impl Story {
         let enough = world.clients.taken() >= self.requests && coverage.faults() >= faults;
         assert!(enough, "too little happened: {} transfers, {} faults", world.clients.taken(), coverage.faults());
         world.step_ms = CALM_STEP_MS;
+        if self.turns_when_fees_rise(&world) {
+            world.turn_when_fees_rise();
+        }
         self.end(&mut world);
+        world.chain.set_base_fee(USUAL_BASE_FEE_WEI);
         if self.weather.deep && self.weather.has(Class::Deep) {
             world.chain.set_blacklisted(token, recipient(REVERTING), chance.chance(200));
             if chance.chance(300) {
@@ -192,10 +197,19 @@ impl Story {
         }
     }
 
+    /// Whether all that is not final leaves once more when the storm is over, and offers too little on the new branch. No
+    /// chance is asked: what befalls the world stays as it is.
+    fn turns_when_fees_rise(&self, world: &World) -> bool {
+        // What a stranger left in the pools would stand in the way until fees fall.
+        let alone = world.strangers.get() == 0;
+        self.weather.has(Class::Fees) && self.weather.has(Class::Branches) && alone && self.seed % 3 == 1
+    }
+
     /// Nothing gives a lane a reason to halt but strangers, refusals and branches that are deep enough.
     fn must_have_halted_for_a_reason(&self, world: &World, reasons: &[String]) {
         let deep = self.weather.deep && self.weather.has(Class::Deep);
-        let branches = self.weather.rate(Class::Branches) > 0 && self.weather.depth_max >= world.depths.0;
+        let branches = self.turns_when_fees_rise(world)
+            || self.weather.rate(Class::Branches) > 0 && self.weather.depth_max >= world.depths.0;
         for reason in reasons.iter().flat_map(|reasons| reasons.split(AND)) {
             if reason.contains("not Causeway's") {
                 assert!(world.strangers.get() > 0, "a lane halts for a stranger that there is not");

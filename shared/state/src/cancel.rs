@@ -45,8 +45,8 @@ pub enum CancelError {
     /// It has ended otherwise.
     #[error("it is {} already", .0.as_str())]
     Ended(ParcelState),
-    /// It was told as paid and left the chain: nothing but the same bytes may be sent (rule 5).
-    #[error("it was confirmed and left the chain: the same transaction is being sent again")]
+    /// It was told as paid and left the chain: nothing but the same payment may be sent (rule 5).
+    #[error("it was confirmed and left the chain: the same payment is being sent again")]
     Reopened,
     /// A move that does not exist; a fault of ours.
     #[error(transparent)]

@@ -9,7 +9,7 @@ use causeway_domain::{
     id::{NetworkId, TraceId},
     lane::LaneId,
 };
-use causeway_store::{Item, Key, Query, Range, RowError};
+use causeway_store::{Expect, Item, Key, Query, Range, RowError, Value, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::tables::TRACKER;
@@ -72,6 +72,12 @@ impl HeaderRow {
     /// Where the canonical block of a height lies.
     pub fn key(network: &NetworkId, height: u64) -> Key {
         Key::new(TRACKER, format!("HDR#{network}"), format!("{height:020}"))
+    }
+
+    /// For a commit that must not happen once this block has left the chain.
+    pub fn holds(network: &NetworkId, height: u64, hash: B256) -> Write {
+        let expect = vec![Expect::Equals("hash", Value::from(hash.to_string()))];
+        Write::Check { key: Self::key(network, height), expect }
     }
 }
 

@@ -193,6 +193,11 @@ fn what_was_told_as_paid_is_raised_once_people_have_opened_its_lane_and_never_ca
     let fees = Fees { max_fee_wei: 201 * GWEI, max_priority_wei: GWEI * 9 / 8 };
     assert_eq!(raised, Plan::Sign { kind: AttemptKind::Payment, fees }, "above the no-op that nodes may have");
     assert_eq!(plan(SignReason::Stuck, &both, told(ParcelState::Reopened), 5, 1), Plan::Again, "it pays enough");
+    let mut high = signed(vec![attempt(0, AttemptKind::Payment, 20), attempt(1, AttemptKind::Cancel, 240)]);
+    (high.transaction.reopened, high.transaction.send) = (1, Some(0));
+    let raised = plan(SignReason::Stuck, &high, told(ParcelState::Reopened), 100, 1);
+    let fees = Fees { max_fee_wei: 270 * GWEI, max_priority_wei: GWEI * 9 / 8 };
+    assert_eq!(raised, Plan::Sign { kind: AttemptKind::Payment, fees }, "what is sent pays too little, not the no-op");
     assert_eq!(plan(SignReason::Cancel, &both, told(ParcelState::Reopened), 100, 1), Plan::Nothing);
     for ended in [ParcelState::Failed, ParcelState::Cancelled, ParcelState::Confirmed] {
         assert_eq!(plan(SignReason::Stuck, &both, told(ended), 100, 1), Plan::Again, "{ended:?}");

@@ -341,3 +341,45 @@ fn what_a_leader_writes_after_another_took_over_is_told_though_that_one_sees_the
     }
     assert!(late > 3, "it wrote late {late} times");
 }
+
+#[test]
+fn a_leader_that_was_replaced_tells_no_lane_of_a_block_that_has_left() {
+    let mut late = 0;
+    for polls in 1.. {
+        let (mut world, id) = signed(Setup { providers: 2, final_at: 4, ..Setup::default() });
+        world.held.clear();
+        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+        world.next_block_at = None;
+        world.chain.mine();
+        let height = world.chain.height();
+        world.crossing.set(true);
+        let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
+        let (me, lead) = (world.leader.clone(), world.lead.take());
+        let mut old = Box::pin(async move { track(&tracker, &network, &*chain, &me, lead).await });
+        if world.clock.poll_some(old.as_mut(), polls).is_some() {
+            break;
+        }
+        let consumed = |world: &World| world.lane_view("acme").expect("begun").gate.consumed;
+        if world.head().is_none_or(|head| head.height < height) || consumed(&world) > 1 {
+            continue;
+        }
+        late += 1;
+        world.replace_tracker();
+        let leader = world.leader.clone();
+        world.until("the next leader", |world| world.head().is_some_and(|head| head.leader == leader));
+        // Its block leaves, and somebody else takes the number before its bytes are sent again.
+        world.held.insert(queues::TRANSACTIONS);
+        world.chain.reorg(&Reorg { depth: 1, blocks: 1, again: Vec::new(), orphans: Orphans::Forgotten });
+        world.chain.foreign(world.lane("acme").address, 1).expect("free");
+        world.chain.mine();
+        world.until("the other branch", |world| world.head().is_some_and(|head| head.height > height));
+        world.clock.run(old);
+        world.crossing.set(false);
+        world.held.clear();
+        world.next_block_at = Some(world.clock.now_ms());
+        world.finish();
+        let parcel = world.parcel(&id);
+        assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)), "held up at {polls}");
+    }
+    assert!(late > 0, "no leader was held up between head and lanes");
+}

@@ -297,3 +297,36 @@ fn a_node_that_stays_on_an_old_branch_does_not_lead_the_way_back_deeper_than_the
         assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
     }
 }
+
+#[test]
+fn a_node_on_another_branch_does_not_turn_the_tracker_while_one_has_its_head() {
+    // Nodes answer by turns: which one is asked for what is tried both ways.
+    for turns in 0..2 {
+        let mut world = World::new(Setup { providers: 2, rotate: true, final_at: 30, ..Setup::default() });
+        world.pass(2_000);
+        world.next_block_at = None;
+        let seen = world.chain.header(world.chain.height()).map(|header| header.hash);
+        let at = |node, stuck_at| world.chain.set_provider(node, Provider { stuck_at, ..Provider::default() });
+        // The other branch grows, unseen by us, longer than ours will be.
+        (0..2).for_each(|node| at(node, seen));
+        for _ in 0..12 {
+            world.chain.mine();
+        }
+        let other = world.chain.header(world.chain.height()).map(|header| header.hash);
+        branch(&world, 12, 1, Orphans::Waiting);
+        (0..2).for_each(|node| at(node, None));
+        world.next_block_at = Some(world.clock.now_ms());
+        let id = world.withdraw("TUSD", "1", recipient("rosa"));
+        world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
+        world.chain.set_provider(1, Provider { stuck_at: other, ..Provider::default() });
+        for _ in 0..turns {
+            block_on(world.chain.head()).expect("an answer");
+        }
+        world.pass(3 * world.network.block_time_ms);
+        world.chain.set_provider(1, Provider::default());
+        world.finish();
+        let gate = world.lane_view("acme").expect("begun").gate;
+        assert!(matches!(gate.gate, LaneGate::Open), "its block never left: {:?}", gate.gate);
+        assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
+    }
+}
