@@ -38,7 +38,7 @@ const TOLD_MS: u64 = 600_000;
 const RETRY_MS: u64 = 10_000;
 /// After a leader that fell, looks younger than this are not made again: leaders that keep falling have other work.
 const FELL_MS: u64 = 300_000;
-/// Time of one tick for slices: blocks wait no longer.
+/// Time of one tick for slices at most; where blocks are asked for more often, no longer than from one to the next.
 const SLICE_MS: u64 = 1_000;
 /// Treasuries and their reports are read anew, and their differences told, so often.
 const LIST_MS: u64 = 60_000;
@@ -91,7 +91,7 @@ impl Reconciling {
 }
 
 impl Tracker {
-    /// Looks at what is due, for about a second at most.
+    /// Looks at what is due, for so long that blocks wait no longer than twice the usual time.
     pub async fn reconcile(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         // What left the chain is still to be told: until then rows and chain differ by right.
         if lead.orphans {
@@ -112,7 +112,7 @@ impl Tracker {
                     lead.reconciling.give_up(&lane, retry_at);
                 }
             }
-            if self.clock.now_ms().saturating_sub(began) >= SLICE_MS {
+            if self.clock.now_ms().saturating_sub(began) >= SLICE_MS.min(network.poll_ms) {
                 break;
             }
         }
