@@ -8,7 +8,7 @@ use std::{
 use causeway_simulation::{coverage::Coverage, sabotage::Sabotage, story::Story};
 
 /// Seeds of a usual run of the tests; `make simulate` tells more.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 4_000;
 /// Seeds within which anything broken on purpose must be noticed.
 const NOTICED_WITHIN: u64 = 40;
 
