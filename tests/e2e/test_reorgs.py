@@ -10,6 +10,7 @@ from support.waiting import wait_until
 from support.world import World
 
 AMOUNT = "0.5"
+GWEI = 10**9
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +24,9 @@ def tenant(world: World) -> Tenant:
     return world.tenant(ETH="2")
 
 
-def included(tenant: Tenant, chain: Chain, blocks: int) -> tuple[str, str]:
+def included(tenant: Tenant, chain: Chain, blocks: int, **fields: str) -> tuple[str, str]:
     """A transfer to nobody else, and its hash, in the oldest of the chain's newest few blocks."""
-    transfer = tenant.transfer("ETH", AMOUNT, new_address())
+    transfer = tenant.transfer("ETH", AMOUNT, new_address(), **fields)
     tx_hash = tenant.wait_told(transfer, state="broadcast")["transactionHash"]
     chain.wait_pooled(tx_hash)
     chain.mine(blocks)
@@ -34,7 +35,7 @@ def included(tenant: Tenant, chain: Chain, blocks: int) -> tuple[str, str]:
 
 
 def paid_once(tenant: Tenant, chain: Chain, transfer: str, tx_hash: str) -> None:
-    """The transfer ended well, by the bytes that were signed first and by nothing else."""
+    """The transfer ended well, by these bytes and by nothing else."""
     told = tenant.wait_confirmed(transfer)
     assert told["transactionHash"] == tx_hash
     assert told["blockNumber"] == int(chain.receipt(tx_hash)["blockNumber"], 16)
@@ -100,3 +101,31 @@ def test_one_deeper_than_confirmed_reopens_and_halts_the_lane(world: World, tena
     world.operator.act(f"lanes/local/{tenant.treasury}/release").must(409)
     tenant.wait_confirmed(late)
     tenant.assert_ledger_is_chain("ETH")
+
+
+def test_one_after_which_the_price_is_too_low_is_raised_once_people_opened_the_lane(
+    world: World, tenant: Tenant, chain: Chain
+) -> None:
+    depth = chain.network["confirmed_at"] + 1
+    with chain.frozen():
+        transfer, first = included(tenant, chain, depth, priority="high")
+        tenant.wait_told(transfer, status="confirmed")
+        chain.reorg(depth)
+        with chain.base_fee(20 * GWEI):
+            chain.mine()
+            assert tenant.wait_told(transfer, status="resubmitted")["transactionHash"] == first
+            assert tenant.lane()["state"] == "halted"
+            world.operator.act(f"lanes/local/{tenant.treasury}/release").must(200)
+
+            def raised() -> str | None:
+                told = tenant.told(transfer)["transactionHash"]
+                return told if told != first else None
+
+            second = wait_until("another attempt", raised)
+            chain.wait_pooled(second)
+            # Empty blocks let the price fall by an eighth each.
+            assert int(chain.transaction(second)["maxFeePerGas"], 16) > 20 * GWEI
+            chain.mine(depth)
+            tenant.wait_told(transfer, status="confirmed")
+    paid_once(tenant, chain, transfer, second)
+    assert tenant.lane()["state"] == "open"
