@@ -160,7 +160,8 @@ impl Tracker {
     }
 
     /// A network's first leader begins where its oldest lane began, or else at the newest block: nothing of ours is older.
-    /// It begins `final_at` blocks before that, since a block it cannot walk back from must never leave the chain.
+    /// It begins as many blocks before that as a leader walks back, since a block it cannot walk back from must never leave
+    /// the chain: a young network takes as deep a branch as an old one.
     async fn first_lead(&self, network: &Network, chain: &dyn Chain, me: &str) -> Result<Option<Lead>, TrackError> {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
@@ -169,7 +170,7 @@ impl Tracker {
             self.begin_if_used(network, chain, lanes, newest.number).await?;
         }
         let since = begun.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);
-        let first = since.min(newest.number).saturating_sub(network.final_at);
+        let first = since.min(newest.number).saturating_sub((RING as u64).max(network.final_at));
         let newest = match chain.block(BlockAt::Number(first)).await?.value {
             Some(block) => block.header,
             None => return Ok(None),

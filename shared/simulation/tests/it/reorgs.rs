@@ -330,3 +330,19 @@ fn a_node_on_another_branch_does_not_turn_the_tracker_while_one_has_its_head() {
         assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
     }
 }
+
+#[test]
+fn a_branch_that_begins_before_a_young_networks_oldest_lane_is_followed() {
+    let mut world = World::new(Setup::default());
+    for _ in 0..40 {
+        world.chain.mine();
+    }
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
+    assert!(world.turn_below(world.chain.height() - 10), "thirty blocks below the lane's first");
+    world.until("its return", |world| world.parcel(&id).state == ParcelState::Reopened);
+    assert_eq!(world.release_lanes().len(), 1);
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
