@@ -12,6 +12,7 @@ use causeway_state::{
     message::queues,
     tables::TRACKER,
 };
+use futures::future::BoxFuture;
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
 fn taken(setup: Setup) -> (World, String) {
@@ -304,23 +305,31 @@ fn what_a_dead_leader_wrote_of_a_block_is_told_though_the_next_one_sees_the_bloc
     assert!(killed > 3, "the leader was killed {killed} times");
 }
 
+/// A leader that is held up after so many polls while it works off the block that has what was signed, and that block's
+/// height; `None` where it was not held up.
+fn held_up(world: &mut World, polls: u64) -> Option<(u64, BoxFuture<'static, ()>)> {
+    world.held.clear();
+    world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+    world.next_block_at = None;
+    world.chain.mine();
+    world.crossing.set(true);
+    let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
+    let (me, lead) = (world.leader.clone(), world.lead.take());
+    let mut old: BoxFuture<'static, ()> = Box::pin(async move {
+        track(&tracker, &network, &*chain, &me, lead).await;
+    });
+    match world.clock.poll_some(old.as_mut(), polls) {
+        Some(()) => None,
+        None => Some((world.chain.height(), old)),
+    }
+}
+
 #[test]
 fn what_a_leader_writes_after_another_took_over_is_told_though_that_one_sees_the_block_without_it() {
     let mut late = 0;
     for (polls, final_already) in (1..).flat_map(|polls| [(polls, false), (polls, true)]) {
         let (mut world, id) = signed(Setup::default());
-        world.held.clear();
-        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
-        world.next_block_at = None;
-        world.chain.mine();
-        let height = world.chain.height();
-        world.crossing.set(true);
-        let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
-        let (me, lead) = (world.leader.clone(), world.lead.take());
-        let mut old = Box::pin(async move { track(&tracker, &network, &*chain, &me, lead).await });
-        if world.clock.poll_some(old.as_mut(), polls).is_some() {
-            break;
-        }
+        let Some((height, old)) = held_up(&mut world, polls) else { break };
         world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
         world.replace_tracker();
         world.next_block_at = Some(world.clock.now_ms());
@@ -347,18 +356,7 @@ fn a_leader_that_was_replaced_tells_no_lane_of_a_block_that_has_left() {
     let mut late = 0;
     for polls in 1.. {
         let (mut world, id) = signed(Setup { providers: 2, final_at: 4, ..Setup::default() });
-        world.held.clear();
-        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
-        world.next_block_at = None;
-        world.chain.mine();
-        let height = world.chain.height();
-        world.crossing.set(true);
-        let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
-        let (me, lead) = (world.leader.clone(), world.lead.take());
-        let mut old = Box::pin(async move { track(&tracker, &network, &*chain, &me, lead).await });
-        if world.clock.poll_some(old.as_mut(), polls).is_some() {
-            break;
-        }
+        let Some((height, old)) = held_up(&mut world, polls) else { break };
         let consumed = |world: &World| world.lane_view("acme").expect("begun").gate.consumed;
         if world.head().is_none_or(|head| head.height < height) || consumed(&world) > 1 {
             continue;
