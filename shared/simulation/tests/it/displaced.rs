@@ -1,18 +1,14 @@
 //! Rule 4: a number that somebody else's transaction took. Paid under another number only where that is proven.
 
-use std::sync::Arc;
-
 use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, parcel::ParcelState};
-use causeway_simulation::{Setup, World, api::recipient, drive::track};
+use causeway_simulation::{Setup, World, api::recipient};
 use causeway_state::{
     lane::{Outcome, USED_BEFORE},
     message::queues,
-    tables::TRACKER,
 };
-use futures::future::BoxFuture;
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
 fn taken(setup: Setup) -> (World, String) {
@@ -23,7 +19,7 @@ fn taken(setup: Setup) -> (World, String) {
 }
 
 /// A withdrawal that is signed as number 1, and held back.
-fn signed(setup: Setup) -> (World, String) {
+pub(crate) fn signed(setup: Setup) -> (World, String) {
     let mut world = World::new(setup);
     world.withdraw("ETH", "1", recipient("first"));
     world.finish();
@@ -255,129 +251,4 @@ fn a_block_that_leaves_before_the_head_moved_hides_no_stranger() {
         }
     }
     assert!(killed > 3, "the leader was killed {killed} times");
-}
-
-#[test]
-fn a_block_told_without_its_transactions_is_told_when_final_and_halts_nothing() {
-    let mut world = World::new(Setup::default());
-    world.pass(2_000);
-    let ids: Vec<String> = (0..3).map(|n| world.withdraw("TUSD", "1", recipient(&format!("r-{n}")))).collect();
-    world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
-    world.until("a block that has them", |world| world.chain.inclusions(world.lane("acme").address).len() == 3);
-    world.pass(1_000);
-    world.chain.set_provider(0, Provider::default());
-    // A minute's looks find numbers used that nobody was told of.
-    world.finish();
-    for id in &ids {
-        assert_eq!(
-            world.parcel(id).state,
-            ParcelState::Confirmed,
-            "all of the block, not only the one that was asked for"
-        );
-    }
-    assert!(!world.has_halted());
-    assert_eq!(world.coverage.all().get("lane: halted"), None, "nobody else has their numbers");
-}
-
-#[test]
-fn what_a_dead_leader_wrote_of_a_block_is_told_though_the_next_one_sees_the_block_without_it() {
-    let mut killed = 0;
-    for polls in 1.. {
-        let (mut world, id) = signed(Setup::default());
-        world.next_block_at = None;
-        world.held.clear();
-        world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
-        world.chain.mine();
-        let struck = world.track_and_kill(polls);
-        world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
-        world.replace_tracker();
-        let height = world.chain.height();
-        world.until("the next leader", |world| world.head().is_some_and(|head| head.height == height));
-        world.chain.set_provider(0, Provider::default());
-        world.next_block_at = Some(world.clock.now_ms());
-        world.finish();
-        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "killed at {polls}");
-        killed += u32::from(struck);
-        if !struck {
-            break;
-        }
-    }
-    assert!(killed > 3, "the leader was killed {killed} times");
-}
-
-/// A leader that is held up after so many polls while it works off the block that has what was signed, and that block's
-/// height; `None` where it was not held up.
-fn held_up(world: &mut World, polls: u64) -> Option<(u64, BoxFuture<'static, ()>)> {
-    world.held.clear();
-    world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
-    world.next_block_at = None;
-    world.chain.mine();
-    world.crossing.set(true);
-    let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
-    let (me, lead) = (world.leader.clone(), world.lead.take());
-    let mut old: BoxFuture<'static, ()> = Box::pin(async move {
-        track(&tracker, &network, &*chain, &me, lead).await;
-    });
-    match world.clock.poll_some(old.as_mut(), polls) {
-        Some(()) => None,
-        None => Some((world.chain.height(), old)),
-    }
-}
-
-#[test]
-fn what_a_leader_writes_after_another_took_over_is_told_though_that_one_sees_the_block_without_it() {
-    let mut late = 0;
-    for (polls, final_already) in (1..).flat_map(|polls| [(polls, false), (polls, true)]) {
-        let (mut world, id) = signed(Setup::default());
-        let Some((height, old)) = held_up(&mut world, polls) else { break };
-        world.chain.set_provider(0, Provider { bare: true, ..Provider::default() });
-        world.replace_tracker();
-        world.next_block_at = Some(world.clock.now_ms());
-        world.until("the next leader", |world| {
-            world.head().is_some_and(|head| if final_already { head.finalized } else { head.height } >= height)
-        });
-        let written = |world: &World| {
-            let rows = world.rows.dump(TRACKER);
-            rows.iter().filter(|row| row.text("pk").is_some_and(|pk| pk.starts_with("INC#"))).count()
-        };
-        let before = written(&world);
-        world.clock.run(old);
-        world.crossing.set(false);
-        late += u32::from(written(&world) > before);
-        world.chain.set_provider(0, Provider::default());
-        world.finish();
-        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "held up at {polls}, final: {final_already}");
-    }
-    assert!(late > 3, "it wrote late {late} times");
-}
-
-#[test]
-fn a_leader_that_was_replaced_tells_no_lane_of_a_block_that_has_left() {
-    let mut late = 0;
-    for polls in 1.. {
-        let (mut world, id) = signed(Setup { providers: 2, final_at: 4, ..Setup::default() });
-        let Some((height, old)) = held_up(&mut world, polls) else { break };
-        let consumed = |world: &World| world.lane_view("acme").expect("begun").gate.consumed;
-        if world.head().is_none_or(|head| head.height < height) || consumed(&world) > 1 {
-            continue;
-        }
-        late += 1;
-        world.replace_tracker();
-        let leader = world.leader.clone();
-        world.until("the next leader", |world| world.head().is_some_and(|head| head.leader == leader));
-        // Its block leaves, and somebody else takes the number before its bytes are sent again.
-        world.held.insert(queues::TRANSACTIONS);
-        world.chain.reorg(&Reorg { depth: 1, blocks: 1, again: Vec::new(), orphans: Orphans::Forgotten });
-        world.chain.foreign(world.lane("acme").address, 1).expect("free");
-        world.chain.mine();
-        world.until("the other branch", |world| world.head().is_some_and(|head| head.height > height));
-        world.clock.run(old);
-        world.crossing.set(false);
-        world.held.clear();
-        world.next_block_at = Some(world.clock.now_ms());
-        world.finish();
-        let parcel = world.parcel(&id);
-        assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)), "held up at {polls}");
-    }
-    assert!(late > 0, "no leader was held up between head and lanes");
 }

@@ -4,6 +4,7 @@ mod cancels;
 mod crashes;
 mod displaced;
 mod door;
+mod late;
 mod leaders;
 mod metrics;
 mod opinion;
