@@ -4,9 +4,9 @@ use causeway_domain::id::TenantId;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::ROWS_MAX;
+use super::{ROWS_MAX, key_or_new};
 use crate::{
-    api::{Call, random_key},
+    api::Call,
     context::{Context, Role},
     error::CliError,
     output::{Column, number, table, text},
@@ -51,7 +51,7 @@ pub(crate) struct Movement {
     /// Why; goes into the audit log
     #[arg(long)]
     reason: String,
-    /// Idempotency key; a new one when left out
+    /// Idempotency key; a new one, which is shown, when left out. The same key and order move money once
     #[arg(long, value_name = "TEXT")]
     key: Option<String>,
 }
@@ -114,7 +114,7 @@ async fn credit_or_debit(context: &Context, verb: &str, movement: Movement) -> R
     context.confirm(&what, tenant.as_str())?;
     let mut body = json!({
         "tenant": tenant, "account": account, "network": network, "token": token, "amount": amount,
-        "reason": reason, "idempotencyKey": key.unwrap_or_else(|| random_key("cli")),
+        "reason": reason, "idempotencyKey": key_or_new(key),
     });
     if let Some(treasury) = treasury {
         body["treasury"] = json!(treasury);

@@ -14,6 +14,7 @@ mod watch;
 use clap::CommandFactory;
 
 use crate::{
+    api::random_key,
     args::{Args, Noun},
     context::Context,
     demo,
@@ -45,6 +46,16 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
         Noun::Load(args) => load::run(&context, args).await,
         Noun::Completions { shell } => completions(shell),
     }
+}
+
+/// The idempotency key that a person gave, or a new one. That is shown before anything is sent, since whoever is interrupted,
+/// or hears nothing, can repeat it safely with this key only.
+fn key_or_new(given: Option<String>) -> String {
+    given.unwrap_or_else(|| {
+        let key = random_key("cli");
+        eprintln!("key: {key}\n  interrupted, or no clear answer? repeat it with --key {key}: money moves once");
+        key
+    })
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {

@@ -4,9 +4,12 @@ use causeway_domain::limits::PAGE_ROWS_DEFAULT;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::watch::{self, Pace};
+use super::{
+    key_or_new,
+    watch::{self, Pace},
+};
 use crate::{
-    api::{AnyId, Api, Call, Surface, random_key},
+    api::{AnyId, Api, Call, Surface},
     assets,
     context::{Context, Role},
     error::CliError,
@@ -74,7 +77,7 @@ pub(crate) struct Create {
     /// Which queue it takes (only with --via transfer)
     #[arg(long, value_enum)]
     priority: Option<Priority>,
-    /// Idempotency key; a new one when left out
+    /// Idempotency key; a new one, which is shown, when left out
     #[arg(long, value_name = "TEXT")]
     key: Option<String>,
     /// Follow it to its end
@@ -164,11 +167,7 @@ async fn created(context: &Context, api: &Api, call: &Call, args: &Create) -> Re
 
 impl Create {
     fn call(&self) -> Result<Call, CliError> {
-        let key = self.key.clone().unwrap_or_else(|| {
-            let key = random_key("cli");
-            eprintln!("key: {key}");
-            key
-        });
+        let key = key_or_new(self.key.clone());
         match self.via {
             Surface::Withdrawal => self.withdrawal(&key),
             Surface::Transfer => Ok(self.transfer(&key)),

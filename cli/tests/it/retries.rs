@@ -97,6 +97,26 @@ async fn a_credit_is_repeated_with_its_key() {
 }
 
 #[tokio::test]
+async fn a_movement_of_which_nobody_heard_can_be_repeated_with_its_key() {
+    for verb in ["credit", "debit"] {
+        let server = MockServer::start().await;
+        let path = format!("/admin/v1/accounts/{verb}");
+        on_with(&server, "POST", &path, busy_then(usize::MAX, 200, json!({}))).await;
+        let arguments = ["--yes", "accounts", verb, "acme", "--network", "local", "--token", "TUSD", "--amount", "5"];
+        let first = run(&server, &[&arguments[..], &["--reason", "deposit"]].concat()).await;
+        assert_eq!(first.code, 1);
+        let sent = body(&received(&server).await[0])["idempotencyKey"].as_str().expect("a key").to_owned();
+        let told = format!("key: {sent}\n");
+        assert!(first.err.starts_with(&told), "told before anything is sent: {}", first.err);
+        assert!(first.err.contains(&format!("--key {sent}")), "and how to repeat it: {}", first.err);
+        let second = run(&server, &[&arguments[..], &["--reason", "deposit", "--key", &sent]].concat()).await;
+        assert!(!second.err.contains("key: "), "whoever gave the key knows it: {}", second.err);
+        let requests = received(&server).await;
+        assert!(requests.iter().all(|request| body(request) == body(&requests[0])), "one movement");
+    }
+}
+
+#[tokio::test]
 async fn a_change_without_a_key_is_never_repeated() {
     let dead_letter = "dl_01k5c3j8000000000000000000";
     let lane = "local/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
