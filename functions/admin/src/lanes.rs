@@ -13,6 +13,7 @@ use causeway_state::{
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
+    tracker::{Head, HeaderRow},
     wallet::Treasury,
 };
 use causeway_store::{Item, Write};
@@ -239,10 +240,31 @@ impl Admin {
         for row in self.read(&keys).await?.into_iter().flatten() {
             parcels.push((parse(&row)?, row.version()));
         }
+        self.must_be_final(id, gate.0).await?;
         let case = Case { lane: id, transaction: (&transaction, row.version()), parcels: &parcels, gate };
         let (writes, again) = case.writes(word, self.clock.now_ms()).map_err(refused)?;
         let again = again.iter().map(|parcel| parcel.id).collect();
         Ok((writes, transaction.parcels, again))
+    }
+
+    /// Refuses before the block at which the lane halted is final; the commit asks for it once more.
+    async fn must_be_final(&self, id: &LaneId, gate: &Gate) -> Result<(), ApiError> {
+        let Some(at) = gate.taken_at else { return Ok(()) };
+        let rows = self.read(&[Head::key(&id.network), HeaderRow::key(&id.network, at.height)]).await?;
+        let head = rows[0].as_ref().map(parse::<Head>).transpose()?;
+        let header = rows[1].as_ref().map(parse::<HeaderRow>).transpose()?;
+        let holds = header.is_some_and(|header| header.hash == at.hash);
+        if holds && head.is_some_and(|head| head.finalized >= at.height) {
+            return Ok(());
+        }
+        let height = at.height;
+        Err(ApiError::of_field(
+            Code::Conflict,
+            "number",
+            format!(
+                "is another's since block {height} at the latest, which is not final yet: a branch may have ours instead"
+            ),
+        ))
     }
 
     async fn known_lane(&self, network: &str, address: &str) -> Result<Treasury, ApiError> {

@@ -16,7 +16,6 @@ use causeway_state::{
     },
     tracker::Head,
 };
-use causeway_store::{Expect, Write};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -103,7 +102,7 @@ impl Admin {
         let mut batch = Batch::new(Merge::new(&*self.clock));
         batch.add(told(stage, one), one, &decision).map_err(failed)?;
         let mut writes = sight.anchor.checks(slice::from_ref(one));
-        writes.push(is_final(stage));
+        writes.push(Head::is_final(&stage.network, stage.height));
         writes.extend(batch.writes().map_err(failed)?);
         let (lane, number, hash) = (&one.inclusion.lane, one.inclusion.number, one.inclusion.hash);
         let parcels = one.parcels.iter().map(|(parcel, _)| {
@@ -161,12 +160,6 @@ impl Admin {
 
 fn told<'a>(stage: &StageMessage, one: &'a Loaded) -> Told<'a> {
     Told { stage: stage.stage, height: stage.height, block_hash: stage.block_hash, inclusion: &one.inclusion }
-}
-
-/// The condition that the tracker has told the block as final.
-fn is_final(stage: &StageMessage) -> Write {
-    let finalized = Expect::AtLeast("finalized", i128::from(stage.height));
-    Write::Check { key: Head::key(&stage.network), expect: vec![finalized] }
 }
 
 /// The stage that a dead letter tells, if it is one that people can have a word on.

@@ -7,7 +7,7 @@ use causeway_domain::{B256, Network, clock::Millis, id::NetworkId, lane::LaneId}
 use causeway_state::{
     commit::{Done, commit},
     lane::{Gate, Transaction},
-    tracker::{CHUNK_INCLUSIONS_MAX, HeaderRow, Inclusion, InclusionChunk, Moved, Watch},
+    tracker::{HeaderRow, Inclusion, InclusionChunk, Moved, Watch, parts},
 };
 use causeway_store::{Expect, Update, Value, Write};
 
@@ -48,7 +48,7 @@ impl Tracker {
         for (watch, version) in matches {
             // An answer without it is not an answer about it: ask again.
             let Some(receipt) = receipts.get(&watch.hash) else { return Ok(None) };
-            found.push((self.inclusion(chain, &watch, receipt).await?, version));
+            found.push((self.inclusion(network, chain, &watch, receipt).await?, version));
         }
         Ok(Some(found))
     }
@@ -60,7 +60,7 @@ impl Tracker {
         block: &Block,
         found: &[(Inclusion, u64)],
     ) -> Result<(), TrackError> {
-        for (chunk, found) in found.chunks(MATCHES_PER_COMMIT.min(CHUNK_INCLUSIONS_MAX)).enumerate() {
+        for (chunk, found) in parts(found, MATCHES_PER_COMMIT, |(inclusion, _)| inclusion)?.into_iter().enumerate() {
             self.write_chunk(&network.id, block, chunk, found).await?;
         }
         Ok(())
@@ -78,12 +78,21 @@ impl Tracker {
         Ok(matches)
     }
 
-    async fn inclusion(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Inclusion, TrackError> {
+    async fn inclusion(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        watch: &Watch,
+        receipt: &Receipt,
+    ) -> Result<Inclusion, TrackError> {
         let revert_reason =
             if receipt.success || watch.cancel { None } else { self.why(chain, watch, receipt).await? };
-        let moved = token::movements_from(&receipt.logs, watch.lane.address, MOVED_MAX);
-        let any = |log: &Log| token::moved_at_all(&receipt.logs, log.address, watch.lane.address);
-        let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
+        // A recipient's contract may log what it likes: the tokens that count are those on the list, and the one called.
+        let counts = |log: &&Log| receipt.to == Some(log.address) || network.asset(log.address).is_some();
+        let logs: Vec<Log> = receipt.logs.iter().filter(counts).cloned().collect();
+        let moved = token::movements_from(&logs, watch.lane.address, MOVED_MAX);
+        let any = |log: &Log| token::moved_at_all(&logs, log.address, watch.lane.address);
+        let unreadable = moved.is_empty() && logs.iter().any(any);
         let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
         tracing::info!(
             lane = %watch.lane, number = watch.number, hash = %watch.hash, trace = %watch.trace,

@@ -13,13 +13,13 @@ use causeway_domain::{
 };
 use causeway_runtime::metrics;
 use causeway_state::{
-    commit::{Done, commit},
     displace::{foreign, is_foreign},
-    lane::{Attempt, Counter, DOUBT_MS, Gate, Outcome, Transaction, USED_BEFORE, begin_halted},
+    lane::{Attempt, Counter, DOUBT_MS, Gate, Outcome, TakenAt, Transaction},
+    tracker::HeaderRow,
     wallet::Treasury,
 };
 use causeway_store::{Item, Key, Query, RowError};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 
 use crate::{
     TrackError, Tracker,
@@ -30,10 +30,8 @@ use crate::{
 const SILENT_MS: u64 = 10_000;
 /// After so many lanes in a row of which the chain does not tell, it tells of none.
 const SILENT_MAX: usize = 3;
-/// Lanes without a number that a node is asked for side by side.
-pub(crate) const UNUSED_AT_ONCE: usize = LANES_AT_ONCE;
 /// Lanes that a node is asked for side by side.
-const LANES_AT_ONCE: usize = 16;
+pub(crate) const LANES_AT_ONCE: usize = 16;
 /// Lanes of one read: counter and gate each.
 const LANES_PER_READ: usize = 50;
 /// Numbers of one lane that are looked up one by one in one check: only what went wrong needs it.
@@ -231,77 +229,6 @@ impl Tracker {
         Ok(counter.map(|row| row.parse::<Counter>()).transpose()?.is_some_and(|counter| counter.next < next))
     }
 
-    /// Lanes that have not begun although their key was used, as after a restore, begin halted: rows alone would call
-    /// unsigned what those numbers may have paid.
-    pub(crate) async fn begin_used(
-        &self,
-        network: &Network,
-        chain: &dyn Chain,
-        lead: &mut Lead,
-    ) -> Result<(), TrackError> {
-        for lanes in self.unused(network).await?.chunks(UNUSED_AT_ONCE) {
-            self.keep_lease(network, lead).await?;
-            if let Err(error) = self.begin_if_used(network, chain, lanes, lead.head.height).await {
-                tracing::warn!(network = %network.id, error = %error, "lanes without a number are asked for once more");
-                self.clock.sleep_ms(FAILED_MS).await;
-                self.begin_if_used(network, chain, lanes, lead.head.height).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks for these lanes side by side.
-    pub(crate) async fn begin_if_used(
-        &self,
-        network: &Network,
-        chain: &dyn Chain,
-        lanes: &[LaneId],
-        since: u64,
-    ) -> Result<(), TrackError> {
-        let begun = |lane: LaneId| async move {
-            // What only a pool holds may be ours as well.
-            if chain.next_number(lane.address, NumberAt::Latest).await?.value == 0
-                && chain.next_number(lane.address, NumberAt::Pending).await?.value == 0
-            {
-                return Ok(());
-            }
-            tracing::error!(lane = %lane, "{USED_BEFORE}");
-            // It follows what is settled, where a node does not tell now.
-            let settled = found_out(settled_number(network, chain, &lane, since).await, &lane)?;
-            let writes = begin_halted(&lane, settled, since, self.clock.now_ms())?;
-            // Where a signer has begun it meanwhile, it is as it should be.
-            let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
-            Ok::<(), TrackError>(())
-        };
-        // Collected first: a stream that keeps the closure is not provably Send.
-        let all: Vec<_> = lanes.iter().cloned().map(begun).collect();
-        try_join_all(all).await?;
-        Ok(())
-    }
-
-    /// Until people say whose they were, a lane's beginning follows the numbers that its key uses, once these cannot leave
-    /// the chain any more.
-    async fn move_beginning(
-        &self,
-        network: &Network,
-        chain: &dyn Chain,
-        lane: &LaneId,
-        counter: &Counter,
-        height: u64,
-    ) -> Result<(), TrackError> {
-        let settled = settled_number(network, chain, lane, height).await?;
-        let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
-        let gate: Gate = row.parse()?;
-        if settled <= counter.next || !gate.is_beginning() {
-            return Ok(());
-        }
-        let gate = gate.beginning_at(settled).put(lane, row.version())?;
-        let writes = [Counter::begin_at(lane, counter.next, settled), gate];
-        // Where people opened it meanwhile, it begins where they said.
-        let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
-        Ok(())
-    }
-
     /// Sets right which numbers the chain has used. A leader tells lanes of a block once it has moved the head; where it
     /// dies in between, or was held up and tells late, nobody else would notice.
     async fn check_consumed(
@@ -314,11 +241,17 @@ impl Tracker {
     ) -> Result<(u64, Look), TrackError> {
         let Some(height) = latest.height else { return Ok((gate.consumed, Look::Silent)) };
         if latest.value < gate.consumed && height >= lead.head.height {
-            tracing::warn!(lane = %lane, told = gate.consumed, used = latest.value, "the chain has used fewer numbers");
+            // Said of no block: behind one address there may be a node that starts over, or is on another branch.
+            let Some(used) = self.used_at_head(chain, lead, lane).await? else {
+                return Ok((gate.consumed, Look::Silent));
+            };
             // What lies below the lane's beginning is no attempt of ours that is missing.
-            let consumed = latest.value.max(gate.first).min(gate.consumed);
-            self.update_gate(lane, |now, at| (now.consumed == gate.consumed).then(|| now.consumed(consumed, at)))
-                .await?;
+            let consumed = used.max(gate.first).min(gate.consumed);
+            if consumed < gate.consumed {
+                tracing::warn!(lane = %lane, told = gate.consumed, used, "the chain has used fewer numbers");
+                let set = |now: &Gate, at| (now.consumed == gate.consumed).then(|| now.consumed(consumed, at));
+                self.update_gate_at((lead.head.height, lead.head.hash), lane, set).await?;
+            }
             return Ok((consumed, Look::Silent));
         }
         if latest.value <= gate.consumed {
@@ -355,7 +288,7 @@ impl Tracker {
         let lasts = gate.foreign_since.is_some_and(|since| since + SECOND_LOOK_MS <= now);
         self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
         if lasts || is_halted_at(gate, explained) {
-            self.halt_foreign(lane, explained).await?;
+            self.halt_foreign(lead, lane, explained).await?;
             self.displace(chain, lead, lane, explained).await?;
         }
         Ok((explained, Look::Doubted))
@@ -376,7 +309,8 @@ impl Tracker {
         }
         let noted = |now: &Gate, _| {
             let still = now.consumed == gate.consumed && now.foreign_since == gate.foreign_since;
-            still.then(|| Gate { foreign_since: since, ..now.clone() })
+            let taken_at = now.taken_at.filter(|_| since.is_some());
+            still.then(|| Gate { foreign_since: since, taken_at, ..now.clone() })
         };
         self.update_gate(lane, noted).await?;
         Ok(())
@@ -432,19 +366,38 @@ impl Tracker {
     }
 
     /// Twice the chain said that a number is used which no attempt of ours explains: nothing new goes out until that
-    /// is proven (rule 4), or people have looked.
-    async fn halt_foreign(&self, lane: &LaneId, number: u64) -> Result<(), TrackError> {
+    /// is proven (rule 4), or people have looked. Since which block it is so they have to know as well: before that one is
+    /// final, another branch can still have an attempt of ours instead.
+    async fn halt_foreign(&self, lead: &Lead, lane: &LaneId, number: u64) -> Result<(), TrackError> {
         let reason = foreign(number);
-        tracing::error!(lane = %lane, number, "{reason}");
+        let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
+        let known = row.parse::<Gate>()?.taken_at;
+        let kept = match known {
+            Some(at) => self.is_on_chain(lane, at).await?,
+            None => false,
+        };
+        let taken_at = known.filter(|_| kept).or(Some(TakenAt { height: lead.head.height, hash: lead.head.hash }));
         self.update_gate(lane, |gate, _| {
             // One that nodes refused may be another's all the same.
             let new = !gate.is_halted() || (is_halted_at(gate, number) && !is_foreign(gate, number));
-            let still = gate.consumed == number && new;
             let named = gate.taken_by.map(|hash| format!("{reason}: {hash}"));
-            still.then(|| gate.halted(named.as_deref().unwrap_or(&reason), number))
+            let halt = if new { gate.halted(named.as_deref().unwrap_or(&reason), number) } else { gate.clone() };
+            let next = Gate { taken_at, ..halt };
+            (gate.consumed == number && next != *gate).then(|| {
+                if new {
+                    tracing::error!(lane = %lane, number, "{reason}");
+                }
+                next
+            })
         })
         .await?;
         Ok(())
+    }
+
+    /// Whether the chain still has a block that a look saw.
+    async fn is_on_chain(&self, lane: &LaneId, at: TakenAt) -> Result<bool, TrackError> {
+        let row = self.store.get(&HeaderRow::key(&lane.network, at.height)).await?;
+        Ok(row.map(|row| row.parse::<HeaderRow>()).transpose()?.is_some_and(|header| header.hash == at.hash))
     }
 
     async fn announce(&self, lane: &LaneId, change: impl Fn(&Gate) -> Option<Gate>) -> Result<(), TrackError> {
@@ -533,12 +486,6 @@ enum Look {
     Doubted,
     /// The node does not tell, or is behind.
     Silent,
-}
-
-/// How many of its numbers a lane's key has used for good, as far as a node tells.
-async fn settled_number(network: &Network, chain: &dyn Chain, lane: &LaneId, height: u64) -> Result<u64, TrackError> {
-    let height = height.saturating_sub(network.settled_depth());
-    Ok(chain.holdings(height, lane.address, &[]).await?.value.map_or(0, |then| then.number))
 }
 
 fn is_halted_at(gate: &Gate, number: u64) -> bool {

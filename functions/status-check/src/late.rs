@@ -44,7 +44,9 @@ impl Tracker {
             told.extend(self.tell_final(network, chain, (height, hash), attempt).await?);
             return Ok(told.contains(&attempt.hash));
         }
-        let written = watch.block_hash == Some(hash);
+        // A leader to whom a node told only part of the block may have written over the rows of one before.
+        let written = watch.block_hash == Some(hash)
+            && self.inclusions(network, height, hash).await?.iter().any(|known| known.hash == attempt.hash);
         if written && let Some(block) = lead.ring.get_mut(&height) {
             // Another leader may have written it after this one looked: at its depth it is told from the rows.
             block.inclusions = None;

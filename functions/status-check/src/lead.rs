@@ -19,7 +19,7 @@ use causeway_store::{Expect, Item, Query, Range, Write};
 use crate::{
     TrackError, Tracker,
     follow::BLOCKS_PER_TICK,
-    lanes::{LaneMemory, UNUSED_AT_ONCE},
+    lanes::{LANES_AT_ONCE, LaneMemory},
     reconcile::Reconciling,
 };
 
@@ -166,7 +166,7 @@ impl Tracker {
         let now = self.clock.now_ms();
         let newest = chain.head().await?.value;
         let begun = self.lanes(network).await?;
-        for lanes in self.unused(network).await?.chunks(UNUSED_AT_ONCE) {
+        for lanes in self.unused(network).await?.chunks(LANES_AT_ONCE) {
             self.begin_if_used(network, chain, lanes, newest.number).await?;
         }
         let since = begun.iter().map(|(_, _, gate)| gate.since).min().unwrap_or(newest.number);

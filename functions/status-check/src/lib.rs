@@ -13,6 +13,7 @@
 //! fenced, every other write is idempotent on (hash, block); a provider that is down changes no state.
 
 pub mod adopt;
+mod begin;
 pub mod displaced;
 pub mod follow;
 pub mod include;

@@ -59,7 +59,7 @@ impl Tracker {
     ) -> Result<bool, TrackError> {
         let ours = match lead.ring.get(&height) {
             Some(block) => block.hash,
-            None => self.remembered(network, height).await?.hash,
+            None => self.remembered(network, chain, lead, height).await?.hash,
         };
         let calls_final = |provider: &String| {
             finalities.is_none_or(|known| known.get(provider).is_some_and(|finalized| *finalized >= height))

@@ -1,15 +1,19 @@
 //! Telling stages: of each block that became deep enough, what of ours it includes.
 
-use causeway_chains::Chain;
+use std::collections::BTreeSet;
+
+use causeway_chains::{BlockAt, Chain};
 use causeway_domain::{B256, Network};
 use causeway_state::{
+    commit::{Done, commit},
     message::{Stage, StageMessage, queues},
-    tracker::{HeaderRow, Inclusion, InclusionChunk},
+    tracker::{HeaderRow, Inclusion, InclusionChunk, parts},
 };
+use causeway_store::{Expect, Item, Write};
 
 use crate::{
     Post, TrackError, Tracker,
-    lead::{Lead, Ringed},
+    lead::{Lead, Ringed, header_row},
 };
 
 /// Inclusions of one message: what settle can settle in one commit.
@@ -38,14 +42,16 @@ impl Tracker {
         let confirmed = self.believed(network, chain, lead, (before.0, confirmed), false).await?;
         let last = self.believed(network, chain, lead, (before.1, last), true).await?;
         while lead.head.confirmed < confirmed {
+            self.keep_lease(network, lead).await?;
             let height = lead.head.confirmed + 1;
             // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
-            self.tell(network, lead, height, Stage::Confirmed, |inclusion| inclusion.success).await?;
+            self.tell(network, chain, lead, height, Stage::Confirmed, |inclusion| inclusion.success).await?;
             lead.head.confirmed = height;
         }
         while lead.head.finalized < last {
+            self.keep_lease(network, lead).await?;
             let height = lead.head.finalized + 1;
-            self.tell(network, lead, height, Stage::Final, |_| true).await?;
+            self.tell(network, chain, lead, height, Stage::Final, |_| true).await?;
             lead.head.finalized = height;
         }
         if before != (lead.head.confirmed, lead.head.finalized) && self.told_something(lead, before) {
@@ -68,6 +74,7 @@ impl Tracker {
     async fn tell(
         &self,
         network: &Network,
+        chain: &dyn Chain,
         lead: &Lead,
         height: u64,
         stage: Stage,
@@ -76,7 +83,7 @@ impl Tracker {
         let block = match lead.ring.get(&height) {
             Some(block) => block.clone(),
             // A node whose finality stalls for long is told late: the rows remember longer than the ring.
-            None => self.remembered(network, height).await?,
+            None => self.remembered(network, chain, lead, height).await?,
         };
         let inclusions = match block.inclusions {
             Some(inclusions) => inclusions,
@@ -86,10 +93,36 @@ impl Tracker {
         self.publish_stage(network, height, block.hash, stage, &wanted).await
     }
 
-    pub(crate) async fn remembered(&self, network: &Network, height: u64) -> Result<Ringed, TrackError> {
-        let row = self.store.get(&HeaderRow::key(&network.id, height)).await?;
-        let row = row.ok_or_else(|| TrackError::Stuck(format!("block {height} is to be told but no longer known")))?;
-        Ok(Ringed { hash: row.parse::<HeaderRow>()?.hash, inclusions: None })
+    /// A block that is no longer in the ring, from its rows; and where nobody led for so long that these have expired, as the
+    /// chain tells it, below a head that it still has.
+    pub(crate) async fn remembered(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &Lead,
+        height: u64,
+    ) -> Result<Ringed, TrackError> {
+        let key = HeaderRow::key(&network.id, height);
+        if let Some(row) = self.store.get(&key).await? {
+            return Ok(Ringed { hash: row.parse::<HeaderRow>()?.hash, inclusions: None });
+        }
+        let unknown = |what: &str| TrackError::Stuck(format!("block {height} is to be told: {what}"));
+        let block = chain.block(BlockAt::Number(height)).await?.value.ok_or_else(|| unknown("no node has it"))?;
+        let head = chain.block(BlockAt::Number(lead.head.height)).await?.value;
+        if head.is_none_or(|head| head.header.hash != lead.head.hash) {
+            return Err(unknown("a node that has another head than ours is not believed"));
+        }
+        let found =
+            self.include(network, chain, &block).await?.ok_or_else(|| unknown("its receipts are not all there"))?;
+        tracing::warn!(network = %network.id, height, "a block whose rows have expired is told as the chain has it");
+        let header = &block.header;
+        let row = header_row(height, header.hash, header.parent, self.clock.now_ms());
+        let write = Write::Put { key, item: Item::from_fields(&row)?, expect: vec![Expect::Absent] };
+        match commit(&*self.store, &*self.clock, &[write]).await? {
+            Done::Committed => Ok(Ringed { hash: header.hash, inclusions: Some(found) }),
+            // Another leader has written it.
+            Done::Conflict(_) => Err(TrackError::Lost),
+        }
     }
 
     /// What of ours a block includes, from its rows.
@@ -100,11 +133,13 @@ impl Tracker {
         hash: B256,
     ) -> Result<Vec<Inclusion>, TrackError> {
         let mut query = InclusionChunk::query(&network.id, height, hash);
-        let mut inclusions = Vec::new();
+        let (mut inclusions, mut known) = (Vec::new(), BTreeSet::new());
         loop {
             let page = self.store.query(&query).await?;
             for row in &page.items {
-                inclusions.extend(row.parse::<InclusionChunk>()?.inclusions);
+                // Leaders to whom nodes told different parts of the block cut it differently.
+                let chunk = row.parse::<InclusionChunk>()?.inclusions.into_iter();
+                inclusions.extend(chunk.filter(|inclusion| known.insert(inclusion.hash)));
             }
             match page.next {
                 Some(next) => query.after = Some(next),
@@ -127,7 +162,8 @@ impl Tracker {
             let body = StageMessage { network, stage, height, block_hash, inclusions: part.to_vec() };
             Post { body, group: None, dedup: None }
         };
-        let posts: Vec<_> = inclusions.chunks(INCLUSIONS_PER_MESSAGE).map(message).collect();
+        let parts = parts(inclusions, INCLUSIONS_PER_MESSAGE, |inclusion| inclusion)?;
+        let posts: Vec<_> = parts.into_iter().map(message).collect();
         if posts.is_empty() { Ok(()) } else { self.publish(queues::CHAIN_EVENTS, posts).await }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 132] = [
+pub const REQUIRED: [&str; 134] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -86,6 +86,8 @@ pub const REQUIRED: [&str; 132] = [
     "fault: operators' door killed",
     "fault: node has empty receipts",
     "fault: node tells blocks without transactions",
+    "fault: node tells blocks without some transactions",
+    "fault: node says that numbers are free",
     "funds: none for gas",
     "clients: ask again",
     "clients: no answer",

@@ -182,12 +182,16 @@ impl World {
             2 => Receipts::First(0),
             _ => Receipts::All,
         };
+        let sent: Vec<B256> = self.chain.pooled().into_iter().map(|waiting| waiting.hash).collect();
+        let hides = sent.into_iter().filter(|_| self.clock.chance(50)).collect();
         let view = Provider {
             lag: self.clock.below(3),
             down: self.clock.chance(200),
             blind: self.clock.chance(100),
             loses: self.clock.chance(100),
             bare: self.clock.chance(50),
+            hides,
+            forgets_numbers: self.clock.chance(50),
             receipts,
             ..Provider::default()
         };
@@ -197,6 +201,8 @@ impl World {
             (view.blind, "fault: node without history"),
             (view.loses, "fault: node loses what it takes"),
             (view.bare, "fault: node tells blocks without transactions"),
+            (!view.hides.is_empty(), "fault: node tells blocks without some transactions"),
+            (view.forgets_numbers, "fault: node says that numbers are free"),
             (view.receipts == Receipts::First(1), "fault: node has some receipts"),
             (view.receipts == Receipts::First(0), "fault: node has empty receipts"),
             (view.receipts == Receipts::Late, "fault: node has receipts late"),

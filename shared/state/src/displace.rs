@@ -27,7 +27,7 @@ pub enum Word {
         /// Their names.
         names: Vec<String>,
     },
-    /// An operator, who has looked.
+    /// An operator, who has looked; taken once the block at which the lane halted is final (rule 4).
     Operator(String),
 }
 
@@ -83,6 +83,10 @@ impl Case<'_> {
     pub fn writes(&self, word: Word, now: Millis) -> Result<(Vec<Write>, Vec<Parcel>), DisplaceError> {
         let (transaction, version) = self.transaction;
         self.must_be_displaced(transaction, &word)?;
+        let mut checks = match (&word, self.gate.0.taken_at) {
+            (Word::Operator(_), Some(at)) => at.is_final(&self.lane.network).to_vec(),
+            (Word::Operator(_), None) | (Word::Providers { .. }, _) => Vec::new(),
+        };
         let outcome = Some(word.outcome());
         let mut writes = vec![Transaction { outcome, ..transaction.clone() }.put(self.lane, version)?];
         let mut again = Vec::new();
@@ -97,6 +101,7 @@ impl Case<'_> {
             }
         }
         writes.push(gate_behind(self.gate.0, transaction.number, now).put(self.lane, self.gate.1)?);
+        writes.append(&mut checks);
         Ok((writes, again))
     }
 
@@ -107,6 +112,9 @@ impl Case<'_> {
             return not_this(format!(
                 "the lane did not halt since another's transaction has number {number}: no node says so"
             ));
+        }
+        if let (Word::Operator(_), None) = (word, self.gate.0.taken_at) {
+            return not_this(format!("no look has told yet at which block number {number} is another's: look again"));
         }
         if self.gate.0.consumed != number {
             return not_this(format!("number {number} is not the lane's lowest that no block is known to have used"));

@@ -4,13 +4,17 @@ use causeway_domain::{
     Address, B256, Bytes, U256,
     clock::Millis,
     fees::{Fees, Priority},
+    id::NetworkId,
     id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
 };
 use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, Write};
 use serde::{Deserialize, Serialize};
 
-use crate::tables::TRANSFERS;
+use crate::{
+    tables::TRANSFERS,
+    tracker::{Head, HeaderRow},
+};
 
 /// A doubt about a lane's next number that lasts so long is people's.
 pub const DOUBT_MS: u64 = 600_000;
@@ -98,6 +102,22 @@ impl Lease {
     }
 }
 
+/// A block of the chain, as a look knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenAt {
+    /// Its height.
+    pub height: u64,
+    /// Its hash.
+    pub hash: B256,
+}
+
+impl TakenAt {
+    /// For a commit that must not happen unless the chain has this block, and no branch can take it back.
+    pub fn is_final(self, network: &NetworkId) -> [Write; 2] {
+        [Head::is_final(network, self.height), HeaderRow::holds(network, self.height, self.hash)]
+    }
+}
+
 /// How far the lane's bytes have come, and whether more may go out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
@@ -134,6 +154,10 @@ pub struct Gate {
     /// What a final block has under the number at `consumed`, where that is not ours as far as rows tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<B256>,
+    /// The block at which a look that halted the lane found the number at `consumed` used by what is not ours: final as soon as
+    /// that block is, and not before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<TakenAt>,
     /// Its key was used before the lane began, and people have not said yet whose that was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beginning: bool,
@@ -155,6 +179,7 @@ impl Gate {
             replaced_at: 0,
             foreign_since: None,
             taken_by: None,
+            taken_at: None,
             beginning: false,
         }
     }
@@ -230,7 +255,7 @@ impl Gate {
             return self.clone();
         }
         let foreign_since = self.foreign_since.map(|_| now);
-        Self { consumed, progress_at: now, foreign_since, taken_by: None, ..self.clone() }
+        Self { consumed, progress_at: now, foreign_since, taken_by: None, taken_at: None, ..self.clone() }
     }
 
     /// Set back, to hand the stored bytes from a number on to nodes once more.

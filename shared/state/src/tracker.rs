@@ -48,6 +48,12 @@ impl Head {
         Key::new(TRACKER, format!("HEAD#{network}"), "HEAD")
     }
 
+    /// For a commit that must not happen before the tracker has told blocks up to this height as final.
+    pub fn is_final(network: &NetworkId, height: u64) -> Write {
+        let finalized = Expect::AtLeast("finalized", i128::from(height));
+        Write::Check { key: Self::key(network), expect: vec![finalized] }
+    }
+
     /// Whether lanes' rows are as the chain is, as far as the tracker can tell: numbers that rows do not remember may have
     /// paid what they call unsigned, where tables were set back to an earlier time.
     pub const fn vouches(&self, now: Millis) -> bool {
@@ -175,8 +181,31 @@ pub struct Inclusion {
     pub revert_reason: Option<String>,
 }
 
-/// Inclusions one chunk row holds: well under 400 KB each.
-pub const CHUNK_INCLUSIONS_MAX: usize = 100;
+/// Bytes of inclusions, as JSON, that one row or one message holds: what a transaction's log says is anybody's to write. As
+/// an item they have fewer (DynamoDB takes 400 KB), and a dead letter keeps them whole.
+pub const INCLUSIONS_BYTES_MAX: usize = 200 * 1024;
+
+/// Parts of at most so many, and of at most [`INCLUSIONS_BYTES_MAX`]; in order. One that is larger alone is a part alone.
+pub fn parts<T>(all: &[T], most: usize, inclusion: impl Fn(&T) -> &Inclusion) -> Result<Vec<&[T]>, RowError> {
+    let mut parts = Vec::new();
+    let (mut from, mut bytes) = (0, 0);
+    for (at, one) in all.iter().enumerate() {
+        let more = serde_json::to_string(inclusion(one)).map_err(unstorable)?.len() + 1;
+        if at > from && (at - from == most || bytes + more > INCLUSIONS_BYTES_MAX) {
+            parts.push(&all[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += more;
+    }
+    if from < all.len() {
+        parts.push(&all[from..]);
+    }
+    Ok(parts)
+}
+
+fn unstorable(error: serde_json::Error) -> RowError {
+    RowError::Unstorable { reason: error.to_string() }
+}
 
 /// Some of a block's inclusions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,5 +234,52 @@ impl InclusionChunk {
     /// The chunk as a row.
     pub fn item(&self) -> Result<Item, RowError> {
         Item::from_fields(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use causeway_domain::U256;
+
+    use super::*;
+
+    fn inclusion(number: u64, movements: usize) -> Inclusion {
+        let far = Address::repeat_byte(0xAB);
+        let amount = Amount::try_from(U256::from(10_u128.pow(38) - 1)).expect("below the limit");
+        let moved = vec![Moved { token: far, to: far, amount }; movements];
+        Inclusion {
+            hash: B256::repeat_byte(7),
+            lane: LaneId { network: "a-network-with-a-long-name".parse().expect("a name"), address: far },
+            number,
+            attempt: 0,
+            cancel: true,
+            success: true,
+            gas_used: u64::MAX,
+            gas_price_wei: u64::MAX,
+            moved,
+            unreadable: true,
+            revert_reason: Some("\u{1F4B8}".repeat(300)),
+        }
+    }
+
+    #[test]
+    fn parts_hold_all_in_order_and_no_more_than_fits() {
+        let all: Vec<Inclusion> = (0..90).map(|number| inclusion(number, 100)).collect();
+        let parts = parts(&all, 20, |one| one).expect("plain data");
+        assert_eq!(parts.concat(), all);
+        assert!(parts.len() > 5 && parts.iter().all(|part| part.len() <= 20), "{}", parts.len());
+        for part in parts {
+            let chunk = InclusionChunk { inclusions: part.to_vec(), expires_at: u64::MAX };
+            assert!(serde_json::to_string(&chunk).expect("plain data").len() < 210 * 1024);
+        }
+    }
+
+    #[test]
+    fn small_ones_are_parted_by_their_number_alone() {
+        let all: Vec<Inclusion> = (0..41).map(|number| inclusion(number, 0)).collect();
+        let lengths: Vec<usize> =
+            parts(&all, 20, |one| one).expect("plain data").iter().map(|part| part.len()).collect();
+        assert_eq!(lengths, [20, 20, 1]);
+        assert!(parts(&all[..0], 20, |one| one).expect("plain data").is_empty());
     }
 }

@@ -8,8 +8,9 @@ use causeway_domain::{
 };
 use causeway_state::{
     displace::foreign,
-    lane::{Counter, Gate, Intent, Outcome, Transaction},
+    lane::{Counter, Gate, Intent, Outcome, TakenAt, Transaction},
     parcel::{CancelAsked, Parcel},
+    tracker::{Head, HeaderRow},
 };
 use causeway_store::{Expect, Item, MemoryStore, Write};
 use serde_json::json;
@@ -18,6 +19,9 @@ use crate::{
     refund::{balances, held},
     support::{Answer, NOW, World},
 };
+
+/// The block at which it was found to be another's.
+const BLOCK: B256 = B256::repeat_byte(0xBB);
 
 /// A lane halted at number 4, which was to pay a parcel.
 async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, LaneId, Parcel) {
@@ -28,8 +32,13 @@ async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, Lan
     world.put(Write::Put { key, item, expect: vec![Expect::Version(row.version())] }).await;
     let lane = parcel.wallet.clone();
     world.put(Counter::create(&lane, 6)).await;
-    let gate = Gate { seen: 5, ..Gate::new(4, NOW) }.halted(&foreign(4), 4);
+    let taken_at = Some(TakenAt { height: 90, hash: BLOCK });
+    let gate = Gate { seen: 5, taken_at, ..Gate::new(4, NOW) }.halted(&foreign(4), 4);
     world.put(gate.put(&lane, 0).expect("a row")).await;
+    let header = HeaderRow { height: 90, hash: BLOCK, parent: B256::ZERO, expires_at: u64::MAX };
+    let key = HeaderRow::key(&lane.network, 90);
+    world.put(Write::create(key, Item::from_fields(&header).expect("a row"))).await;
+    tracked(&world, &lane, 90).await;
     let transaction = Transaction {
         number: 4,
         parcels: vec![parcel.id],
@@ -46,6 +55,22 @@ async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, Lan
     let item = Item::from_fields(&transaction).expect("a row");
     world.put(Write::create(Transaction::key(&lane, 4), item)).await;
     (world, lane, parcel)
+}
+
+/// The tracker has told what is final up to this height.
+async fn tracked(world: &World, lane: &LaneId, finalized: u64) {
+    let head = Head {
+        height: 100,
+        hash: B256::repeat_byte(100),
+        confirmed: 98,
+        finalized,
+        epoch: 1,
+        leader: "leader".to_owned(),
+        lease_until: NOW,
+        looked_at: NOW,
+    };
+    let item = Item::from_fields(&head).expect("a row");
+    world.put(Write::Put { key: Head::key(&lane.network), item, expect: vec![] }).await;
 }
 
 async fn displace(world: &World, lane: &LaneId, number: u64) -> Answer {
@@ -106,10 +131,34 @@ async fn nothing_else_is_given_up() {
 }
 
 #[tokio::test]
+async fn before_its_block_is_final_nothing_is_given_up() {
+    let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+    let conflict = (409, "CONFLICT".to_owned(), "number".to_owned());
+    tracked(&world, &lane, 89).await;
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "a branch may have ours instead");
+    tracked(&world, &lane, 90).await;
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let gate: Gate = row.parse().expect("a gate");
+    let elsewhere = Some(TakenAt { height: 90, hash: B256::repeat_byte(0xCC) });
+    let other = Gate { taken_at: elsewhere, ..gate.clone() };
+    world.put(other.put(&lane, row.version()).expect("a row")).await;
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "its block has left the chain");
+    let unseen = Gate { taken_at: None, ..gate.clone() };
+    world.put(unseen.put(&lane, row.version() + 1).expect("a row")).await;
+    assert_eq!(displace(&world, &lane, 4).await.refusal(), conflict, "no look has told since when");
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned);
+    world.put(gate.put(&lane, row.version() + 2).expect("a row")).await;
+    displace(&world, &lane, 4).await.ok();
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Accepted);
+}
+
+#[tokio::test]
 async fn what_nodes_refuse_is_not_given_up_as_another_s() {
     let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
     let row = world.row(&Gate::key(&lane)).await.expect("there");
-    let refused = Gate { seen: 4, ..Gate::new(4, NOW) }.halted("number 4 is refused: exceeds block gas limit", 4);
+    let taken_at = row.parse::<Gate>().expect("a gate").taken_at;
+    let refused =
+        Gate { seen: 4, taken_at, ..Gate::new(4, NOW) }.halted("number 4 is refused: exceeds block gas limit", 4);
     world.put(refused.put(&lane, row.version()).expect("a row")).await;
     // An earlier attempt may wait in some pool: a second number would pay twice.
     let refusal = displace(&world, &lane, 4).await;

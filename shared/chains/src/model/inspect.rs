@@ -206,6 +206,11 @@ impl ModelChain {
         self.with(|world| world.rules.burning.insert(address, gas));
     }
 
+    /// Makes an address log so many transfers of a token of its own, from whoever pays it the coin.
+    pub fn make_lie(&self, address: Address, events: u64) {
+        self.with(|world| world.rules.lying.insert(address, events));
+    }
+
     /// Base fee of the next blocks, in wei per gas: it stays until it is set again.
     pub fn set_base_fee(&self, wei: u128) {
         self.with(|world| world.base_fee_wei = wei);

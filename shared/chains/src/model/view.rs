@@ -52,6 +52,10 @@ pub struct Provider {
     pub loses: bool,
     /// It tells blocks without their transactions.
     pub bare: bool,
+    /// It tells blocks without these transactions.
+    pub hides: BTreeSet<B256>,
+    /// It says that every number is free, as a node that starts over behind an address whose height is known.
+    pub forgets_numbers: bool,
 }
 
 impl World {
@@ -111,9 +115,9 @@ impl World {
 
     pub(super) fn block(&self, provider: usize, at: BlockAt) -> Option<Block> {
         let stored = self.block_of(provider, at)?;
-        let bare = self.providers.get(provider).is_some_and(|view| view.bare);
-        let told = stored.transactions.iter().filter(|_| !bare);
-        let transactions = told.map(|tx| tx.hash).collect();
+        let view = self.providers.get(provider);
+        let told = |hash: &B256| view.is_none_or(|view| !view.bare && !view.hides.contains(hash));
+        let transactions = stored.transactions.iter().map(|tx| tx.hash).filter(told).collect();
         Some(Block { header: stored.header.clone(), transactions })
     }
 
@@ -223,7 +227,9 @@ impl World {
 
     pub(super) fn next_number(&self, provider: usize, address: Address, at: NumberAt) -> Option<u64> {
         let latest = self.state_of(provider)?.number(address);
+        let forgets = self.providers.get(provider).is_some_and(|view| view.forgets_numbers);
         Some(match at {
+            NumberAt::Latest | NumberAt::Pending if forgets => 0,
             NumberAt::Latest => latest,
             NumberAt::Pending => self.pool_of(provider).next_number(address, latest),
         })

@@ -4,11 +4,16 @@ use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, parcel::ParcelState};
-use causeway_simulation::{Setup, World, api::recipient};
+use causeway_simulation::{
+    Setup, World,
+    api::recipient,
+    people::{Act, Promise},
+};
 use causeway_state::{
     lane::{Outcome, USED_BEFORE},
     message::queues,
 };
+use serde_json::json;
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
 fn taken(setup: Setup) -> (World, String) {
@@ -79,6 +84,60 @@ fn it_is_found_also_where_no_leader_leads_long_enough_to_look_twice() {
     let parcel = world.parcel(&id);
     assert_eq!((parcel.state, parcel.displaced), (ParcelState::Confirmed, 1));
     assert_eq!(got(&world), parcel.total().to_u256());
+}
+
+/// An operator gives number 1 of acme's lane up; the answer's status.
+fn give_up(world: &mut World) -> StatusCode {
+    let path = format!("lanes/{}/displace", world.lane("acme"));
+    let body = json!({"number": 1, "reason": "tried"});
+    world.act(&Act { what: "people: displace", path, body, promise: Promise::Nothing }).status
+}
+
+/// Until the tracker takes the block of this height for final.
+fn final_at(world: &mut World, height: u64) {
+    world.until("its end", |world| world.head().is_some_and(|head| head.finalized >= height));
+}
+
+#[test]
+fn an_operator_gives_no_number_up_whose_block_may_still_leave() {
+    let (mut world, id) = taken(Setup { final_at: 60, ..Setup::default() });
+    world.until("its halt", World::has_halted);
+    let halted_at = world.chain.height();
+    assert_eq!(give_up(&mut world), StatusCode::CONFLICT, "a branch can still have ours instead");
+    assert_eq!(world.parcel(&id).state, ParcelState::Assigned);
+    final_at(&mut world, halted_at);
+    assert_eq!(give_up(&mut world), StatusCode::OK);
+    world.finish();
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
+    assert_eq!(got(&world), parcel.total().to_u256());
+}
+
+#[test]
+fn what_took_a_number_on_a_branch_that_left_is_final_on_no_other_one() {
+    let (mut world, id) = taken(Setup { final_at: 100, ..Setup::default() });
+    world.until("its halt", World::has_halted);
+    let (lane, halted_at) = (world.lane("acme").address, world.chain.height());
+    let height = |world: &World| {
+        let all = world.chain.inclusions(lane).remove(&1).expect("taken");
+        all.into_iter().find(|taken| taken.canonical).expect("on the chain").receipt.block_number
+    };
+    // On the other branch somebody takes it later, before our bytes are sent again.
+    world.held.insert(queues::TRANSACTIONS);
+    let depth = halted_at + 1 - height(&world);
+    world.chain.reorg(&Reorg { depth, blocks: depth + 2, again: Vec::new(), orphans: Orphans::Forgotten });
+    world.chain.foreign(lane, 1).expect("free");
+    world.pass(4_000);
+    let taken_at = height(&world);
+    assert!(taken_at > halted_at, "{taken_at}");
+    final_at(&mut world, halted_at);
+    assert_eq!(give_up(&mut world), StatusCode::CONFLICT, "the block that is final is another one");
+    world.held.clear();
+    final_at(&mut world, taken_at + 100);
+    assert_eq!(give_up(&mut world), StatusCode::OK);
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    assert_eq!(got(&world), world.parcel(&id).total().to_u256());
 }
 
 #[test]

@@ -60,10 +60,42 @@ fn what_a_dead_leader_wrote_of_a_block_is_told_though_the_next_one_sees_the_bloc
     assert!(killed > 3, "the leader was killed {killed} times");
 }
 
+#[test]
+fn what_a_dead_leader_wrote_of_a_block_is_told_though_the_next_one_sees_only_part_of_it() {
+    let mut killed = 0;
+    for polls in 1.. {
+        let (mut world, first) = signed(Setup::default());
+        let second = world.withdraw("ETH", "1", recipient("karl"));
+        world.pass(2_000);
+        let height = all_mined(&mut world, 2);
+        let struck = world.track_and_kill(polls);
+        let hides = [world.lane_view("acme").expect("begun").transactions[2].1.hash].into();
+        world.chain.set_provider(0, Provider { hides, ..Provider::default() });
+        world.replace_tracker();
+        world.until("the next leader", |world| world.head().is_some_and(|head| head.height == height));
+        world.chain.set_provider(0, Provider::default());
+        world.next_block_at = Some(world.clock.now_ms());
+        world.finish();
+        for id in [&first, &second] {
+            assert_eq!(world.parcel(id).state, ParcelState::Confirmed, "killed at {polls}");
+        }
+        killed += u32::from(struck);
+        if !struck {
+            break;
+        }
+    }
+    assert!(killed > 3, "the leader was killed {killed} times");
+}
+
 /// Mines what was signed, and no block after it; answers its height.
 fn mined(world: &mut World) -> u64 {
+    all_mined(world, 1)
+}
+
+/// As [`mined`], where so many were signed.
+fn all_mined(world: &mut World, signed: usize) -> u64 {
     world.held.clear();
-    world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+    world.until("their bytes at a node", |world| world.chain.pooled().len() == signed);
     world.next_block_at = None;
     world.chain.mine();
     world.chain.height()

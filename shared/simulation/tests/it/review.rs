@@ -199,6 +199,23 @@ fn a_recipient_that_burns_a_block_of_gas_does_not_stop_the_lane() {
 }
 
 #[test]
+fn a_recipient_that_logs_transfers_of_its_own_stops_nobody() {
+    let mut world = World::new(Setup { coins: 200, ..Setup::default() });
+    world.chain.make_lie(recipient("liar"), 100);
+    world.held.insert(queues::TRANSACTIONS);
+    let ids: Vec<String> = (0..60).map(|_| world.withdraw("ETH", "1", recipient("liar"))).collect();
+    world.until("all numbers", |world| ids.iter().all(|id| world.parcel(id).number.is_some()));
+    world.next_block_at = None;
+    world.held.clear();
+    world.until("all at a node", |world| world.chain.pooled().len() == 60);
+    world.chain.mine();
+    assert!(world.chain.pooled().is_empty(), "one block has them all");
+    world.next_block_at = Some(causeway_domain::Clock::now_ms(&world.clock));
+    world.finish();
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
+}
+
+#[test]
 fn a_strangers_number_below_the_lanes_first_never_halts_it() {
     let mut world = World::new(Setup::default());
     let treasury = world.lane("acme").address;
