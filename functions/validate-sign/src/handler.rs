@@ -22,16 +22,22 @@ pub struct Member {
     pub messages: Vec<String>,
 }
 
+/// Messages of a batch that ask for the same parcel: what the first of them says, and the names of all.
+type Wanted = BTreeMap<ParcelId, (ParcelMessage, Vec<String>)>;
+
 impl Signer {
     /// Handles a batch and says which messages must come again.
     pub async fn handle(&self, messages: Vec<Received>) -> Failed {
         let (requests, messages): (Vec<_>, Vec<_>) =
             messages.into_iter().partition(|message| message.queue == queues::SIGN_REQUESTS);
         let mut failed = self.replace(requests).await;
-        let mut wanted: BTreeMap<ParcelId, Vec<String>> = BTreeMap::new();
+        let mut wanted = Wanted::new();
         for message in messages {
             match serde_json::from_str::<ParcelMessage>(&message.body) {
-                Ok(body) => wanted.entry(body.parcel).or_default().push(message.message_id),
+                Ok(body) => {
+                    let (_, messages) = wanted.entry(body.parcel).or_insert_with(|| (body, Vec::new()));
+                    messages.push(message.message_id);
+                }
                 Err(error) => {
                     let reason = format!("the message is not a parcel's: {error}");
                     if !self.dead_letter(&message.body, &reason, &message.message_id).await {
@@ -54,11 +60,11 @@ impl Signer {
     }
 
     /// Reads the parcels; answers those that still want a number, and the messages that must come again.
-    async fn load(&self, wanted: BTreeMap<ParcelId, Vec<String>>) -> Vec<(Option<Member>, Failed)> {
-        let ids: Vec<(ParcelId, Vec<String>)> = wanted.into_iter().collect();
+    async fn load(&self, wanted: Wanted) -> Vec<(Option<Member>, Failed)> {
+        let wanted: Vec<(ParcelMessage, Vec<String>)> = wanted.into_values().collect();
         let mut loaded = Vec::new();
-        for chunk in ids.chunks(100) {
-            let keys: Vec<_> = chunk.iter().map(|(id, _)| Parcel::key(*id)).collect();
+        for chunk in wanted.chunks(100) {
+            let keys: Vec<_> = chunk.iter().map(|(body, _)| Parcel::key(body.parcel)).collect();
             let rows = match self.store.get_many(&keys).await {
                 Ok(rows) => rows,
                 Err(error) => {
@@ -67,7 +73,7 @@ impl Signer {
                     continue;
                 }
             };
-            for ((id, messages), row) in chunk.iter().zip(rows) {
+            for ((body, messages), row) in chunk.iter().zip(rows) {
                 let entry = match row {
                     Some(row) => {
                         let version = row.version();
@@ -75,13 +81,13 @@ impl Signer {
                     }
                     None => {
                         // Intake commits before it publishes, so a message without a parcel is nobody's.
-                        loaded.push((None, self.bury(*id, messages, "there is no such parcel").await));
+                        loaded.push((None, self.bury(body, messages, "there is no such parcel").await));
                         continue;
                     }
                 };
                 loaded.push(match entry {
                     Ok(member) => self.sort(member).await,
-                    Err(error) => (None, self.bury(*id, messages, &error.to_string()).await),
+                    Err(error) => (None, self.bury(body, messages, &error.to_string()).await),
                 });
             }
         }
@@ -105,9 +111,10 @@ impl Signer {
         }
     }
 
-    async fn bury(&self, id: ParcelId, messages: &[String], reason: &str) -> Failed {
-        let body = format!("{{\"parcel\":\"{id}\"}}");
-        let told = self.dead_letter(&body, reason, &id.to_string()).await;
+    /// Lays a message whose parcel is not to be had in front of people, whole: they may replay it once its row is mended.
+    async fn bury(&self, body: &ParcelMessage, messages: &[String], reason: &str) -> Failed {
+        let text = serde_json::to_string(body).unwrap_or_default();
+        let told = self.dead_letter(&text, reason, &body.parcel.to_string()).await;
         if told { Failed::new() } else { messages.to_vec() }
     }
 }

@@ -122,6 +122,35 @@ fn a_message_without_a_parcel_is_told_to_the_operators() {
 }
 
 #[test]
+fn a_parcel_that_could_not_be_read_is_replayed_once_its_row_is_mended() {
+    let mut world = World::new(Setup::default());
+    let id = world.withdraw("TUSD", "5", recipient("rosa"));
+    let key = Parcel::key(world.parcel_id("acme", &id));
+    let row = world.row(&key).expect("taken");
+    let put = |item: Item| Write::Put { key: key.clone(), item, expect: vec![] };
+    world.must_commit(&[put(Item::new().with("state", "no parcel's"))]);
+    world.deliver_all(NORMAL);
+    world.deliver_all(queues::TRANSFERS_DEAD);
+    let letters = world.dead_letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let mut mended = Item::new();
+    for (name, value) in row.fields() {
+        if !["pk", "sk", "version", "last_commit"].contains(&&**name) {
+            mended.set(name.clone(), value.clone());
+        }
+    }
+    world.must_commit(&[put(mended)]);
+    // No time passes, so the sweep does not find it first.
+    let replay = world.of_letter("replay", letters[0].id);
+    assert!(world.act(&replay).status.is_success());
+    world.deliver_all(NORMAL);
+    world.deliver_all(queues::TRANSFERS_DEAD);
+    assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "{:?}", world.dead_letters());
+    world.finish();
+    assert_eq!(world.dead_letters()[0].status, Status::Replayed);
+}
+
+#[test]
 fn two_signers_with_the_same_messages_give_each_parcel_one_number() {
     for seed in 0..20 {
         let mut world = World::new(Setup { seed, ..Setup::default() });
