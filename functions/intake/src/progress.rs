@@ -33,13 +33,15 @@ pub struct Told {
     pub confirmations: u64,
     /// When anything about it changed last.
     pub updated_at: Millis,
-    included: Option<B256>,
+    /// The payment that a block holds, or else the newest one that is to pay it.
+    payment: Option<B256>,
 }
 
 impl Told {
-    /// The transaction that settled it, or the one that a block holds, or the one that is to.
+    /// The transaction that settled it, or the one that a block holds, or the one that is to. A no-op that is to cancel it
+    /// pays nobody, so it is told only once it has.
     pub fn hash(&self) -> Option<B256> {
-        self.parcel.settled.as_ref().map(|settled| settled.hash).or(self.included).or(self.parcel.hash)
+        self.parcel.settled.as_ref().map(|settled| settled.hash).or(self.payment).or(self.parcel.hash)
     }
 
     const fn under_way(&self) -> bool {
@@ -64,9 +66,9 @@ impl Told {
         places
     }
 
-    /// Any attempt may be the one that a block takes.
+    /// Any attempt may be the one that a block takes; newest first.
     fn watch_keys(&self) -> impl Iterator<Item = Key> + '_ {
-        let attempts = self.parcel.hash.iter().chain(&self.parcel.replaced);
+        let attempts = self.parcel.hash.iter().chain(self.parcel.replaced.iter().rev());
         attempts.map(|hash| Watch::key(self.parcel.network(), *hash))
     }
 
@@ -80,10 +82,10 @@ impl Told {
         }
     }
 
-    /// Whether a block of the chain holds it.
+    /// A block of the chain holds its payment.
     fn included(&mut self, hash: B256, height: u64) {
         self.height = Some(height);
-        self.included = Some(hash);
+        self.payment = Some(hash);
         if self.parcel.state == ParcelState::Assigned {
             self.progress = Progress::Included;
         }
@@ -107,7 +109,7 @@ impl Intake {
                     height: parcel.settled.as_ref().map(|settled| settled.height),
                     confirmations: 0,
                     updated_at: parcel.updated_at,
-                    included: None,
+                    payment: None,
                     parcel,
                 });
             }
@@ -124,10 +126,13 @@ impl Intake {
         for (at, told) in told.iter_mut().enumerate() {
             if told.under_way() {
                 told.moved(row(&known, &Gate::key(&told.parcel.wallet))?);
-                for key in told.watch_keys() {
-                    let watch: Option<Watch> = row(&known, &key)?;
-                    let place = watch.and_then(|watch| Some((at, watch.hash, watch.height?, watch.block_hash?)));
-                    included.extend(place);
+                let keys: Vec<Key> = told.watch_keys().collect();
+                for key in keys {
+                    // A no-op is not the payment, whatever block has it: it is told once it is final.
+                    let Some(watch) = row::<Watch>(&known, &key)?.filter(|watch| !watch.cancel) else { continue };
+                    told.payment.get_or_insert(watch.hash);
+                    let block = watch.height.zip(watch.block_hash);
+                    included.extend(block.map(|(height, block)| (at, watch.hash, height, block)));
                 }
             }
         }

@@ -9,6 +9,7 @@ use causeway_simulation::{
     api::{Answer, recipient},
 };
 use causeway_state::{lane::Outcome, message::queues};
+use serde_json::{Value, json};
 
 fn cancel(world: &World, id: &str) -> Answer {
     world.clock.run(world.call("acme", Method::POST, &format!("/withdrawal/cancel/{id}"), None, None))
@@ -80,6 +81,29 @@ fn a_no_op_that_becomes_final_cancels_what_is_signed() {
     assert_eq!(world.parcel(&id).failure.expect("told why").code, "CANCELLED");
     let outcome = world.lane_view("acme").expect("begun").transactions[0].0.outcome.clone();
     assert!(matches!(outcome, Some(Outcome::Cancelled { .. })), "its gas is in the books: {outcome:?}");
+}
+
+#[test]
+fn a_no_op_in_a_block_is_not_told_as_the_payment_and_its_cancel_may_be_repeated() {
+    let (mut world, id) = waiting(Setup::default());
+    assert_eq!(cancel(&world, &id).status, StatusCode::ACCEPTED);
+    world.pass(2_000);
+    let [payment, no_op] = hashes(&world, &id)[..] else { panic!("a payment and its no-op") };
+    let path = format!("/api/v1/transfers/{}", world.parcel(&id).transfer_id(0));
+    let told = |world: &World| world.clock.run(world.call("acme", Method::GET, &path, None, None));
+    let before = told(&world);
+    assert_eq!((before.text("state"), before.text("transactionHash")), ("broadcast", &*payment.to_string()));
+    blocks_come(&mut world);
+    world.pass(4_000);
+    let taken = world.chain.inclusions(world.lane("acme").address);
+    assert_eq!(taken[&0].last().map(|one| one.receipt.hash), Some(no_op), "a block has the no-op");
+    let after = told(&world);
+    assert_eq!((after.text("state"), after.text("transactionHash")), ("broadcast", &*payment.to_string()));
+    assert_eq!((&after.body["confirmations"], &after.body["blockNumber"]), (&json!(0), &Value::Null));
+    let again = cancel(&world, &id);
+    assert_eq!((again.status, again.text("status")), (StatusCode::ACCEPTED, "BROADCASTING"), "{again:?}");
+    ended(&mut world, &id, ParcelState::Cancelled);
+    assert_eq!(cancel(&world, &id).status, StatusCode::OK);
 }
 
 #[test]
