@@ -51,8 +51,9 @@ pub struct TransferTaken {
     pub status: String,
     /// Its name from now on.
     pub transfer_id: String,
-    /// When it should be confirmed; ISO 8601.
-    pub estimated_completion_time: String,
+    /// When it should be confirmed; ISO 8601. Absent in a repeat whose network is not enabled any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_completion_time: Option<String>,
     /// Where to look.
     pub tracking_url: String,
 }
@@ -103,7 +104,7 @@ pub struct TransferStatus {
     /// The block's height, once it is in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_number: Option<u64>,
-    /// When it should be confirmed, until it is.
+    /// When it should be confirmed, until it is; absent where its network is not enabled any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_completion_time: Option<String>,
     /// Whether somebody asked for it to be cancelled; what became of that, the state says.
@@ -172,7 +173,7 @@ impl Intake {
         let taken = TransferTaken {
             status: "accepted".to_owned(),
             transfer_id: id,
-            estimated_completion_time: iso(estimate(&parcel, network)),
+            estimated_completion_time: self.estimate(&parcel),
             tracking_url: tracking_url.clone(),
         };
         Ok((StatusCode::ACCEPTED, [(header::LOCATION, tracking_url)], Json(taken)).into_response())
@@ -256,7 +257,6 @@ impl Intake {
     fn status(&self, told: &Told, index: u8) -> Option<TransferStatus> {
         let parcel = &told.parcel;
         let line = parcel.transfers.get(usize::from(index))?;
-        let network = self.networks.get(parcel.network().as_str())?;
         let failure = parcel.failure.as_ref();
         let open = !told.progress.is_terminal();
         Some(TransferStatus {
@@ -274,13 +274,19 @@ impl Intake {
             confirmations: told.confirmations,
             transaction_hash: told.hash().map(|hash| hash.to_string()),
             block_number: told.height,
-            estimated_completion_time: open.then(|| iso(estimate(parcel, network))),
+            estimated_completion_time: open.then(|| self.estimate(parcel)).flatten(),
             cancel_requested: parcel.cancel.is_some(),
             error: failure
                 .map(|failure| TransferFailure { code: failure.code.clone(), message: failure.reason.clone() }),
             created_at: iso(parcel.created_at),
             updated_at: iso(told.updated_at),
         })
+    }
+
+    /// When a transfer that meets no obstacle is confirmed; nobody knows where its network is not enabled any more.
+    fn estimate(&self, parcel: &Parcel) -> Option<String> {
+        let network = self.networks.get(parcel.network().as_str())?;
+        Some(iso(parcel.created_at + network.block_time_ms * (network.confirmed_at + 1)))
     }
 }
 
@@ -302,9 +308,4 @@ fn cursor_error(asked: &PageAsked, error: &causeway_store::StoreError) -> ApiErr
         | causeway_store::StoreError::Unavailable(_)
         | causeway_store::StoreError::Denied(_) => ApiError::internal(error),
     }
-}
-
-/// When a transfer that meets no obstacle is confirmed.
-fn estimate(parcel: &Parcel, network: &Network) -> u64 {
-    parcel.created_at + network.block_time_ms * (network.confirmed_at + 1)
 }

@@ -1,9 +1,12 @@
 //! What the clients' door promises: taken once, refused with a reason, never more than there is.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::U256;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
+use causeway_domain::Networks;
+use causeway_http::Claims;
+use causeway_intake::{Intake, directory::Directory, handler};
 use causeway_queue::{QueueName, memory::Fault};
 use causeway_simulation::{
     Setup, World,
@@ -206,4 +209,47 @@ fn an_unknown_commit_is_found_by_the_repeat_with_its_key() {
         assert_eq!(world.parcels().len(), 1, "{fault:?}");
         assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(5_000_000));
     }
+}
+
+/// From here on clients meet a door that was told of these networks, `local` or `other`, each with these tokens.
+fn reconfigure(world: &mut World, enabled: &[&str], tokens: &str) {
+    let network = |id: &str, chain_id: u64| {
+        format!(
+            "[[network]]\nid = \"{id}\"\nchain_id = {chain_id}\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
+             block_time_ms = 1000\nconfirmed_at = 3\nfinal_at = 6\nfinal_tag = false\nmax_fee_per_gas_wei = 500\n\
+             max_priority_fee_per_gas_wei = 2\nin_flight_max = 2000\nstuck_after = 5\ntoken = [{tokens}]\n",
+        )
+    };
+    let text = network("local", 31337) + &network("other", 31338);
+    let view = world.views.of("intake");
+    world.router = handler::router(Arc::new(Intake {
+        store: view.store,
+        queue: view.queue,
+        clock: view.clock,
+        networks: Networks::parse(&text, enabled).expect("two networks"),
+        claims: Claims { tenant: "custom:tenant".into(), user: "sub".into(), roles: "cognito:groups".into() },
+        directory: Directory::default(),
+    }));
+}
+
+#[test]
+fn a_transfer_on_a_network_that_is_switched_off_is_told_listed_and_cancelled() {
+    let mut world = World::new(Setup::default());
+    world.pass(1_000);
+    world.held.insert(queues::TRANSFERS_NORMAL);
+    let taken = world.transfer("k", "TUSD", "5", recipient("rosa"), "normal");
+    let path = format!("/api/v1/transfers/{}", taken.text("transferId"));
+    let call = |world: &World, method, path: &str| world.clock.run(world.call("acme", method, path, None, None));
+    let before = call(&world, Method::GET, &path);
+    assert!(before.body["estimatedCompletionTime"].is_string());
+    reconfigure(&mut world, &[], "");
+    let told = call(&world, Method::GET, &path);
+    assert_eq!((told.status, told.text("state")), (StatusCode::OK, "accepted"), "{told:?}");
+    assert!(told.body["estimatedCompletionTime"].is_null(), "nobody knows its blocks' pace any more");
+    let list = call(&world, Method::GET, "/api/v1/transfers");
+    assert_eq!(list.body["transfers"].as_array().map(Vec::len), Some(1), "{list:?}");
+    let cancelled = call(&world, Method::POST, &format!("{path}/cancel"));
+    assert_eq!((cancelled.status, cancelled.text("state")), (StatusCode::OK, "cancelled"), "{cancelled:?}");
+    world.held.clear();
+    world.finish();
 }
