@@ -5,6 +5,7 @@ use causeway_domain::{
     Address, Amount, Asset, B256,
     id::{OperationId, TenantId},
     limits::ACCOUNT_SHARDS,
+    network::AssetId,
 };
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_state::{
@@ -83,11 +84,14 @@ pub struct Movement {
     pub available: String,
 }
 
-/// A movement's row: the record that its idempotency key was used.
+/// A movement's row: the record that its idempotency key was used, and what its words meant then.
 #[derive(Debug, Serialize, Deserialize)]
 struct Operation {
     id: OperationId,
     body_hash: B256,
+    asset: AssetId,
+    symbol: String,
+    decimals: u8,
 }
 
 impl Operation {
@@ -96,30 +100,74 @@ impl Operation {
     }
 }
 
-/// A movement that was read and checked.
+/// What an operator asks for, in its own words. Their form is right.
 #[derive(Debug)]
-struct Order<'a> {
+struct Words<'a> {
     direction: Direction,
     id: OperationId,
-    account: AccountId,
-    asset: &'a Asset,
-    amount: Amount,
+    tenant: TenantId,
+    is_gas: bool,
+    network: &'a str,
+    token: &'a str,
+    amount: &'a str,
     /// The treasury, where one is named.
     treasury: Option<Address>,
     reason: &'a str,
 }
 
+/// What the words mean, once it is known which asset they name.
+#[derive(Debug)]
+struct Order<'a> {
+    words: &'a Words<'a>,
+    account: AccountId,
+    asset: &'a Asset,
+    amount: Amount,
+}
+
+impl<'a> Words<'a> {
+    fn read(direction: Direction, fields: &'a Fields) -> Result<Self, ApiError> {
+        let tenant: TenantId = fields.text("tenant")?.parse().map_err(|error| ApiError::field("tenant", error))?;
+        Ok(Self {
+            direction,
+            id: OperationId::derived(&[tenant.as_str(), &fields.key("idempotencyKey")?]),
+            tenant,
+            is_gas: match fields.optional_text("account")? {
+                None | Some("tenant") => false,
+                Some("gas") => true,
+                Some(_) => return Err(ApiError::field("account", "must be tenant or gas")),
+            },
+            network: fields.text("network")?,
+            token: fields.text("token")?,
+            amount: fields.text("amount")?,
+            treasury: fields.value("treasury").map(|_| fields.address("treasury")).transpose()?,
+            reason: fields.reason()?,
+        })
+    }
+
+    /// What they mean if it is this asset that they name.
+    fn of(&'a self, asset: &'a Asset) -> Result<Order<'a>, ApiError> {
+        let tenant = self.tenant.clone();
+        let owner = match self.is_gas {
+            false => Owner::Tenant(tenant),
+            true if asset.is_native() => Owner::Gas(tenant),
+            true => return Err(ApiError::field("token", "must be the network's own coin for the gas account")),
+        };
+        let amount = Amount::parse(self.amount, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
+        Ok(Order { words: self, account: AccountId { owner, asset: asset.id() }, asset, amount })
+    }
+}
+
 impl Order<'_> {
     fn body_hash(&self) -> B256 {
-        let (verb, ..) = self.direction.parts();
+        let (verb, ..) = self.words.direction.parts();
         // Ahead of what is free text, and absent where none is named, as in rows from before there was the field.
-        let named = self.treasury.map(|address| format!("@{address}")).unwrap_or_default();
-        keccak256(format!("{verb}{named}|{}|{}|{}", self.account, self.amount.units(), self.reason))
+        let named = self.words.treasury.map(|address| format!("@{address}")).unwrap_or_default();
+        keccak256(format!("{verb}{named}|{}|{}|{}", self.account, self.amount.units(), self.words.reason))
     }
 
     /// The account's shards and by how much each changes.
     fn plan(&self, shards: &[Option<Item>], preferred: u8) -> Result<Vec<(u8, i128)>, ApiError> {
-        match self.direction {
+        match self.words.direction {
             Direction::Credit => {
                 Ok(spread(self.amount).into_iter().map(|(shard, part)| (shard, part.signed())).collect())
             }
@@ -153,9 +201,10 @@ impl Order<'_> {
         preferred: u8,
         now: u64,
     ) -> Result<Vec<Write>, ApiError> {
-        let (verb, _, kind) = self.direction.parts();
-        let entry = format!("{}#{verb}", self.id.bare());
-        let about = self.id.to_string();
+        let (verb, _, kind) = self.words.direction.parts();
+        let id = self.words.id;
+        let entry = format!("{}#{verb}", id.bare());
+        let about = id.to_string();
         let mut postings = Postings::new();
         let available = |units| Buckets { available: units, ..Buckets::default() };
         for (shard, units) in plan {
@@ -165,9 +214,15 @@ impl Order<'_> {
         let back = -plan.iter().map(|(_, units)| units).sum::<i128>();
         let added = postings.add(&treasury, preferred, entry, kind, available(back), &about);
         added.map_err(|error| ApiError::internal(&error))?;
-        let operation = Operation { id: self.id, body_hash: self.body_hash() };
+        let operation = Operation {
+            id,
+            body_hash: self.body_hash(),
+            asset: self.asset.id(),
+            symbol: self.asset.symbol.clone(),
+            decimals: self.asset.decimals,
+        };
         let row = Item::from_fields(&operation).map_err(|error| ApiError::internal(&error))?;
-        let mut writes = vec![Write::create(Operation::key(self.id), row)];
+        let mut writes = vec![Write::create(Operation::key(id), row)];
         for account in [&self.account, &treasury] {
             writes.push(account.register().map_err(|error| ApiError::internal(&error))?);
         }
@@ -190,43 +245,44 @@ impl Order<'_> {
             other @ (Write::Put { .. } | Write::Delete { .. } | Write::Check { .. }) => other,
         }
     }
-
-    /// Whether the row of this key's operation is ours; a key that was used for something else is refused.
-    fn must_be_same(&self, row: &Item) -> Result<(), ApiError> {
-        let there: Operation = parse(row)?;
-        if there.body_hash == self.body_hash() {
-            Ok(())
-        } else {
-            let message = "this idempotency key was used for another credit or debit";
-            Err(ApiError::of_field(Code::IdempotencyKeyReused, "idempotencyKey", message))
-        }
-    }
 }
 
 impl Admin {
     /// `POST accounts/credit` and `POST accounts/debit`
     pub async fn move_money(&self, by: &Principal, direction: Direction, body: &[u8]) -> Result<Movement, ApiError> {
         let fields = Fields::read(body, &FIELDS)?;
-        let tenant: TenantId = fields.text("tenant")?.parse().map_err(|error| ApiError::field("tenant", error))?;
-        let order = self.order(direction, &tenant, &fields)?;
-        let treasury = self.treasury(&tenant, &order).await?;
+        let words = Words::read(direction, &fields)?;
+        let refusal = match self.move_once(by, &words).await {
+            Ok(movement) => return Ok(movement),
+            Err(refusal) => refusal,
+        };
+        // A repeat of what was carried out gets its answer, even if it would be refused today: whoever reads a refusal may
+        // ask for it in another way.
+        match self.read(&[Operation::key(words.id)]).await?.remove(0) {
+            Some(row) => self.repeated(&words, &row).await,
+            None => Err(refusal),
+        }
+    }
+
+    async fn move_once(&self, by: &Principal, words: &Words<'_>) -> Result<Movement, ApiError> {
+        let order = words.of(self.asset(words)?)?;
+        let treasury = self.treasury(&order).await?;
         let preferred = u8::try_from(self.clock.random() % u128::from(ACCOUNT_SHARDS)).unwrap_or_default();
-        let (verb, action, _) = direction.parts();
+        let (verb, action, _) = words.direction.parts();
         let act = Act {
             by,
             action,
             target: order.account.to_string(),
-            reason: order.reason,
+            reason: words.reason,
             detail: json!({
-                "operation": order.id, "verb": verb, "symbol": order.asset.symbol,
+                "operation": words.id, "verb": verb, "symbol": order.asset.symbol,
                 "amount": order.amount.format(order.asset.decimals), "treasury": treasury.owner.to_string(),
             }),
         };
         for _ in 0..ROUNDS_MAX {
             let (operation, shards) = self.read_money(&order).await?;
             if let Some(row) = operation {
-                order.must_be_same(&row)?;
-                return Ok(movement(&order, &shards));
+                return self.repeated(words, &row).await;
             }
             let plan = order.plan(&shards, preferred)?;
             let writes = order.writes(treasury.clone(), &plan, preferred, self.clock.now_ms())?;
@@ -239,34 +295,37 @@ impl Admin {
         Err(ApiError::busy())
     }
 
-    fn order<'a>(&'a self, direction: Direction, tenant: &TenantId, fields: &'a Fields) -> Result<Order<'a>, ApiError> {
-        let name = fields.text("network")?;
-        let network = self.networks.get(name).ok_or_else(|| {
+    /// The answer to a movement that is in the ledger, if the words asked for it; a key that was used for something else is
+    /// refused. They are read by its row, as they were then: its token may have left the networks' file since, or mean
+    /// something else there.
+    async fn repeated(&self, words: &Words<'_>, row: &Item) -> Result<Movement, ApiError> {
+        let there: Operation = parse(row)?;
+        let asset = Asset::written(&there.asset, &there.symbol, there.decimals);
+        let named = words.network == asset.network.as_str() && asset.is_named(words.token);
+        let order = words.of(&asset).ok().filter(|order| named && order.body_hash() == there.body_hash);
+        match order {
+            Some(order) => Ok(movement(&order, &self.read(&order.account.shards()).await?)),
+            None => {
+                let message = "this idempotency key was used for another credit or debit";
+                Err(ApiError::of_field(Code::IdempotencyKeyReused, "idempotencyKey", message))
+            }
+        }
+    }
+
+    /// The asset that the words name by the networks' file.
+    fn asset(&self, words: &Words<'_>) -> Result<&Asset, ApiError> {
+        let network = self.networks.get(words.network).ok_or_else(|| {
             ApiError::of_field(Code::UnknownNetwork, "network", "network is not one of this deployment's")
         })?;
-        let token = fields.text("token")?;
-        let by_address = token.parse().ok().and_then(|address| network.asset(address));
-        let asset = by_address
-            .or_else(|| network.asset_by_symbol(token))
-            .ok_or_else(|| ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {name}")))?;
-        let owner = match fields.optional_text("account")? {
-            None | Some("tenant") => Owner::Tenant(tenant.clone()),
-            Some("gas") if asset.is_native() => Owner::Gas(tenant.clone()),
-            Some("gas") => return Err(ApiError::field("token", "must be the network's own coin for the gas account")),
-            Some(_) => return Err(ApiError::field("account", "must be tenant or gas")),
-        };
-        let amount =
-            Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
-        let treasury = fields.value("treasury").map(|_| fields.address("treasury")).transpose()?;
-        let reason = fields.reason()?;
-        let id = OperationId::derived(&[tenant.as_str(), &fields.key("idempotencyKey")?]);
-        Ok(Order { direction, id, account: AccountId { owner, asset: asset.id() }, asset, amount, treasury, reason })
+        network.asset_named(words.token).ok_or_else(|| {
+            ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {}", network.id))
+        })
     }
 
     /// The account of the treasury that the money is at: the one that is named, else the tenant's first on that network, as
     /// intake chooses it.
-    async fn treasury(&self, tenant: &TenantId, order: &Order<'_>) -> Result<AccountId, ApiError> {
-        let asset = order.asset;
+    async fn treasury(&self, order: &Order<'_>) -> Result<AccountId, ApiError> {
+        let (tenant, asset) = (&order.words.tenant, order.asset);
         let rows = self.all(Treasury::query(tenant, &asset.network)).await?;
         let mut known = rows.iter().map(parse::<Treasury>).collect::<Result<Vec<_>, _>>()?;
         known.sort_by_key(|treasury| (treasury.created_at, treasury.address));
@@ -278,13 +337,13 @@ impl Admin {
                 ApiError::field("treasury", format!("is none of {tenant}'s treasuries on {}", asset.network))
             })
         };
-        let treasury = order.treasury.map_or(Ok(first), named)?;
+        let treasury = order.words.treasury.map_or(Ok(first), named)?;
         Ok(AccountId { owner: Owner::Treasury(treasury.lane()), asset: asset.id() })
     }
 
     /// The operation's row and the account's shards, strongly.
     async fn read_money(&self, order: &Order<'_>) -> Result<(Option<Item>, Vec<Option<Item>>), ApiError> {
-        let mut keys = vec![Operation::key(order.id)];
+        let mut keys = vec![Operation::key(order.words.id)];
         keys.extend(order.account.shards());
         let mut rows = self.read(&keys).await?;
         let operation = rows.remove(0);
@@ -294,5 +353,5 @@ impl Admin {
 
 fn movement(order: &Order<'_>, shards: &[Option<Item>]) -> Movement {
     let available = Balances::sum(shards).available;
-    Movement { operation_id: order.id.to_string(), available: told(available, order.asset.decimals) }
+    Movement { operation_id: order.words.id.to_string(), available: told(available, order.asset.decimals) }
 }

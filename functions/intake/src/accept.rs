@@ -1,14 +1,12 @@
 //! The core: one commit takes a transfer and holds its money, one publish sets it going.
 
-use alloy_primitives::keccak256;
 use causeway_domain::{
-    Address, Amount, Asset, B256, Network,
-    fees::Priority,
+    Amount,
     id::{ParcelId, RequestId, TraceId},
     limits::ACCOUNT_SHARDS,
     parcel::ParcelState,
 };
-use causeway_http::{ApiError, Code, Principal};
+use causeway_http::{ApiError, Code};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
     commit::{CommitError, Done, commit},
@@ -19,108 +17,66 @@ use causeway_state::{
 };
 use causeway_store::{Conflict, Item, Write};
 
-use crate::Intake;
+use crate::{
+    Intake,
+    request::{Ask, Words},
+};
 
 /// Rounds of finding money in another shard before the client is asked to repeat.
 const ROUNDS_MAX: usize = 8;
 
-/// A transfer that was read and checked, whichever door it came through.
-#[derive(Debug)]
-pub struct Ask<'a> {
-    /// Who asks.
-    pub principal: &'a Principal,
-    /// Through which surface.
-    pub surface: Surface,
-    /// The client's idempotency key.
-    pub key: Option<String>,
-    /// A treasury the client names; else the tenant's first.
-    pub from: Option<Address>,
-    /// The network.
-    pub network: &'a Network,
-    /// The asset.
-    pub asset: &'a Asset,
-    /// Who receives.
-    pub to: Address,
-    /// How much.
-    pub amount: Amount,
-    /// How urgent.
-    pub priority: Priority,
-}
-
-impl Ask<'_> {
-    /// What its surface calls the recipient.
-    const fn to_field(&self) -> &'static str {
-        match self.surface {
-            Surface::Withdrawal => "toAddress",
-            Surface::Transfer => "to",
-        }
-    }
-
-    /// Hash of what is asked for, by meaning: `1.0` and `1.00` are the same request.
-    fn body_hash(&self) -> B256 {
-        keccak256(format!(
-            "{}|{}|{}|{}|{:?}|{:?}",
-            self.asset.id(),
-            self.to,
-            self.amount.units(),
-            self.surface.as_str(),
-            self.from,
-            self.priority,
-        ))
-    }
-}
-
 impl Intake {
     /// Takes a transfer. The same key and content answer the parcel that is there; nothing happens twice.
-    pub async fn accept(&self, ask: &Ask<'_>) -> Result<Parcel, ApiError> {
-        let refusal = match self.take(ask).await {
+    pub async fn accept(&self, words: &Words<'_>) -> Result<Parcel, ApiError> {
+        let refusal = match self.take(words).await {
             Ok(parcel) => return Ok(parcel),
             Err(refusal) => refusal,
         };
-        // A repeat of a request that was taken gets its answer, even if it would be refused today.
-        match &ask.key {
+        // A repeat of a request that was taken gets its answer, even if it would be refused today: whoever reads a refusal
+        // may pay another way.
+        match &words.key {
             None => Err(refusal),
             Some(key) => {
-                let id = keyed_parcel(&ask.principal.tenant, ask.surface, key);
+                let id = keyed_parcel(&words.principal.tenant, words.surface, key);
                 let row = self.store.get(&Parcel::key(id)).await.map_err(|error| ApiError::internal(&error))?;
-                row.map_or(Err(refusal), |row| same_request(ask, &row))
+                row.map_or(Err(refusal), |row| same_request(words, &row))
             }
         }
     }
 
-    async fn take(&self, ask: &Ask<'_>) -> Result<Parcel, ApiError> {
-        if ask.asset.max_per_transfer.is_some_and(|most| ask.amount > most) {
-            let most = ask.asset.max_per_transfer.unwrap_or_default().format(ask.asset.decimals);
+    async fn take(&self, words: &Words<'_>) -> Result<Parcel, ApiError> {
+        let ask = words.of(self.asset(words).await?)?;
+        if let Some(most) = ask.asset.max_per_transfer.filter(|most| ask.amount > *most) {
+            let most = most.format(ask.asset.decimals);
             let message = format!("amount is above the limit of {most} {} per transfer", ask.asset.symbol);
             return Err(ApiError::of_field(Code::LimitExceeded, "amount", message));
         }
-        let treasury = self.treasury(ask).await?;
-        if ask.to == treasury.address {
+        let treasury = self.treasury(&ask).await?;
+        if words.to == treasury.address {
             // It would be posted as paid out, and the chain would still hold it.
-            return Err(ApiError::field(ask.to_field(), "is the treasury that pays; nothing would move"));
+            return Err(ApiError::field(words.to_field(), "is the treasury that pays; nothing would move"));
         }
-        self.must_be_open(ask, &treasury).await?;
-        let parcel = self.hold(ask, self.parcel(ask, &treasury)).await?;
-        Ok(parcel)
+        self.must_be_open(words, &treasury).await?;
+        self.hold(&ask, self.parcel(&ask, &treasury)).await
     }
 
     async fn treasury(&self, ask: &Ask<'_>) -> Result<Treasury, ApiError> {
-        let tenant = &ask.principal.tenant;
-        let known = self.directory.treasuries(&*self.store, &*self.clock, tenant, &ask.network.id).await?;
-        match ask.from {
+        let (tenant, network) = (&ask.words.principal.tenant, &ask.asset.network);
+        let known = self.directory.treasuries(&*self.store, &*self.clock, tenant, network).await?;
+        match ask.words.from {
             None => known
                 .into_iter()
                 .next()
-                .ok_or_else(|| ApiError::new(Code::NoTreasury, format!("you have no treasury on {}", ask.network.id))),
+                .ok_or_else(|| ApiError::new(Code::NoTreasury, format!("you have no treasury on {network}"))),
             Some(from) => known
                 .into_iter()
                 .find(|treasury| treasury.address == from)
-                .ok_or_else(|| ApiError::field("from", format!("is not a treasury of yours on {}", ask.network.id))),
+                .ok_or_else(|| ApiError::field("from", format!("is not a treasury of yours on {network}"))),
         }
     }
 
-    async fn must_be_open(&self, ask: &Ask<'_>, treasury: &Treasury) -> Result<(), ApiError> {
-        let tenant = &ask.principal.tenant;
+    async fn must_be_open(&self, words: &Words<'_>, treasury: &Treasury) -> Result<(), ApiError> {
+        let tenant = &words.principal.tenant;
         match self.directory.blocked(&*self.store, &*self.clock, tenant, &treasury.lane()).await? {
             None => Ok(()),
             Some(switch) => Err(ApiError::new(Code::Blocked, "payments are blocked by an operator")
@@ -130,13 +86,14 @@ impl Intake {
     }
 
     fn parcel(&self, ask: &Ask<'_>, treasury: &Treasury) -> Parcel {
-        let tenant = &ask.principal.tenant;
-        let request_id = match ask.surface {
+        let words = ask.words;
+        let tenant = &words.principal.tenant;
+        let request_id = match words.surface {
             Surface::Withdrawal => Some(RequestId::new(&*self.clock)),
             Surface::Transfer => None,
         };
-        let id = match (&ask.key, &request_id) {
-            (Some(key), _) => keyed_parcel(tenant, ask.surface, key),
+        let id = match (&words.key, &request_id) {
+            (Some(key), _) => keyed_parcel(tenant, words.surface, key),
             (None, Some(request)) => unkeyed_parcel(tenant, request),
             (None, None) => ParcelId::new(&*self.clock),
         };
@@ -144,16 +101,16 @@ impl Intake {
         Parcel {
             id,
             tenant: tenant.clone(),
-            user: ask.principal.user.clone(),
-            surface: ask.surface,
+            user: words.principal.user.clone(),
+            surface: words.surface,
             request_id,
             body_hash: ask.body_hash(),
             wallet: treasury.lane(),
             asset: ask.asset.id(),
             decimals: ask.asset.decimals,
             symbol: ask.asset.symbol.clone(),
-            transfers: vec![Line { to: ask.to, amount: ask.amount }],
-            priority: ask.priority,
+            transfers: vec![Line { to: words.to, amount: ask.amount }],
+            priority: words.priority,
             state: ParcelState::Accepted,
             wait: None,
             tries: 0,
@@ -199,7 +156,7 @@ impl Intake {
                 Err(error @ (CommitError::Unknown | CommitError::Store(_))) => return Err(ApiError::internal(&error)),
             };
             if let Some(Some(row)) = conflict_at(&writes, &conflicts, &Parcel::key(parcel.id)) {
-                return same_request(ask, &row);
+                return same_request(ask.words, &row);
             }
             if let Some(daily) = &daily
                 && let Some(row) = conflict_at(&writes, &conflicts, daily.key())
@@ -235,7 +192,7 @@ fn hold_writes(
     let id = parcel.id.bare();
     postings.hold(account, &parcel.hold, &id).map_err(|error| ApiError::internal(&error))?;
     let mut writes = vec![parcel.create().map_err(|error| ApiError::internal(&error))?];
-    if let (Some(_), Some(request)) = (&ask.key, &parcel.request_id) {
+    if let (Some(_), Some(request)) = (&ask.words.key, &parcel.request_id) {
         let alias = Item::from_fields(&Alias { parcel: parcel.id }).map_err(|error| ApiError::internal(&error))?;
         writes.push(Write::create(Alias::key(&parcel.tenant, request), alias));
     }
@@ -255,9 +212,9 @@ fn conflict_at(writes: &[Write], conflicts: &[Conflict], key: &causeway_store::K
 }
 
 /// The parcel that is there, if this request is the one that made it.
-fn same_request(ask: &Ask<'_>, row: &Item) -> Result<Parcel, ApiError> {
+fn same_request(words: &Words<'_>, row: &Item) -> Result<Parcel, ApiError> {
     let there: Parcel = row.parse().map_err(|error| ApiError::internal(&error))?;
-    if there.body_hash == ask.body_hash() {
+    if words.made(&there) {
         Ok(there)
     } else {
         let message = "this idempotency key was used for another request";

@@ -1,7 +1,7 @@
 //! intake: the clients' surfaces. One core takes a transfer whichever door it came through.
 //!
-//! A request's path: [`handler`] (routes) → [`withdrawal`] or [`transfer`] (reads the body) →
-//! [`accept`] (one commit: parcel, hold; then one publish). Reads go through [`progress`].
+//! A request's path: [`handler`] (routes) → [`withdrawal`] or [`transfer`] (reads the body's form) →
+//! [`request`] (what its words mean by the networks' file) → [`accept`] (one commit: parcel, hold; then one publish). Reads go through [`progress`].
 //!
 //! Invariant: intake has no key and no chain; it answers after one commit and one publish, and
 //! a lost publish is repeated by the sweep.
@@ -13,6 +13,7 @@ pub mod handler;
 pub mod openapi;
 pub mod progress;
 pub mod queue_status;
+pub mod request;
 pub mod transfer;
 pub mod withdrawal;
 

@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use causeway_domain::{
-    Amount, Network,
     fees::Priority,
     id::TransferId,
     limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX},
@@ -20,7 +19,7 @@ use causeway_store::{Cursor, Query, Range};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Intake, accept::Ask, progress::Told, withdrawal::recipient};
+use crate::{Intake, progress::Told, request::Words, withdrawal::recipient};
 
 /// What a client sends to have money transferred.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -148,26 +147,23 @@ impl Intake {
     pub async fn create_transfer(&self, principal: &Principal, bytes: &[u8]) -> Result<Response, ApiError> {
         principal.must_be(&[Role::Client, Role::Operator])?;
         let fields = Fields::read(bytes, &FIELDS)?;
-        let key = Some(fields.key("idempotencyKey")?);
-        let from = fields.address("from")?;
-        let network = self.network_of(principal, &fields, from).await?;
-        let token = fields.text("token")?;
-        let by_address = token.parse().ok().and_then(|address| network.asset(address));
-        let asset = by_address.or_else(|| network.asset_by_symbol(token)).ok_or_else(|| {
-            ApiError::of_field(Code::UnknownToken, "token", format!("token is not listed on {}", network.id))
-        })?;
-        let to = recipient(&fields, "to", asset.address)?;
-        let amount =
-            Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
-        let priority = match fields.optional_text("priority")? {
-            None | Some("normal") => Priority::Normal,
-            Some("low") => Priority::Low,
-            Some("high") => Priority::High,
-            Some(_) => return Err(ApiError::field("priority", "must be low, normal or high")),
+        let words = Words {
+            principal,
+            surface: Surface::Transfer,
+            key: Some(fields.key("idempotencyKey")?),
+            from: Some(fields.address("from")?),
+            network: fields.optional_text("network")?,
+            token: fields.text("token")?,
+            to: recipient(&fields, "to")?,
+            amount: fields.text("amount")?,
+            priority: match fields.optional_text("priority")? {
+                None | Some("normal") => Priority::Normal,
+                Some("low") => Priority::Low,
+                Some("high") => Priority::High,
+                Some(_) => return Err(ApiError::field("priority", "must be low, normal or high")),
+            },
         };
-        let surface = Surface::Transfer;
-        let ask = Ask { principal, surface, key, from: Some(from), network, asset, to, amount, priority };
-        let parcel = self.accept(&ask).await?;
+        let parcel = self.accept(&words).await?;
         let id = parcel.transfer_id(0).to_string();
         let tracking_url = format!("/api/v1/transfers/{id}");
         let taken = TransferTaken {
@@ -177,31 +173,6 @@ impl Intake {
             tracking_url: tracking_url.clone(),
         };
         Ok((StatusCode::ACCEPTED, [(header::LOCATION, tracking_url)], Json(taken)).into_response())
-    }
-
-    async fn network_of(
-        &self,
-        principal: &Principal,
-        fields: &Fields,
-        from: causeway_domain::Address,
-    ) -> Result<&Network, ApiError> {
-        if let Some(name) = fields.optional_text("network")? {
-            return self.networks.get(name).ok_or_else(|| {
-                ApiError::of_field(Code::UnknownNetwork, "network", "network is not one of this deployment's")
-            });
-        }
-        let mut found = None;
-        for network in self.networks.iter() {
-            let tenant = &principal.tenant;
-            let known = self.directory.treasuries(&*self.store, &*self.clock, tenant, &network.id).await?;
-            if known.iter().any(|treasury| treasury.address == from) {
-                if found.is_some() {
-                    return Err(ApiError::field("network", "is missing, and from is registered on several"));
-                }
-                found = Some(network);
-            }
-        }
-        found.ok_or_else(|| ApiError::field("from", "is not a treasury of yours"))
     }
 
     /// `GET /api/v1/transfers/{id}`

@@ -5,14 +5,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use causeway_domain::{Amount, fees::Priority, id::RequestId};
+use causeway_domain::{Address, fees::Priority, id::RequestId};
 use causeway_http::{ApiError, Code, Fields, Principal, Role, body, time::iso};
 use causeway_state::parcel::{Alias, Parcel, Surface, unkeyed_parcel};
 use causeway_store::Item;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Intake, accept::Ask, progress::Told};
+use crate::{Intake, progress::Told, request::Words};
 
 /// What a client sends to have money withdrawn.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -75,21 +75,19 @@ impl Intake {
     ) -> Result<Response, ApiError> {
         principal.must_be(&[Role::Client, Role::Operator])?;
         let fields = Fields::read(bytes, &FIELDS)?;
-        let name = fields.text("network")?;
-        let network = self.networks.get(name).ok_or_else(|| {
-            ApiError::of_field(Code::UnknownNetwork, "network", "network is not one of this deployment's")
-        })?;
-        let token = fields.address("tokenAddress")?;
-        let asset = network.asset(token).ok_or_else(|| {
-            ApiError::of_field(Code::UnknownToken, "tokenAddress", format!("tokenAddress is not listed on {name}"))
-        })?;
-        let to = recipient(&fields, "toAddress", token)?;
-        let amount =
-            Amount::parse(fields.text("amount")?, asset.decimals).map_err(|error| ApiError::field("amount", error))?;
-        let key = idempotency_key(headers)?;
-        let (surface, priority) = (Surface::Withdrawal, Priority::Normal);
-        let ask = Ask { principal, surface, key, from: None, network, asset, to, amount, priority };
-        let parcel = self.accept(&ask).await?;
+        fields.address("tokenAddress")?;
+        let words = Words {
+            principal,
+            surface: Surface::Withdrawal,
+            key: idempotency_key(headers)?,
+            from: None,
+            network: Some(fields.text("network")?),
+            token: fields.text("tokenAddress")?,
+            to: recipient(&fields, "toAddress")?,
+            amount: fields.text("amount")?,
+            priority: Priority::Normal,
+        };
+        let parcel = self.accept(&words).await?;
         // Always PENDING: a repeat gets the same answer as the first time.
         let id = parcel.request_id.as_ref().map(RequestId::to_string).unwrap_or_default();
         let location = format!("/withdrawal/status/{id}");
@@ -147,18 +145,11 @@ fn withdrawal_told(request: &RequestId, told: &Told) -> WithdrawalStatus {
     }
 }
 
-/// A recipient: never the zero address, which burns, nor the token's own contract, which swallows.
-pub fn recipient(
-    fields: &Fields,
-    name: &str,
-    token: causeway_domain::Address,
-) -> Result<causeway_domain::Address, ApiError> {
+/// A recipient: never the zero address, which burns.
+pub fn recipient(fields: &Fields, name: &str) -> Result<Address, ApiError> {
     let to = fields.address(name)?;
-    if to == causeway_domain::Address::ZERO {
+    if to == Address::ZERO {
         return Err(ApiError::field(name, "is the zero address; the money would be lost"));
-    }
-    if to == token {
-        return Err(ApiError::field(name, "is the token's own contract; the money would be lost"));
     }
     Ok(to)
 }

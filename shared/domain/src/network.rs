@@ -38,6 +38,23 @@ impl Asset {
     pub fn id(&self) -> AssetId {
         AssetId { network: self.network.clone(), address: self.address }
     }
+
+    /// An asset as a row has it: what was meant when that was written, whatever the networks' file says now.
+    pub fn written(id: &AssetId, symbol: &str, decimals: u8) -> Self {
+        Self {
+            network: id.network.clone(),
+            address: id.address,
+            symbol: symbol.to_owned(),
+            decimals,
+            max_per_transfer: None,
+            max_per_day: None,
+        }
+    }
+
+    /// Whether a client's word, a contract or a symbol in any case, means this one.
+    pub fn is_named(&self, word: &str) -> bool {
+        word.parse() == Ok(self.address) || word.eq_ignore_ascii_case(&self.symbol)
+    }
 }
 
 /// An asset's identifier: `{network}:{contract}`, the contract in lower case.
@@ -106,6 +123,12 @@ impl Network {
     /// The asset at a contract address; the zero address is the network's own coin.
     pub fn asset(&self, address: Address) -> Option<&Asset> {
         self.assets.get(&address)
+    }
+
+    /// The asset that a client's word means: a contract, or a symbol in any case.
+    pub fn asset_named(&self, word: &str) -> Option<&Asset> {
+        let by_address = word.parse().ok().and_then(|address| self.asset(address));
+        by_address.or_else(|| self.asset_by_symbol(word))
     }
 
     /// The asset of a symbol, in any case.
@@ -331,6 +354,19 @@ mod tests {
         assert_eq!(ethereum.asset_by_symbol("usdt").map(|asset| asset.decimals), Some(6));
         assert!(ethereum.native().is_native());
         assert!(networks.get("mainnet").is_none());
+    }
+
+    #[test]
+    fn a_contract_or_a_symbol_names_an_asset() {
+        let networks = Networks::parse(FILE, &["local"]).expect("valid");
+        let local = networks.get("local").expect("there");
+        let tusd = local.asset_by_symbol("TUSD").expect("listed");
+        for word in ["TUSD", "tusd", &tusd.address.to_string(), &tusd.address.to_string().to_lowercase()] {
+            assert_eq!(local.asset_named(word), Some(tusd));
+            assert!(Asset::written(&tusd.id(), &tusd.symbol, tusd.decimals).is_named(word));
+            assert!(!local.native().is_named(word));
+        }
+        assert_eq!(local.asset_named("DOGE"), None);
     }
 
     #[test]

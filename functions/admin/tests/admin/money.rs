@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use causeway_domain::{Address, network::AssetId};
+use causeway_domain::{Address, Networks, network::AssetId};
 use causeway_state::{
     ledger::{AccountId, Buckets, EntryKind, Postings},
     tables::{AUDIT, LEDGER},
@@ -12,7 +12,7 @@ use causeway_store::{Commit, CommitToken, Item, Key, MemoryStore, Page, Query, S
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{World, movement};
+use crate::support::{NETWORKS, World, movement};
 
 /// A store whose calls let others go first, so that calls at the same time really interleave.
 #[derive(Debug)]
@@ -96,6 +96,44 @@ async fn a_key_that_was_used_for_something_else_is_refused() {
         assert_eq!(refusal, (422, "IDEMPOTENCY_KEY_REUSED".to_owned(), "idempotencyKey".to_owned()));
     }
     assert_eq!(available(&world).await, "10");
+}
+
+#[tokio::test]
+async fn a_repeat_gets_its_answer_whatever_became_of_its_token_and_network() {
+    let tusd = |text: &str, by: &str| NETWORKS.replace(text, by);
+    let line = r#"symbol = "TUSD", address = "0x700b6A60ce7EaaEA56F065753d8dcB9653dbAD35", decimals = 6"#;
+    let gone = r#"symbol = "OTHER", address = "0x00000000000000000000000000000000000000aa", decimals = 6"#;
+    let elsewhere = r#"symbol = "TUSD", address = "0x00000000000000000000000000000000000000aa", decimals = 6"#;
+    let files = [
+        (tusd(line, gone), true),
+        (NETWORKS.to_owned(), false),
+        (tusd(line, &line.replace("= 6", "= 2")), true),
+        (tusd(line, &line.replace("= 6", "= 8")), true),
+        (tusd(line, elsewhere), true),
+    ];
+    for (file, enabled) in files {
+        let world = World::new();
+        world.treasury("acme").await;
+        let credited = world.credit("acme", "TUSD", "10.000001", "in").await.ok();
+        let debited = debit(&world, "1.000001", "out").await.ok();
+        assert_eq!(credited["available"], "10.000001");
+        let before = (world.rows(LEDGER), world.rows(AUDIT));
+        let networks = Networks::parse(&file, if enabled { &["local"] } else { &[] }).expect("a file");
+        let later = world.told_of(networks);
+        for token in ["TUSD", "0x700b6A60ce7EaaEA56F065753d8dcB9653dbAD35"] {
+            let again = later.credit("acme", token, "10.0000010", "in").await.ok();
+            assert_eq!((&again["operationId"], &again["available"]), (&credited["operationId"], &json!("9")));
+        }
+        assert_eq!(debit(&later, "1.000001", "out").await.ok(), debited);
+        // What is another request is told so, and a new one is held against the file.
+        for other in [debit(&later, "1.000002", "out").await, later.credit("acme", "ETH", "10.000001", "in").await] {
+            assert_eq!(other.refusal().1, "IDEMPOTENCY_KEY_REUSED");
+        }
+        if !enabled {
+            assert_eq!(later.credit("acme", "TUSD", "1", "new").await.refusal().1, "UNKNOWN_NETWORK");
+        }
+        assert_eq!((world.rows(LEDGER), world.rows(AUDIT)), before);
+    }
 }
 
 #[tokio::test]

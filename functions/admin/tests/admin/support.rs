@@ -107,16 +107,26 @@ impl World {
     /// A world whose functions see these rows through another store.
     pub(crate) fn over(store: MemoryStore, seen: Arc<dyn Store>) -> Self {
         let (queue, keys, clock) = (MemoryQueue::new(), MemoryKeys::new(), TestClock::new());
+        let router = Router::new();
+        Self { store, queue, keys, clock, router }.serving(seen, networks())
+    }
+
+    /// The same rows, behind functions that were told of other networks.
+    pub(crate) fn told_of(&self, networks: Networks) -> Self {
+        self.clone().serving(Arc::new(self.store.clone()), networks)
+    }
+
+    fn serving(self, seen: Arc<dyn Store>, networks: Networks) -> Self {
         let admin = Admin {
             store: seen,
-            queue: Arc::new(queue.clone()),
-            keys: Arc::new(keys.clone()),
-            clock: Arc::<TestClock>::clone(&clock),
-            networks: networks(),
+            queue: Arc::new(self.queue.clone()),
+            keys: Arc::new(self.keys.clone()),
+            clock: Arc::<TestClock>::clone(&self.clock),
+            networks,
             claims: claims(),
             looks: Looks::default(),
         };
-        Self { store, queue, keys, clock, router: handler::router(Arc::new(admin)) }
+        Self { router: handler::router(Arc::new(admin)), ..self }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -4,19 +4,21 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::U256;
 use axum::http::{Method, StatusCode};
-use causeway_domain::Networks;
+use causeway_domain::{Networks, id::NetworkId};
 use causeway_http::Claims;
 use causeway_intake::{Intake, directory::Directory, handler};
+use causeway_keys::KeyRef;
 use causeway_queue::{QueueName, memory::Fault};
 use causeway_simulation::{
     Setup, World,
     api::{Answer, recipient},
     faults::{CommitRule, EVERY_TRY, accepts},
-    world::TUSD,
+    world::{TBLK, TUSD},
 };
-use causeway_state::message::queues;
+use causeway_state::{message::queues, wallet::Treasury};
 use causeway_store::memory::CommitFault;
 use futures::future::join_all;
+use serde_json::{Value, json};
 
 /// Sends these requests side by side, and those that found the rows too busy once more.
 fn at_once(world: &World, requests: u64, request: impl Fn(u64) -> String, amount: &str, symbol: &str) -> Vec<Answer> {
@@ -230,6 +232,95 @@ fn reconfigure(world: &mut World, enabled: &[&str], tokens: &str) {
         claims: Claims { tenant: "custom:tenant".into(), user: "sub".into(), roles: "cognito:groups".into() },
         directory: Directory::default(),
     }));
+}
+
+/// A token called TUSD, at some contract and with some decimals.
+fn tusd(contract: impl std::fmt::Display, decimals: u8) -> String {
+    format!(r#"{{ symbol = "TUSD", address = "{contract}", decimals = {decimals} }}"#)
+}
+
+/// acme's treasury is one on the other network as well.
+fn register_elsewhere(world: &World) {
+    let network: NetworkId = "other".parse().expect("a name");
+    let treasury = Treasury {
+        tenant: world.tenant("acme"),
+        network,
+        address: world.lane("acme").address,
+        key: KeyRef::Kms { key_id: "treasury-acme".to_owned() },
+        created_at: 1,
+    };
+    world.must_commit(&treasury.register().expect("a row"));
+}
+
+#[test]
+fn a_repeat_gets_its_answer_whatever_became_of_its_token_and_network() {
+    let elsewhere = recipient("another contract");
+    let files: [(&[&str], String); 6] = [
+        (&["local"], String::new()),
+        (&[], String::new()),
+        (&["local"], tusd(TUSD, 2)),
+        (&["local"], tusd(TUSD, 8)),
+        (&["local"], tusd(elsewhere, 6)),
+        (&["local", "other"], tusd(TUSD, 6)),
+    ];
+    for (enabled, tokens) in files {
+        let mut world = World::new(Setup::default());
+        let withdrawal = |world: &World, key, amount| world.request("acme", key, "TUSD", amount, recipient("rosa"));
+        let first = world.clock.run(withdrawal(&world, Some("k"), "5.000001"));
+        let id = world.take_note("acme", &first);
+        let transfer = world.transfer("k", "TUSD", "5.000001", recipient("rosa"), "low");
+        assert_eq!(transfer.status, StatusCode::ACCEPTED, "{transfer:?}");
+        let told = format!("{enabled:?} with {tokens}");
+        reconfigure(&mut world, enabled, &tokens);
+        if enabled.len() > 1 {
+            register_elsewhere(&world);
+        }
+        let again = world.clock.run(withdrawal(&world, Some("k"), "5.0000010"));
+        assert_eq!((again.status, &again.body), (StatusCode::CREATED, &first.body), "{told}");
+        let again = world.transfer("k", "tusd", "5.000001", recipient("rosa"), "low");
+        assert_eq!(again.status, StatusCode::ACCEPTED, "{told}: {again:?}");
+        assert_eq!(again.text("transferId"), transfer.text("transferId"), "{told}");
+        // The key is no way around what is asked for, and no key is no way around the file.
+        for other in [
+            world.clock.run(withdrawal(&world, Some("k"), "5.000002")),
+            world.transfer("k", "TUSD", "5.000001", recipient("karl"), "low"),
+            world.transfer("k", "TUSD", "5.000001", recipient("rosa"), "high"),
+            world.transfer("k", "ETH", "5.000001", recipient("rosa"), "low"),
+        ] {
+            assert_eq!((other.status, other.code()), (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"));
+        }
+        if !tokens.contains(&TUSD.to_string()) {
+            for key in [None, Some("new")] {
+                assert_eq!(world.clock.run(withdrawal(&world, key, "5")).status, StatusCode::BAD_REQUEST, "{told}");
+            }
+        }
+        world.finish();
+        assert_eq!(world.parcels().len(), 2, "{told}");
+        assert_eq!(world.status(&id).text("status"), "COMPLETED");
+        assert_eq!(world.on_chain(recipient("rosa"), TUSD), U256::from(10_000_002), "{told}");
+    }
+}
+
+#[test]
+fn a_repeat_that_names_its_token_otherwise_is_the_same_request() {
+    let mut world = World::new(Setup::default());
+    let ask = |world: &World, token: Value, network: Value| {
+        let body = json!({
+            "from": world.lane("acme").address.to_string(), "to": recipient("rosa").to_string(), "amount": "5",
+            "token": token, "network": network, "idempotencyKey": "k",
+        });
+        world.clock.run(world.call("acme", Method::POST, "/api/v1/transfers", None, Some(body)))
+    };
+    let first = ask(&world, json!("TUSD"), Value::Null);
+    world.told.insert(world.parcels()[0].id);
+    for (token, network) in [(json!(TUSD.to_string()), Value::Null), (json!("tusd"), json!("local"))] {
+        let again = ask(&world, token, network);
+        assert_eq!((again.status, &again.body), (StatusCode::ACCEPTED, &first.body));
+    }
+    for (token, network) in [(json!(TBLK.to_string()), Value::Null), (json!("TUSD"), json!("other"))] {
+        assert_eq!(ask(&world, token, network).code(), "IDEMPOTENCY_KEY_REUSED");
+    }
+    world.finish();
 }
 
 #[test]
