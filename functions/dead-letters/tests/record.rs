@@ -17,7 +17,7 @@ use causeway_state::{
     tables::DEAD_LETTERS,
 };
 use causeway_store::{
-    CommitToken, MemoryStore, Store, Write,
+    CommitToken, Item, MemoryStore, Store, Write,
     memory::{CommitFault, Faults, Read, ReadFault},
 };
 
@@ -139,6 +139,17 @@ async fn nothing_waits_for_an_operator_once_the_money_is_settled() {
     put(&store, parcel.create().expect("a row")).await;
     assert!(recorder(&store).handle(again()).await.is_empty());
     assert_eq!(letters(&store)[0].status, Status::Replayed);
+}
+
+#[tokio::test]
+async fn what_died_again_over_a_row_that_cannot_be_read_lies_open_again() {
+    let store = MemoryStore::new();
+    let letter = replayed(&store).await;
+    let key = Parcel::key(letter.parcel.expect("of a parcel"));
+    let item = Item::new().with("state", "no such state");
+    put(&store, Write::Put { key, item, expect: vec![] }).await;
+    assert!(recorder(&store).handle(again()).await.is_empty(), "it would come again for ever");
+    assert_eq!(letters(&store)[0].status, Status::Open);
 }
 
 #[tokio::test]
