@@ -65,15 +65,23 @@ def test_a_cancel_before_the_signature_frees_the_money_at_once(world: World, ten
 
 
 def test_a_cancel_after_the_signature_ends_as_the_chain_decides(tenant: Tenant, chain: Chain, recipient: str) -> None:
+    def cancel() -> tuple[str, str, bool]:
+        told = tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).must(202)
+        return told["state"], told["transactionHash"], told["cancelRequested"]
+
+    def another() -> str | None:
+        return next((one for one in tenant.lane()["transactions"][0]["hashes"] if one != first), None)
+
     with chain.frozen():
         transfer, first = waiting(tenant, chain, recipient)
-        told = tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).must(202)
-        assert (told["state"], told["cancelRequested"]) == ("broadcast", True)
-        no_op = replaced(tenant, chain, transfer, first)
+        assert cancel() == ("broadcast", first, True)
+        no_op = wait_until("a no-op", another)
+        chain.wait_pooled(no_op)
         sent = chain.transaction(no_op)
         assert (sent["to"], int(sent["value"], 16)) == (tenant.treasury.lower(), 0)
         chain.mine()
-        tenant.wait_told(transfer, state="included")
+        wait_until("its block is told", lambda: tenant.lane()["consumed"] == 1)
+        assert cancel() == ("broadcast", first, True), "what pays nobody is not told as the payment"
         assert tenant.account("ETH").held > 0, "nothing is released before it is final"
     told = tenant.wait_told(transfer, state="cancelled")
     assert (told["status"], told["transactionHash"]) == ("failed", no_op)
