@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -11,6 +12,18 @@ from pathlib import Path
 
 from localstack import processes, settings
 from localstack.settings import ROOT, Settings
+
+
+@contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """One run at a time has a stack: a second one would take the first one's down before it begins."""
+    state.mkdir(parents=True, exist_ok=True)
+    with open(state / "run.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"another run has the stack in {state}: wait until it has ended, or stop it")
+        yield
 
 
 @contextmanager
@@ -26,11 +39,12 @@ def own_stack(state: Path, profile: str, binaries: Path, ports: tuple[int, int] 
         command = [sys.executable, str(ROOT / "localstack" / "platform.py"), *verb]
         subprocess.run(command, cwd=ROOT, env=env, check=True)
 
-    # What an interrupted run left.
-    platform("down")
-    try:
-        platform("package", "--binaries", str(binaries), "--zips", str(zips))
-        platform("up")
-        yield settings.from_environment(env)
-    finally:
+    with alone(state):
+        # What an interrupted run left.
         platform("down")
+        try:
+            platform("package", "--binaries", str(binaries), "--zips", str(zips))
+            platform("up")
+            yield settings.from_environment(env)
+        finally:
+            platform("down")
