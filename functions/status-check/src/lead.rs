@@ -18,6 +18,7 @@ use causeway_store::{Expect, Item, Query, Range, Write};
 
 use crate::{
     TrackError, Tracker,
+    expired::lasts,
     follow::BLOCKS_PER_TICK,
     lanes::{LANES_AT_ONCE, LaneMemory},
     reconcile::Reconciling,
@@ -204,18 +205,22 @@ impl Tracker {
         }
     }
 
-    async fn read_ring(&self, network: &NetworkId) -> Result<BTreeMap<u64, Ringed>, TrackError> {
+    /// The newest blocks, from rows that have not expired.
+    pub(crate) async fn read_ring(&self, network: &NetworkId) -> Result<BTreeMap<u64, Ringed>, TrackError> {
         let pk = HeaderRow::key(network, 0).pk;
         let query = Query { descending: true, limit: RING, ..Query::table(TRACKER, pk, Range::All) };
         let mut ring = BTreeMap::new();
         for row in self.store.query(&query).await?.items {
             let header: HeaderRow = row.parse()?;
+            if !lasts(&header, self.clock.now_ms()) {
+                continue;
+            }
             ring.insert(header.height, Ringed { hash: header.hash, inclusions: None });
         }
         Ok(ring)
     }
 
-    /// One look: orphans first, then blocks, then stages; less often sweeps, lanes and reconciliation.
+    /// One look: orphans first, then what has expired, then blocks, then stages; less often sweeps, lanes and reconciliation.
     pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         self.keep_lease(network, lead).await?;
@@ -229,6 +234,7 @@ impl Tracker {
         if lead.orphans {
             self.tell_orphans(network, lead).await?;
         }
+        self.refill(network, chain, lead).await?;
         self.follow(network, chain, lead).await?;
         self.look_at_lanes(network, chain, lead).await?;
         self.tell_stages(network, chain, lead).await?;

@@ -53,7 +53,7 @@ impl Tracker {
         &self,
         network: &Network,
         chain: &dyn Chain,
-        lead: &Lead,
+        lead: &mut Lead,
         height: u64,
         finalities: Option<&BTreeMap<String, u64>>,
     ) -> Result<bool, TrackError> {

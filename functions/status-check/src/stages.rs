@@ -2,19 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use causeway_chains::{BlockAt, Chain};
+use causeway_chains::Chain;
 use causeway_domain::{B256, Network};
 use causeway_state::{
-    commit::{Done, commit},
     message::{Stage, StageMessage, queues},
-    tracker::{HeaderRow, Inclusion, InclusionChunk, parts},
+    tracker::{Inclusion, InclusionChunk, parts},
 };
-use causeway_store::{Expect, Item, Write};
 
-use crate::{
-    Post, TrackError, Tracker,
-    lead::{Lead, Ringed, header_row},
-};
+use crate::{Post, TrackError, Tracker, lead::Lead};
 
 /// Inclusions of one message: what settle can settle in one commit.
 pub const INCLUSIONS_PER_MESSAGE: usize = 20;
@@ -75,7 +70,7 @@ impl Tracker {
         &self,
         network: &Network,
         chain: &dyn Chain,
-        lead: &Lead,
+        lead: &mut Lead,
         height: u64,
         stage: Stage,
         wanted: impl Fn(&Inclusion) -> bool,
@@ -91,38 +86,6 @@ impl Tracker {
         };
         let wanted: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| wanted(inclusion)).collect();
         self.publish_stage(network, height, block.hash, stage, &wanted).await
-    }
-
-    /// A block that is no longer in the ring, from its rows; and where nobody led for so long that these have expired, as the
-    /// chain tells it, below a head that it still has.
-    pub(crate) async fn remembered(
-        &self,
-        network: &Network,
-        chain: &dyn Chain,
-        lead: &Lead,
-        height: u64,
-    ) -> Result<Ringed, TrackError> {
-        let key = HeaderRow::key(&network.id, height);
-        if let Some(row) = self.store.get(&key).await? {
-            return Ok(Ringed { hash: row.parse::<HeaderRow>()?.hash, inclusions: None });
-        }
-        let unknown = |what: &str| TrackError::Stuck(format!("block {height} is to be told: {what}"));
-        let block = chain.block(BlockAt::Number(height)).await?.value.ok_or_else(|| unknown("no node has it"))?;
-        let head = chain.block(BlockAt::Number(lead.head.height)).await?.value;
-        if head.is_none_or(|head| head.header.hash != lead.head.hash) {
-            return Err(unknown("a node that has another head than ours is not believed"));
-        }
-        let found =
-            self.include(network, chain, &block).await?.ok_or_else(|| unknown("its receipts are not all there"))?;
-        tracing::warn!(network = %network.id, height, "a block whose rows have expired is told as the chain has it");
-        let header = &block.header;
-        let row = header_row(height, header.hash, header.parent, self.clock.now_ms());
-        let write = Write::Put { key, item: Item::from_fields(&row)?, expect: vec![Expect::Absent] };
-        match commit(&*self.store, &*self.clock, &[write]).await? {
-            Done::Committed => Ok(Ringed { hash: header.hash, inclusions: Some(found) }),
-            // Another leader has written it.
-            Done::Conflict(_) => Err(TrackError::Lost),
-        }
     }
 
     /// What of ours a block includes, from its rows.

@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 134] = [
+pub const REQUIRED: [&str; 135] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -88,6 +88,7 @@ pub const REQUIRED: [&str; 134] = [
     "fault: node tells blocks without transactions",
     "fault: node tells blocks without some transactions",
     "fault: node says that numbers are free",
+    "fault: node keeps no other branch",
     "funds: none for gas",
     "clients: ask again",
     "clients: no answer",

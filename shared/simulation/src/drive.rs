@@ -6,7 +6,7 @@ use causeway_chains::Chain;
 use causeway_domain::{Clock, Network};
 use causeway_queue::QueueName;
 use causeway_runtime::{Received, batch::Failed};
-use causeway_state::{message::queues, tables::TRACKER, tracker::Head};
+use causeway_state::{message::queues, reconciliation::Report, tables::TRACKER, tracker::Head};
 use causeway_status_check::{TrackError, Tracker, lead::Lead, reconcile::Reconciling};
 use causeway_store::{Item, Key, Update, Value, Write};
 
@@ -145,7 +145,7 @@ impl World {
         self.replace_tracker();
     }
 
-    /// Makes every treasury due for reconciliation, for who leads next.
+    /// Makes every treasury due for reconciliation, for who leads next. What was found once is looked at again in its time.
     pub fn forget_reports(&mut self) {
         if let Some(lead) = &mut self.lead {
             lead.reconciling = Reconciling::default();
@@ -153,6 +153,9 @@ impl World {
         for row in
             self.rows.dump(TRACKER).iter().filter(|row| row.text("pk").is_some_and(|pk| pk.starts_with("REPORT#")))
         {
+            if !row.parse::<Report>().expect("a report").suspected.is_empty() {
+                continue;
+            }
             let key = Key::new(TRACKER, row.text("pk").unwrap_or_default(), row.text("sk").unwrap_or_default());
             let update = Update { set: vec![("due_at", Value::from(0_u64))], ..Update::default() };
             self.must_commit(&[Write::Update { key, update, expect: vec![] }]);

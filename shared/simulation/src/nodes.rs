@@ -192,6 +192,7 @@ impl World {
             bare: self.clock.chance(50),
             hides,
             forgets_numbers: self.clock.chance(50),
+            prunes: self.clock.chance(100),
             receipts,
             ..Provider::default()
         };
@@ -203,6 +204,7 @@ impl World {
             (view.bare, "fault: node tells blocks without transactions"),
             (!view.hides.is_empty(), "fault: node tells blocks without some transactions"),
             (view.forgets_numbers, "fault: node says that numbers are free"),
+            (view.prunes, "fault: node keeps no other branch"),
             (view.receipts == Receipts::First(1), "fault: node has some receipts"),
             (view.receipts == Receipts::First(0), "fault: node has empty receipts"),
             (view.receipts == Receipts::Late, "fault: node has receipts late"),

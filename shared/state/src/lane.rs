@@ -4,8 +4,7 @@ use causeway_domain::{
     Address, B256, Bytes, U256,
     clock::Millis,
     fees::{Fees, Priority},
-    id::NetworkId,
-    id::{ParcelId, TraceId},
+    id::{NetworkId, ParcelId, TraceId},
     lane::{LaneGate, LaneId},
 };
 use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, Write};

@@ -56,6 +56,8 @@ pub struct Provider {
     pub hides: BTreeSet<B256>,
     /// It says that every number is free, as a node that starts over behind an address whose height is known.
     pub forgets_numbers: bool,
+    /// It keeps no block that left its chain.
+    pub prunes: bool,
 }
 
 impl World {
@@ -109,8 +111,10 @@ impl World {
             BlockAt::Number(height) => self.on_branch(head, height)?,
             BlockAt::Hash(hash) => hash,
         };
-        let head = self.stored(head)?.header.number;
-        self.stored(hash).filter(|block| block.header.number <= head)
+        let prunes = self.providers.get(provider).is_some_and(|view| view.prunes);
+        let newest = self.stored(head)?.header.number;
+        let block = self.stored(hash).filter(|block| block.header.number <= newest)?;
+        (!prunes || self.on_branch(head, block.header.number) == Some(hash)).then_some(block)
     }
 
     pub(super) fn block(&self, provider: usize, at: BlockAt) -> Option<Block> {

@@ -7,8 +7,7 @@ use causeway_chains::model::{Finality, Orphans, Provider, Receipts, Reorg};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_queue::memory::Fault;
 use causeway_simulation::{Setup, World, api::recipient, drive::track, world::TUSD};
-use causeway_state::{lane::USED_BEFORE, message::queues, tables::TRACKER};
-use causeway_store::{Key, Write};
+use causeway_state::{lane::USED_BEFORE, message::queues};
 
 #[test]
 fn a_transaction_mined_before_the_first_tracker_began_is_found() {
@@ -223,32 +222,6 @@ fn a_tracker_that_was_away_for_hours_catches_up() {
     world.next_block_at = Some(world.clock.now_ms());
     world.finish();
     assert!(world.parcels().iter().all(|parcel| parcel.state == ParcelState::Confirmed));
-}
-
-#[test]
-fn after_more_than_a_month_without_a_leader_what_came_before_is_told_all_the_same() {
-    let mut world = World::new(Setup::default());
-    let id = world.withdraw("ETH", "1", recipient("rosa"));
-    world.until("its block", |world| !world.chain.inclusions(world.lane("acme").address).is_empty());
-    let height = world.chain.height();
-    world.until("the head", |world| world.head().is_some_and(|head| head.height >= height));
-    assert_ne!(world.parcel(&id).state, ParcelState::Confirmed);
-    // The network is switched off. What the tracker wrote of blocks expires.
-    world.replace_tracker();
-    for row in world.rows.dump(TRACKER) {
-        let (pk, sk) = (row.text("pk").expect("a key"), row.text("sk").expect("a key"));
-        if pk.starts_with("HDR#") || pk.starts_with("INC#") {
-            world.must_commit(&[Write::Delete { key: Key::new(TRACKER, pk, sk), expect: vec![] }]);
-        }
-    }
-    for _ in 0..50 {
-        world.chain.mine();
-    }
-    let after = world.withdraw("ETH", "1", recipient("karl"));
-    world.finish();
-    for id in [&id, &after] {
-        assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
-    }
 }
 
 #[test]

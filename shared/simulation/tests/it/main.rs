@@ -7,6 +7,7 @@ mod door;
 mod late;
 mod leaders;
 mod metrics;
+mod months;
 mod opinion;
 mod outcomes;
 mod payments;

@@ -153,7 +153,7 @@ fn stormy(seed: u64, reconcile_ms: u64, at_each_step: impl Fn(&mut World)) -> Wo
 
 #[test]
 fn storms_are_no_difference() {
-    for seed in 0..12 {
+    for seed in 0..40 {
         let mut world = stormy(seed, 120_000, World::forget_reports);
         world.pass(300_000);
         nothing_was_told(&world);
@@ -299,7 +299,7 @@ fn a_number_that_somebody_else_used_is_told() {
     });
     let subjects: Vec<_> = told.iter().filter(|it| it.kind == Kind::Lane).map(|it| it.subject.clone()).collect();
     assert_eq!(subjects.len(), 2, "{told:?}");
-    assert!(subjects[0].ends_with("#next") && subjects[1].ends_with("#consumed"), "{told:?}");
+    assert!(subjects[0].ends_with("#next") && subjects[1].contains("#consumed "), "{told:?}");
     assert!(kinds(&told).contains(&Kind::Short), "its gas is in no books");
 }
 
