@@ -151,7 +151,7 @@ pub(crate) async fn taker(
         }
     }
     let Some(block) = chain.block(BlockAt::Number(used)).await?.value else { return Ok(None) };
-    let Some(receipts) = chain.receipts(block.header.hash).await?.value else { return Ok(None) };
+    let Some(receipts) = chain.receipts(block.header.hash, &block.transactions).await?.value else { return Ok(None) };
     let place = usize::try_from(number - next).unwrap_or(usize::MAX);
     Ok(receipts.into_iter().filter(|receipt| receipt.from == lane.address).nth(place))
 }

@@ -7,7 +7,7 @@ use causeway_store::{Item, Write};
 
 use crate::{
     TrackError, Tracker,
-    lead::{Lead, RING, Ringed, header_row},
+    lead::{Lead, RING, Ringed},
 };
 
 /// Blocks of one look: between looks the lease is renewed and sweeps run.
@@ -43,7 +43,7 @@ impl Tracker {
         header: &causeway_chains::Header,
         inclusions: Vec<causeway_state::tracker::Inclusion>,
     ) -> Result<(), TrackError> {
-        let row = header_row(header.number, header.hash, header.parent, self.clock.now_ms());
+        let row = HeaderRow { height: header.number, hash: header.hash, parent: header.parent };
         let key = HeaderRow::key(&network.id, header.number);
         let write = Write::Put { key, item: Item::from_fields(&row)?, expect: vec![] };
         lead.head.height = header.number;

@@ -11,7 +11,7 @@ use causeway_state::{
 };
 use causeway_store::{Expect, Update, Value, Write};
 
-use crate::{TrackError, Tracker, lead::expiry};
+use crate::{TrackError, Tracker};
 
 /// Watches and the chunk of one commit, under DynamoDB's 100.
 const MATCHES_PER_COMMIT: usize = 90;
@@ -42,13 +42,11 @@ impl Tracker {
         if matches.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let Some(receipts) = chain.receipts(block.header.hash).await?.value else { return Ok(None) };
-        let receipts: BTreeMap<B256, Receipt> = receipts.into_iter().map(|receipt| (receipt.hash, receipt)).collect();
+        let hashes: Vec<B256> = matches.iter().map(|(watch, _)| watch.hash).collect();
+        let Some(receipts) = chain.receipts(block.header.hash, &hashes).await?.value else { return Ok(None) };
         let mut found = Vec::new();
-        for (watch, version) in matches {
-            // An answer without it is not an answer about it: ask again.
-            let Some(receipt) = receipts.get(&watch.hash) else { return Ok(None) };
-            found.push((self.inclusion(network, chain, &watch, receipt).await?, version));
+        for ((watch, version), receipt) in matches.into_iter().zip(receipts) {
+            found.push((self.inclusion(network, chain, &watch, &receipt).await?, version));
         }
         Ok(Some(found))
     }
@@ -91,8 +89,9 @@ impl Tracker {
         let counts = |log: &&Log| receipt.to == Some(log.address) || network.asset(log.address).is_some();
         let logs: Vec<Log> = receipt.logs.iter().filter(counts).cloned().collect();
         let moved = token::movements_from(&logs, watch.lane.address, MOVED_MAX);
-        let any = |log: &Log| token::moved_at_all(&logs, log.address, watch.lane.address);
-        let unreadable = moved.is_empty() && logs.iter().any(any);
+        // Whether anything moved at all, any contract may say: some tokens have another one tell of their transfers.
+        let any = |log: &Log| token::moved_at_all(std::slice::from_ref(log), log.address, watch.lane.address);
+        let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
         let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
         tracing::info!(
             lane = %watch.lane, number = watch.number, hash = %watch.hash, trace = %watch.trace,
@@ -143,10 +142,7 @@ impl Tracker {
         found: &[(Inclusion, u64)],
     ) -> Result<(), TrackError> {
         let (height, hash) = (block.header.number, block.header.hash);
-        let row = InclusionChunk {
-            inclusions: found.iter().map(|(inclusion, _)| inclusion.clone()).collect(),
-            expires_at: expiry(self.clock.now_ms()),
-        };
+        let row = InclusionChunk { inclusions: found.iter().map(|(inclusion, _)| inclusion.clone()).collect() };
         // The same block gives the same bytes, so writing it again is harmless.
         let key = InclusionChunk::key(network, height, hash, chunk);
         let mut writes = vec![Write::Put { key, item: row.item()?, expect: vec![] }];

@@ -18,7 +18,6 @@ use causeway_store::{Expect, Item, Query, Range, Write};
 
 use crate::{
     TrackError, Tracker,
-    expired::lasts,
     follow::BLOCKS_PER_TICK,
     lanes::{LANES_AT_ONCE, LaneMemory},
     reconcile::Reconciling,
@@ -187,7 +186,7 @@ impl Tracker {
             // Lanes that begin now have no number that rows could have forgotten.
             looked_at: if begun.is_empty() { now } else { 0 },
         };
-        let header = header_row(newest.number, newest.hash, newest.parent, now);
+        let header = HeaderRow { height: newest.number, hash: newest.hash, parent: newest.parent };
         let writes = [
             Write::create(Head::key(&network.id), Item::from_fields(&head)?),
             Write::Put {
@@ -205,22 +204,18 @@ impl Tracker {
         }
     }
 
-    /// The newest blocks, from rows that have not expired.
-    pub(crate) async fn read_ring(&self, network: &NetworkId) -> Result<BTreeMap<u64, Ringed>, TrackError> {
+    async fn read_ring(&self, network: &NetworkId) -> Result<BTreeMap<u64, Ringed>, TrackError> {
         let pk = HeaderRow::key(network, 0).pk;
         let query = Query { descending: true, limit: RING, ..Query::table(TRACKER, pk, Range::All) };
         let mut ring = BTreeMap::new();
         for row in self.store.query(&query).await?.items {
             let header: HeaderRow = row.parse()?;
-            if !lasts(&header, self.clock.now_ms()) {
-                continue;
-            }
             ring.insert(header.height, Ringed { hash: header.hash, inclusions: None });
         }
         Ok(ring)
     }
 
-    /// One look: orphans first, then what has expired, then blocks, then stages; less often sweeps, lanes and reconciliation.
+    /// One look: orphans first, then blocks, then stages; less often sweeps, lanes and reconciliation.
     pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         self.keep_lease(network, lead).await?;
@@ -234,7 +229,6 @@ impl Tracker {
         if lead.orphans {
             self.tell_orphans(network, lead).await?;
         }
-        self.refill(network, chain, lead).await?;
         self.follow(network, chain, lead).await?;
         self.look_at_lanes(network, chain, lead).await?;
         self.tell_stages(network, chain, lead).await?;
@@ -378,17 +372,4 @@ impl Lead {
 fn put_head(network: &NetworkId, head: &Head, version: u64) -> Result<Write, TrackError> {
     let item = Item::from_fields(head)?;
     Ok(Write::Put { key: Head::key(network), item, expect: vec![Expect::Version(version)] })
-}
-
-/// Rows of headers and inclusions may go after a month: every depth is long past.
-const KEPT_S: u64 = 30 * 86_400;
-
-/// When a tracker row written now may go, in seconds since 1970.
-pub const fn expiry(now: Millis) -> u64 {
-    now / 1000 + KEPT_S
-}
-
-/// A header's row.
-pub const fn header_row(height: u64, hash: B256, parent: B256, now: Millis) -> HeaderRow {
-    HeaderRow { height, hash, parent, expires_at: expiry(now) }
 }

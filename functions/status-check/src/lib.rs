@@ -3,7 +3,7 @@
 //! One leased loop per network ([`lead`]): poll the head, work off each new block ([`follow`]): match its
 //! hashes with the watches and write what is included ([`mod@include`]), tell stages of blocks that
 //! became deep enough ([`stages`]), where the network asks for it only with a second provider's word (`opinion`).
-//! A parent that does not fit is a reorganisation ([`reorg`]); blocks whose rows have expired are read again (`expired`).
+//! A parent that does not fit is a reorganisation ([`reorg`]).
 //! Between blocks: parcels that are due ([`sweep`]), lanes that lag behind the chain or themselves ([`lanes`]),
 //! blocks of which a lane was not told ([`late`]), numbers that no block takes ([`stuck`]), numbers that a stranger took
 //! ([`displaced`]) or the rows forgot ([`adopt`]), and at length whether all rows agree with each other and the chain
@@ -15,7 +15,6 @@
 pub mod adopt;
 mod begin;
 pub mod displaced;
-mod expired;
 pub mod follow;
 pub mod include;
 pub mod lanes;

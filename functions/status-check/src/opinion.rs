@@ -53,13 +53,13 @@ impl Tracker {
         &self,
         network: &Network,
         chain: &dyn Chain,
-        lead: &mut Lead,
+        lead: &Lead,
         height: u64,
         finalities: Option<&BTreeMap<String, u64>>,
     ) -> Result<bool, TrackError> {
         let ours = match lead.ring.get(&height) {
             Some(block) => block.hash,
-            None => self.remembered(network, chain, lead, height).await?.hash,
+            None => self.remembered(network, height).await?.hash,
         };
         let calls_final = |provider: &String| {
             finalities.is_none_or(|known| known.get(provider).is_some_and(|finalized| *finalized >= height))

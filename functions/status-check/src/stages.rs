@@ -6,10 +6,13 @@ use causeway_chains::Chain;
 use causeway_domain::{B256, Network};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
-    tracker::{Inclusion, InclusionChunk, parts},
+    tracker::{HeaderRow, Inclusion, InclusionChunk, parts},
 };
 
-use crate::{Post, TrackError, Tracker, lead::Lead};
+use crate::{
+    Post, TrackError, Tracker,
+    lead::{Lead, Ringed},
+};
 
 /// Inclusions of one message: what settle can settle in one commit.
 pub const INCLUSIONS_PER_MESSAGE: usize = 20;
@@ -40,13 +43,13 @@ impl Tracker {
             self.keep_lease(network, lead).await?;
             let height = lead.head.confirmed + 1;
             // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
-            self.tell(network, chain, lead, height, Stage::Confirmed, |inclusion| inclusion.success).await?;
+            self.tell(network, lead, height, Stage::Confirmed, |inclusion| inclusion.success).await?;
             lead.head.confirmed = height;
         }
         while lead.head.finalized < last {
             self.keep_lease(network, lead).await?;
             let height = lead.head.finalized + 1;
-            self.tell(network, chain, lead, height, Stage::Final, |_| true).await?;
+            self.tell(network, lead, height, Stage::Final, |_| true).await?;
             lead.head.finalized = height;
         }
         if before != (lead.head.confirmed, lead.head.finalized) && self.told_something(lead, before) {
@@ -69,8 +72,7 @@ impl Tracker {
     async fn tell(
         &self,
         network: &Network,
-        chain: &dyn Chain,
-        lead: &mut Lead,
+        lead: &Lead,
         height: u64,
         stage: Stage,
         wanted: impl Fn(&Inclusion) -> bool,
@@ -78,7 +80,7 @@ impl Tracker {
         let block = match lead.ring.get(&height) {
             Some(block) => block.clone(),
             // A node whose finality stalls for long is told late: the rows remember longer than the ring.
-            None => self.remembered(network, chain, lead, height).await?,
+            None => self.remembered(network, height).await?,
         };
         let inclusions = match block.inclusions {
             Some(inclusions) => inclusions,
@@ -86,6 +88,13 @@ impl Tracker {
         };
         let wanted: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| wanted(inclusion)).collect();
         self.publish_stage(network, height, block.hash, stage, &wanted).await
+    }
+
+    /// A block that is no longer in the ring, from its rows.
+    pub(crate) async fn remembered(&self, network: &Network, height: u64) -> Result<Ringed, TrackError> {
+        let row = self.store.get(&HeaderRow::key(&network.id, height)).await?;
+        let row = row.ok_or_else(|| TrackError::Stuck(format!("block {height} is to be told and has no row")))?;
+        Ok(Ringed { hash: row.parse::<HeaderRow>()?.hash, inclusions: None })
     }
 
     /// What of ours a block includes, from its rows.

@@ -244,8 +244,8 @@ impl Chain for ModelChain {
         self.ask("block", |world, provider| Some(world.block(provider, at)))
     }
 
-    async fn receipts(&self, block: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
-        self.ask("receipts", |world, provider| Some(world.receipts(provider, block)))
+    async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
+        self.ask("receipts", |world, provider| Some(world.receipts(provider, block, of)))
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

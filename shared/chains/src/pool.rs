@@ -18,10 +18,7 @@ mod transport;
 mod trial;
 mod wire;
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use async_trait::async_trait;
@@ -81,8 +78,6 @@ pub struct RpcChain {
     block_time_ms: u64,
     providers: Vec<Arc<Provider>>,
     clock: Arc<dyn Clock>,
-    /// Transactions of the blocks read last, by block hash: receipts are checked against them.
-    recent: Mutex<VecDeque<(B256, Arc<[B256]>)>>,
 }
 
 impl RpcChain {
@@ -104,7 +99,7 @@ impl RpcChain {
         if network.second_opinion && hosts.len() < 2 {
             return Err(PoolError::NoSecond { network: name });
         }
-        Ok(Self { network: name, block_time_ms: network.block_time_ms, providers, clock, recent: Mutex::default() })
+        Ok(Self { network: name, block_time_ms: network.block_time_ms, providers, clock })
     }
 
     /// All providers, in the order in which they are asked now.
@@ -167,8 +162,8 @@ impl Chain for RpcChain {
         self.block_at(at).await
     }
 
-    async fn receipts(&self, block: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
-        self.block_receipts(block).await
+    async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
+        self.block_receipts(block, of).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

@@ -275,9 +275,9 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// A block, or `None` where the provider does not know it (yet, or any more).
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError>;
 
-    /// All receipts of a block, by its hash so that two branches never mix; `None` where the provider does not know
-    /// the block or does not have all of them yet.
-    async fn receipts(&self, block: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError>;
+    /// The receipts of these transactions of a block, in their order; by its hash, so that two branches never mix. `None` where
+    /// the provider does not know the block, or does not have all of them yet.
+    async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError>;
 
     /// A transaction's receipt on the provider's current chain.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;

@@ -43,12 +43,13 @@ pub fn reason(data: &[u8]) -> String {
     text.unwrap_or_else(|| format!("custom error 0x{}", alloy_primitives::hex::encode(selector)))
 }
 
-/// A foreign text without control and direction-changing characters, cut to a number of characters: it ends up in logs,
-/// tables and consoles.
+/// A foreign text without control and direction-changing characters, and without those that SQS refuses a whole message for
+/// (U+FFFE, U+FFFF), cut to a number of characters: it ends up in messages, logs, tables and consoles.
 pub(crate) fn printable(text: &str, chars_max: usize) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
     text.chars().filter(|c| !hidden(*c)).take(chars_max).collect::<String>().trim().to_owned()
 }
@@ -109,6 +110,8 @@ mod tests {
         assert_eq!(reason(&text(&"ß".repeat(400))), "ß".repeat(REVERT_REASON_CHARS_MAX));
         assert_eq!(reason(&text("")), "reverted without a reason");
         assert_eq!(reason(&text("\n\t")), "custom error 0x08c379a0");
+        assert_eq!(reason(&text("\u{ffff}")), "custom error 0x08c379a0", "no queue takes it");
+        assert_eq!(reason(&text("not\u{fffe} today")), "not today");
     }
 
     #[test]
@@ -147,11 +150,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_data_is_answered_within_bounds(data: Vec<u8>, message in "\\PC{0,400}") {
-            for data in [data, text(&message)] {
+        fn any_data_is_answered_within_bounds(data: Vec<u8>, message in "\\PC{0,400}", odd: Vec<char>) {
+            for data in [data, text(&message), text(&odd.iter().collect::<String>())] {
                 let reason = reason(&data);
                 prop_assert!(!reason.is_empty() && reason.chars().count() <= REVERT_REASON_CHARS_MAX);
-                prop_assert!(!reason.chars().any(char::is_control));
+                let refused = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+                prop_assert!(!reason.chars().any(refused));
             }
         }
     }

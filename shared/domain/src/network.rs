@@ -190,6 +190,9 @@ pub enum NetworksError {
     /// Named twice.
     #[error("network {0} is there twice")]
     Twice(String),
+    /// Two enabled ones are the same chain: their lanes would share each address's line of numbers.
+    #[error("networks {0} and {1} are enabled and have the same chain_id; leave one of them out")]
+    SameChain(String, String),
     /// Enabled, but not in the file.
     #[error("network {0} is enabled but not described")]
     Missing(String),
@@ -251,10 +254,13 @@ impl Networks {
                 return Err(NetworksError::Twice(twice.id.to_string()));
             }
         }
-        let mut kept = BTreeMap::new();
+        let mut kept: BTreeMap<NetworkId, Network> = BTreeMap::new();
         for name in enabled {
             let id: NetworkId = name.parse().map_err(|_| NetworksError::Name((*name).to_owned()))?;
             let network = all.remove(&id).ok_or_else(|| NetworksError::Missing((*name).to_owned()))?;
+            if let Some(same) = kept.values().find(|known| known.chain_id == network.chain_id) {
+                return Err(NetworksError::SameChain(same.id.to_string(), network.id.to_string()));
+            }
             kept.insert(id, network);
         }
         Ok(Self(kept))
@@ -374,6 +380,15 @@ mod tests {
         let networks = Networks::parse(FILE, &["local"]).expect("valid");
         assert!(networks.get("ethereum").is_none());
         assert!(matches!(Networks::parse(FILE, &["moon"]), Err(NetworksError::Missing(name)) if name == "moon"));
+    }
+
+    #[test]
+    fn two_names_of_one_chain_are_not_enabled_together() {
+        let text = FILE.replace("chain_id = 1\n", "chain_id = 31337\n");
+        assert_ne!(text, FILE);
+        assert!(Networks::parse(&text, &["local"]).is_ok());
+        let same = Networks::parse(&text, &["local", "ethereum"]).expect_err("one chain");
+        assert!(same.to_string().contains("networks local and ethereum"), "{same}");
     }
 
     #[test]

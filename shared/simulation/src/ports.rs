@@ -381,8 +381,8 @@ impl Chain for Network {
         self.crossing.around(self.inner.block(at)).await
     }
 
-    async fn receipts(&self, block: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
-        self.crossing.around(self.inner.receipts(block)).await
+    async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
+        self.crossing.around(self.inner.receipts(block, of)).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

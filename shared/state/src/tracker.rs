@@ -1,7 +1,8 @@
 //! The tracker's rows: heads, headers, watches and inclusions.
 //!
 //! A block's inclusions lie under its hash, so two branches never overwrite each other, and
-//! confirmations are derived from the head, never stored.
+//! confirmations are derived from the head, never stored. No row expires by time: a network may be switched off for
+//! months, and what its next leader needs is what the last one wrote.
 
 use causeway_domain::{
     Address, Amount, B256,
@@ -70,8 +71,6 @@ pub struct HeaderRow {
     pub hash: B256,
     /// Hash of the block before.
     pub parent: B256,
-    /// Seconds since 1970 when the row may go.
-    pub expires_at: u64,
 }
 
 impl HeaderRow {
@@ -212,8 +211,6 @@ fn unstorable(error: serde_json::Error) -> RowError {
 pub struct InclusionChunk {
     /// The inclusions.
     pub inclusions: Vec<Inclusion>,
-    /// Seconds since 1970 when the row may go.
-    pub expires_at: u64,
 }
 
 impl InclusionChunk {
@@ -269,7 +266,7 @@ mod tests {
         assert_eq!(parts.concat(), all);
         assert!(parts.len() > 5 && parts.iter().all(|part| part.len() <= 20), "{}", parts.len());
         for part in parts {
-            let chunk = InclusionChunk { inclusions: part.to_vec(), expires_at: u64::MAX };
+            let chunk = InclusionChunk { inclusions: part.to_vec() };
             assert!(serde_json::to_string(&chunk).expect("plain data").len() < 210 * 1024);
         }
     }

@@ -35,7 +35,7 @@ async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, Lan
     let taken_at = Some(TakenAt { height: 90, hash: BLOCK });
     let gate = Gate { seen: 5, taken_at, ..Gate::new(4, NOW) }.halted(&foreign(4), 4);
     world.put(gate.put(&lane, 0).expect("a row")).await;
-    let header = HeaderRow { height: 90, hash: BLOCK, parent: B256::ZERO, expires_at: u64::MAX };
+    let header = HeaderRow { height: 90, hash: BLOCK, parent: B256::ZERO };
     let key = HeaderRow::key(&lane.network, 90);
     world.put(Write::create(key, Item::from_fields(&header).expect("a row"))).await;
     tracked(&world, &lane, 90).await;

@@ -85,7 +85,7 @@ async fn asked(store: &MemoryStore) -> (World, Parcel, String) {
     let item = parcel.item().expect("a row");
     world.put(Write::Put { key: Parcel::key(parcel.id), item, expect: vec![Expect::Version(1)] }).await;
     put_transaction(&world, &parcel.wallet, 4, &parcel).await;
-    let row = HeaderRow { height: HEIGHT, hash: BLOCK, parent: B256::ZERO, expires_at: u64::MAX >> 1 };
+    let row = HeaderRow { height: HEIGHT, hash: BLOCK, parent: B256::ZERO };
     world.put(Write::create(header(&parcel.wallet), Item::from_fields(&row).expect("a row"))).await;
     let body = stage(&[inclusion(&parcel, 4, HASH)]);
     let id = put_letter(&world, &letter("stage", queues::CHAIN_EVENTS_DEAD, &body.to_string(), None)).await;
@@ -248,7 +248,7 @@ async fn nothing_but_an_undecided_transaction_of_a_final_block_is_settled() {
         dead("empty", &stage(&[]).to_string()),
     ];
     // A block of height 10 is on the chain, and the tracker has told `final` up to 9.
-    let row = HeaderRow { height: 10, hash: BLOCK, parent: B256::ZERO, expires_at: u64::MAX >> 1 };
+    let row = HeaderRow { height: 10, hash: BLOCK, parent: B256::ZERO };
     let item = Item::from_fields(&row).expect("a row");
     world.put(Write::create(HeaderRow::key(&parcel.wallet.network, 10), item)).await;
     let rows = world.rows(AUDIT) + world.rows(LEDGER);
@@ -280,7 +280,7 @@ async fn a_block_that_is_not_final_or_leaves_meanwhile_moves_nothing() {
         let (network, lane) = (parcel.wallet.network.clone(), parcel.wallet.clone());
         let head: Head = setup.row(&Head::key(&network)).await.expect("there").parse().expect("a head");
         let back = Item::from_fields(&Head { finalized: HEIGHT - 1, ..head }).expect("a row");
-        let other = HeaderRow { height: HEIGHT, hash: B256::ZERO, parent: B256::ZERO, expires_at: u64::MAX >> 1 };
+        let other = HeaderRow { height: HEIGHT, hash: B256::ZERO, parent: B256::ZERO };
         let (at, write) = match case {
             0 => (header(&lane), Write::Delete { key: header(&lane), expect: vec![] }),
             1 => {

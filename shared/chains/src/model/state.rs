@@ -45,6 +45,8 @@ pub enum TokenKind {
     False,
     /// Transfers move, and log an event whose addresses are not indexed, as some old contracts do.
     Unindexed,
+    /// Transfers move, and another contract logs them, as with tokens that handed their books over to a newer one.
+    ToldElsewhere,
     /// Transfers keep so many hundredths for the contract, and log where both parts went.
     Fee(u8),
 }
@@ -122,10 +124,15 @@ pub(super) struct Run {
     pub(super) outcome: Result<Option<Movement>, Bytes>,
 }
 
+/// Where a token that handed its books over has its transfers told.
+const NEWER: Address = Address::repeat_byte(0x4e);
+
 /// Units of a token that change hands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Movement {
     token: Address,
+    /// The contract that tells of it.
+    logs_at: Address,
     from: Address,
     to: Address,
     units: U256,
@@ -211,17 +218,26 @@ impl State {
         let balance = self.tokens_of(message.to, message.from);
         match token.kind {
             TokenKind::False => Ok(None),
-            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed | TokenKind::Fee(_)
+            TokenKind::Standard
+            | TokenKind::NoReturn
+            | TokenKind::Unindexed
+            | TokenKind::ToldElsewhere
+            | TokenKind::Fee(_)
                 if balance < call.amount =>
             {
                 let error = abi::ERC20InsufficientBalance { sender: message.from, balance, needed: call.amount };
                 Err(error.abi_encode().into())
             }
-            TokenKind::Standard | TokenKind::NoReturn | TokenKind::Unindexed | TokenKind::Fee(_) => {
-                let indexed = token.kind != TokenKind::Unindexed;
-                let fee = fee(token.kind, call.amount);
+            TokenKind::Standard
+            | TokenKind::NoReturn
+            | TokenKind::Unindexed
+            | TokenKind::ToldElsewhere
+            | TokenKind::Fee(_) => {
+                let (token_kind, indexed) = (token.kind, token.kind != TokenKind::Unindexed);
+                let fee = fee(token_kind, call.amount);
                 let (token, from, to, units) = (message.to, message.from, call.to, call.amount);
-                Ok(Some(Movement { token, from, to, units, fee, indexed }))
+                let logs_at = if token_kind == TokenKind::ToldElsewhere { NEWER } else { token };
+                Ok(Some(Movement { token, logs_at, from, to, units, fee, indexed }))
             }
         }
     }
@@ -264,7 +280,7 @@ impl State {
         wei
     }
 
-    fn hand_over(&mut self, Movement { token, from, to, units, fee, indexed }: Movement) -> Vec<Log> {
+    fn hand_over(&mut self, Movement { token, logs_at, from, to, units, fee, indexed }: Movement) -> Vec<Log> {
         let kept = (!fee.is_zero()).then_some((token, fee));
         let parts = [(to, units - fee)].into_iter().chain(kept);
         let log = |(to, units): (Address, U256)| {
@@ -272,9 +288,9 @@ impl State {
             *self.tokens.entry((token, to)).or_default() += units;
             if !indexed {
                 let topics = vec![abi::Transfer::SIGNATURE_HASH];
-                return Log { address: token, topics, data: (from, to, units).abi_encode().into() };
+                return Log { address: logs_at, topics, data: (from, to, units).abi_encode().into() };
             }
-            transfer_event(token, from, to, units)
+            transfer_event(logs_at, from, to, units)
         };
         parts.map(log).collect()
     }
@@ -288,7 +304,11 @@ fn transfer_event(token: Address, from: Address, to: Address, units: U256) -> Lo
 /// What a token's contract keeps of a transfer.
 fn fee(kind: TokenKind, units: U256) -> U256 {
     match kind {
-        TokenKind::Standard | TokenKind::NoReturn | TokenKind::False | TokenKind::Unindexed => U256::ZERO,
+        TokenKind::Standard
+        | TokenKind::NoReturn
+        | TokenKind::False
+        | TokenKind::Unindexed
+        | TokenKind::ToldElsewhere => U256::ZERO,
         TokenKind::Fee(hundredths) => units * U256::from(hundredths) / U256::from(100),
     }
 }

@@ -135,10 +135,10 @@ fn blocks_are_linked_and_hold_the_best_tip_first() {
     assert_eq!(now(chain.block(BlockAt::Hash(header.hash))).expect("up").value, Some(block.clone()));
     let parent = now(chain.block(BlockAt::Number(0))).expect("up").value.expect("there");
     assert_eq!(block.header.parent, parent.header.hash);
-    let receipts = now(chain.receipts(header.hash)).expect("up").value.expect("all");
+    let receipts = now(chain.receipts(header.hash, &block.transactions)).expect("up").value.expect("all");
     assert_eq!(receipts.iter().map(|receipt| receipt.hash).collect::<Vec<_>>(), block.transactions);
     assert_eq!(now(chain.block(BlockAt::Number(3))).expect("up").value, None);
-    assert_eq!(now(chain.receipts(B256::ZERO)).expect("up").value, None);
+    assert_eq!(now(chain.receipts(B256::ZERO, &[B256::ZERO])).expect("up").value, None);
     let history = now(chain.fee_history()).expect("up").value;
     assert_eq!(history.next_base_fee_wei, GWEI);
     assert_eq!(history.tips_wei, [[0; 3], [GWEI / 4, GWEI / 2, GWEI], [0; 3]]);

@@ -125,15 +125,15 @@ impl World {
         Some(Block { header: stored.header.clone(), transactions })
     }
 
-    pub(super) fn receipts(&self, provider: usize, block: B256) -> Option<Vec<Receipt>> {
+    pub(super) fn receipts(&self, provider: usize, block: B256, of: &[B256]) -> Option<Vec<Receipt>> {
         let stored = self.block_of(provider, BlockAt::Hash(block))?;
         let shown = match self.providers.get(provider)?.receipts {
             Receipts::All => stored.receipts.len(),
             Receipts::Late => return None,
             Receipts::First(shown) => shown,
         };
-        let receipts: Vec<Receipt> = stored.receipts.iter().take(shown).cloned().collect();
-        (receipts.len() == stored.transactions.len()).then_some(receipts)
+        let shown = &stored.receipts[..shown.min(stored.receipts.len())];
+        of.iter().map(|hash| shown.iter().find(|receipt| receipt.hash == *hash).cloned()).collect()
     }
 
     fn inclusion(&self, provider: usize, tx: B256) -> Option<&Receipt> {

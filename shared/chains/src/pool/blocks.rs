@@ -1,9 +1,6 @@
 //! Heads, blocks and their receipts.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use alloy_primitives::{B256, U64};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -14,16 +11,14 @@ use super::{
     provider::Provider,
     tally::Tally,
     transport::{Failure, NodeError, Op},
-    wire::{BlockWire, ReceiptWire, read},
+    wire::{BlockWire, ReceiptWire, read, read_receipt},
 };
 use crate::port::{Block, BlockAt, ChainError, Header, Receipt, Reply};
 
 /// Block times without a new block after which the provider itself is doubted: on every listed network five in a row
 /// without a block are an outage of the network, or of this provider.
 const STALE_BLOCKS: u64 = 5;
-/// Blocks whose transactions are remembered: a tracker asks for receipts of blocks it has just read.
-const RECENT_MAX: usize = 16;
-/// Receipts asked for at once where there is no call for a whole block.
+/// Receipts asked for at once where the call for a whole block does not give them.
 pub(super) const RECEIPTS_AT_ONCE: usize = 16;
 
 impl RpcChain {
@@ -92,12 +87,16 @@ impl RpcChain {
         without.ok_or_else(|| tally.into_error(&self.network))
     }
 
-    /// A block's receipts. A provider without all of them is not the last word while another one may have them.
-    pub(super) async fn block_receipts(&self, hash: B256) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
+    /// Receipts of a block. A provider without all of them is not the last word while another one may have them.
+    pub(super) async fn block_receipts(
+        &self,
+        block: B256,
+        of: &[B256],
+    ) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
         let mut tally = Tally::default();
         let mut without = None;
         for provider in self.ranked() {
-            match self.receipts_of(provider, hash).await {
+            match self.receipts_of(provider, block, of).await {
                 Ok(Some(receipts)) => return Ok(provider.reply(Some(receipts))),
                 Ok(None) => without = without.or_else(|| Some(provider.reply(None))),
                 Err(failure) => tally.note(provider, failure),
@@ -110,9 +109,7 @@ impl RpcChain {
         let params = json!(["latest", false]);
         let block: Block = Self::ask_one(provider, Op::BLOCK_BY_NUMBER, &params, read::<BlockWire>).await?.into();
         provider.saw_head(block.header.number);
-        let header = block.header.clone();
-        self.remember(block);
-        Ok(header)
+        Ok(block.header)
     }
 
     pub(super) async fn block_of(&self, provider: &Provider, at: BlockAt) -> Result<Option<Block>, Failure> {
@@ -131,76 +128,61 @@ impl RpcChain {
         .await?;
         if let Some(block) = &block {
             provider.saw_block(block.header.number);
-            self.remember(block.clone());
         }
         Ok(block)
     }
 
-    async fn receipts_of(&self, provider: &Provider, hash: B256) -> Result<Option<Vec<Receipt>>, Failure> {
-        let Some(transactions) = self.transactions_of(provider, hash).await? else { return Ok(None) };
-        if transactions.is_empty() {
+    /// By one call for the whole block, and where that gives no answer with all of them one by one: a stranger's receipt may be
+    /// missing from it, or not to be read, and strangers may make it larger than any bound.
+    async fn receipts_of(
+        &self,
+        provider: &Provider,
+        block: B256,
+        of: &[B256],
+    ) -> Result<Option<Vec<Receipt>>, Failure> {
+        if of.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let receipts = match self.receipts_at_once(provider, hash).await? {
-            Some(receipts) => receipts,
-            None => self.receipts_one_by_one(provider, &transactions).await?,
-        };
-        Ok(complete(receipts, hash, &transactions))
+        match self.receipts_at_once(provider, block).await {
+            Ok(receipts) => {
+                if let Some(receipts) = pick(receipts, block, of) {
+                    return Ok(Some(receipts));
+                }
+            }
+            Err(failure @ Failure::Limited { .. }) => return Err(failure),
+            Err(failure) => {
+                tracing::info!(provider = %provider.name, %failure, %block, "receipts are asked for one by one")
+            }
+        }
+        Ok(pick(self.receipts_one_by_one(provider, of).await?, block, of))
     }
 
-    /// All receipts by one call; `None` where the provider has no such call.
-    async fn receipts_at_once(&self, provider: &Provider, hash: B256) -> Result<Option<Vec<Receipt>>, Failure> {
+    /// All receipts by one call; none where the provider has no such call.
+    async fn receipts_at_once(&self, provider: &Provider, block: B256) -> Result<Vec<Receipt>, Failure> {
         if provider.lacks_block_receipts() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let params = json!([hash]);
+        let params = json!([block]);
         let asked = Self::ask_one(provider, Op::RECEIPTS, &params, |result| {
             let receipts = read::<Option<Vec<ReceiptWire>>>(result)?.unwrap_or_default();
             receipts.into_iter().map(TryInto::try_into).collect()
         });
         match asked.await {
-            Ok(receipts) => Ok(Some(receipts)),
             Err(Failure::Node(error)) if has_no_method(&error) => {
                 provider.set_lacks_block_receipts();
-                Ok(None)
+                Ok(Vec::new())
             }
-            Err(failure) => Err(failure),
+            answered => answered,
         }
     }
 
     async fn receipts_one_by_one(&self, provider: &Provider, hashes: &[B256]) -> Result<Vec<Receipt>, Failure> {
         let one = |hash: B256| async move {
-            Self::ask_one(provider, Op::RECEIPT, &json!([hash]), |result| {
-                read::<Option<ReceiptWire>>(result)?.map(Receipt::try_from).transpose()
-            })
-            .await
+            Self::ask_one(provider, Op::RECEIPT, &json!([hash]), |result| read_receipt(result, hash)).await
         };
         let receipts: Vec<Option<Receipt>> =
             stream::iter(hashes.to_vec()).map(one).buffered(RECEIPTS_AT_ONCE).try_collect().await?;
         Ok(receipts.into_iter().flatten().collect())
-    }
-
-    async fn transactions_of(&self, provider: &Provider, hash: B256) -> Result<Option<Arc<[B256]>>, Failure> {
-        let known = self.recent().iter().find(|(block, _)| *block == hash).map(|(_, list)| list.clone());
-        if known.is_some() {
-            return Ok(known);
-        }
-        let block = self.block_of(provider, BlockAt::Hash(hash)).await?;
-        Ok(block.map(|block| block.transactions.into()))
-    }
-
-    fn remember(&self, block: Block) {
-        let mut recent = self.recent();
-        if recent.iter().any(|(hash, _)| *hash == block.header.hash) {
-            return;
-        }
-        recent.truncate(RECENT_MAX - 1);
-        recent.push_front((block.header.hash, block.transactions.into()));
-    }
-
-    fn recent(&self) -> MutexGuard<'_, std::collections::VecDeque<(B256, Arc<[B256]>)>> {
-        // Nothing panics while it holds the lock.
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_stale(&self, header: &Header) -> bool {
@@ -218,13 +200,11 @@ impl RpcChain {
     }
 }
 
-/// Exactly one receipt of this block for each of its transactions, in their order.
-fn complete(receipts: Vec<Receipt>, block: B256, transactions: &[B256]) -> Option<Vec<Receipt>> {
-    if receipts.len() != transactions.len() || receipts.iter().any(|receipt| receipt.block_hash != block) {
-        return None;
-    }
-    let mut by_hash: HashMap<B256, Receipt> = receipts.into_iter().map(|receipt| (receipt.hash, receipt)).collect();
-    transactions.iter().map(|hash| by_hash.remove(hash)).collect()
+/// The receipts of these transactions, in their order, if all of them are there and of this block.
+fn pick(receipts: Vec<Receipt>, block: B256, of: &[B256]) -> Option<Vec<Receipt>> {
+    let of_block = receipts.into_iter().filter(|receipt| receipt.block_hash == block);
+    let mut by_hash: HashMap<B256, Receipt> = of_block.map(|receipt| (receipt.hash, receipt)).collect();
+    of.iter().map(|hash| by_hash.remove(hash)).collect()
 }
 
 /// Nodes without a finality tag refuse the parameter; nodes that have not seen a final block yet have no such block

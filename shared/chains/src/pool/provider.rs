@@ -9,10 +9,13 @@ use alloy_primitives::U64;
 use causeway_domain::{Clock, clock::Millis};
 use serde_json::{Value, json, value::RawValue};
 
-use super::transport::{Endpoint, Failure, NodeError, Op};
+use super::{
+    transport::{Endpoint, Failure, NodeError, Op},
+    trial,
+};
 use crate::{
     classify,
-    port::{BroadcastOutcome, Reply},
+    port::{BroadcastOutcome, Estimate, Reply},
 };
 
 /// Failures in a row after which a provider is left alone: one is an accident, three are an outage.
@@ -228,8 +231,12 @@ fn wrong_network() -> Failure {
     Failure::Nonsense("serves another network".to_owned())
 }
 
-/// A rate limit told as a JSON-RPC error. A broadcast's answer is read elsewhere: "the pool is full" limits no reads.
+/// A rate limit told as a JSON-RPC error. A broadcast's answer is read elsewhere: "the pool is full" limits no reads. What a
+/// contract says when it reverts is no word of the node's: it may speak of limits of its own.
 fn limit_or_node(op: Op, error: NodeError) -> Failure {
     let busy = matches!(classify::broadcast(Some(error.code), &error.message), BroadcastOutcome::Busy { .. });
-    if busy && op.method != Op::BROADCAST.method { Failure::Limited { after_ms: None } } else { Failure::Node(error) }
+    let broadcast = op.method == Op::BROADCAST.method;
+    let ran = [Op::ESTIMATE.method, Op::CALL.method].contains(&op.method);
+    let reverted = ran && matches!(trial::verdict(&error), Some(Estimate::Reverted { .. }));
+    if busy && !broadcast && !reverted { Failure::Limited { after_ms: None } } else { Failure::Node(error) }
 }

@@ -57,7 +57,9 @@ impl Op {
     pub(super) const HEIGHT: Self = Self::lookup("eth_blockNumber");
     pub(super) const BLOCK_BY_NUMBER: Self = Self::lookup("eth_getBlockByNumber");
     pub(super) const BLOCK_BY_HASH: Self = Self::lookup("eth_getBlockByHash");
-    pub(super) const RECEIPT: Self = Self::lookup("eth_getTransactionReceipt");
+    /// One of ours can have some 17 MB: what its gas pays for in logs of a recipient's contract.
+    pub(super) const RECEIPT: Self =
+        Self { method: "eth_getTransactionReceipt", timeout: WORK_TIMEOUT, bytes_max: RECEIPTS_BYTES_MAX };
     pub(super) const TRANSACTION: Self = Self::lookup("eth_getTransactionByHash");
     pub(super) const FEE_HISTORY: Self = Self::lookup("eth_feeHistory");
     pub(super) const NUMBER: Self = Self::lookup("eth_getTransactionCount");

@@ -175,14 +175,16 @@ fn an_old_word_of_a_branch_takes_nothing_back_once_headers_are_forgotten() {
 
 #[test]
 fn a_token_whose_event_cannot_be_read_is_not_taken_for_unpaid() {
-    let mut world = World::new(Setup::default());
-    world.chain.add_token(TUSDT, TokenKind::Unindexed);
-    let id = world.withdraw("TUSDT", "3", recipient("rosa"));
-    world.until("an operator's case", |world| !world.dead_letters().is_empty());
-    world.pass(60_000);
-    assert_eq!(world.on_chain(recipient("rosa"), TUSDT), U256::from(3_000_000), "it landed");
-    assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "so its money is not free");
-    assert_eq!(world.money("acme", "TUSDT").held, 3_000_000);
+    for kind in [TokenKind::Unindexed, TokenKind::ToldElsewhere] {
+        let mut world = World::new(Setup::default());
+        world.chain.add_token(TUSDT, kind);
+        let id = world.withdraw("TUSDT", "3", recipient("rosa"));
+        world.until("an operator's case", |world| !world.dead_letters().is_empty());
+        world.pass(60_000);
+        assert_eq!(world.on_chain(recipient("rosa"), TUSDT), U256::from(3_000_000), "it landed");
+        assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "so its money is not free");
+        assert_eq!(world.money("acme", "TUSDT").held, 3_000_000);
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ async fn node(receipts: impl Fn() -> Answer + Send + Sync + 'static) -> Node {
         "eth_getBlockByHash" if params[0] == json!(hash(100)) => Answer::Result(block(100, NOW_MS / 1000, &[ONE, TWO])),
         "eth_getBlockByHash" => Answer::Result(Value::Null),
         "eth_getBlockReceipts" => receipts(),
+        "eth_getTransactionReceipt" => Answer::Result(Value::Null),
         _ => healthy(method, 100),
     })
     .await
@@ -30,17 +31,18 @@ fn hashes(reply: Reply<Option<Vec<Receipt>>>) -> Option<Vec<B256>> {
 }
 
 #[tokio::test]
-async fn receipts_are_believed_when_all_are_there() {
+async fn receipts_come_in_the_order_asked_for_and_only_those() {
     let node = node(|| Answer::Result(json!([receipt(TWO, hash(100)), receipt(ONE, hash(100))]))).await;
     let (pool, _) = pool(&[&node]);
-    assert_eq!(hashes(pool.receipts(hash(100)).await.expect("answered")), Some(vec![ONE, TWO]));
-    assert_eq!(hashes(pool.receipts(hash(100)).await.expect("answered")), Some(vec![ONE, TWO]));
-    assert_eq!(node.calls("eth_getBlockByHash").len(), 1, "the block is remembered");
-    assert_eq!(hashes(pool.receipts(hash(101)).await.expect("answered")), None, "an unknown block");
+    assert_eq!(hashes(pool.receipts(hash(100), &[ONE, TWO]).await.expect("answered")), Some(vec![ONE, TWO]));
+    assert_eq!(hashes(pool.receipts(hash(100), &[TWO]).await.expect("answered")), Some(vec![TWO]));
+    assert_eq!(node.calls("eth_getTransactionReceipt").len(), 0, "one call for a block");
+    assert_eq!(hashes(pool.receipts(hash(100), &[]).await.expect("answered")), Some(vec![]));
+    assert_eq!(node.calls("eth_getBlockReceipts").len(), 2, "none for nothing");
 }
 
 #[tokio::test]
-async fn partial_or_foreign_receipts_are_no_answer() {
+async fn missing_or_foreign_receipts_are_no_answer() {
     let partial = || json!([receipt(ONE, hash(100))]);
     let branch = || json!([receipt(ONE, hash(100)), receipt(TWO, hash(99))]);
     let twice = || json!([receipt(ONE, hash(100)), receipt(ONE, hash(100))]);
@@ -48,11 +50,35 @@ async fn partial_or_foreign_receipts_are_no_answer() {
     for receipts in [partial, branch, twice, none] {
         let lacking = node(move || Answer::Result(receipts())).await;
         let (alone, _) = pool(&[&lacking]);
-        assert_eq!(hashes(alone.receipts(hash(100)).await.expect("answered")), None);
+        assert_eq!(hashes(alone.receipts(hash(100), &[ONE, TWO]).await.expect("answered")), None);
         let whole = node(|| Answer::Result(json!([receipt(ONE, hash(100)), receipt(TWO, hash(100))]))).await;
         let (both, _) = pool(&[&lacking, &whole]);
-        let reply = both.receipts(hash(100)).await.expect("answered");
+        let reply = both.receipts(hash(100), &[ONE, TWO]).await.expect("answered");
         assert_eq!((reply.provider.as_str(), hashes(reply.clone())), ("local-2", Some(vec![ONE, TWO])));
+    }
+}
+
+#[tokio::test]
+async fn what_strangers_do_to_a_blocks_receipts_hides_none_of_ours() {
+    let unreadable = || Answer::Result(json!([receipt(ONE, hash(100)), { "transactionHash": TWO }]));
+    let without_ours = || Answer::Result(json!([receipt(TWO, hash(100))]));
+    let refused = || Answer::Error(-32008, "Response is too big", Value::Null);
+    let too_large = || Answer::Result(json!("x".repeat(33 << 20)));
+    let all: [fn() -> Answer; 4] = [unreadable, without_ours, refused, too_large];
+    for at_once in all {
+        let node = Node::start(move |method, params| match method {
+            "eth_getBlockReceipts" => at_once(),
+            "eth_getTransactionReceipt" if params[0] == json!(ONE) => Answer::Result(receipt(ONE, hash(100))),
+            "eth_getTransactionReceipt" => Answer::Result(Value::Null),
+            _ => healthy(method, 100),
+        })
+        .await;
+        let (pool, _) = pool(&[&node]);
+        for _ in 0..2 * crate::pool::provider::FAILURES_MAX {
+            let reply = pool.receipts(hash(100), &[ONE]).await.expect("answered");
+            assert_eq!(hashes(reply), Some(vec![ONE]), "and the provider stays in service");
+        }
+        assert_eq!(hashes(pool.receipts(hash(99), &[ONE]).await.expect("answered")), None, "of another block");
     }
 }
 
@@ -61,7 +87,6 @@ async fn without_a_call_for_a_block_receipts_are_asked_for_one_by_one() {
     let ready = Arc::new(AtomicBool::new(false));
     let is_ready = ready.clone();
     let node = Node::start(move |method, params| match method {
-        "eth_getBlockByHash" => Answer::Result(block(100, NOW_MS / 1000, &[ONE, TWO])),
         "eth_getTransactionReceipt" if params[0] == json!(ONE) || is_ready.load(Ordering::Relaxed) => {
             Answer::Result(receipt(params[0].as_str().expect("a hash").parse().expect("a hash"), hash(100)))
         }
@@ -70,9 +95,10 @@ async fn without_a_call_for_a_block_receipts_are_asked_for_one_by_one() {
     })
     .await;
     let (pool, _) = pool(&[&node]);
-    assert_eq!(hashes(pool.receipts(hash(100)).await.expect("answered")), None, "one is missing");
+    let asked = || pool.receipts(hash(100), &[ONE, TWO]);
+    assert_eq!(hashes(asked().await.expect("answered")), None, "one is missing");
     ready.store(true, Ordering::Relaxed);
-    assert_eq!(hashes(pool.receipts(hash(100)).await.expect("answered")), Some(vec![ONE, TWO]));
+    assert_eq!(hashes(asked().await.expect("answered")), Some(vec![ONE, TWO]));
     assert_eq!(node.calls("eth_getBlockReceipts").len(), 1, "not asked for again");
 }
 

@@ -101,6 +101,31 @@ async fn the_nodes_own_trouble_is_no_estimate() {
 }
 
 #[tokio::test]
+async fn what_a_contract_says_of_limits_is_no_limit_of_the_provider_s() {
+    let nodes_words = [
+        (3, "execution reverted: Rate limit exceeded"),
+        (3, "Rate limit exceeded"),
+        (-32603, "VM Exception while processing transaction: reverted with reason string 'too many requests'"),
+    ];
+    for (code, words) in nodes_words {
+        let node = Node::start(move |method, _| match method {
+            "eth_estimateGas" | "eth_call" => Answer::Error(code, words, Value::Null),
+            _ => healthy(method, 100),
+        })
+        .await;
+        let (pool, _) = pool(&[&node]);
+        let said = pool.estimate(&call()).await.expect("answered").value;
+        assert!(matches!(said, Estimate::Reverted { .. }), "{said:?}");
+        assert!(pool.head().await.is_ok(), "the provider is in service");
+        let replayed = Call { gas: Some(50_000), gas_price_wei: Some(7), ..call() };
+        assert!(pool.revert_reason(&replayed, 0x50).await.expect("answered").value.is_some());
+    }
+    let limits = node(100, || Answer::Error(-32005, "rate limit exceeded", Value::Null)).await;
+    let (pool, _) = pool(&[&limits]);
+    assert!(pool.estimate(&call()).await.is_err(), "this one is the provider's");
+}
+
+#[tokio::test]
 async fn a_replay_looks_at_the_block_and_then_before_it() {
     let replaying = |reverts_at: &'static str| {
         Node::start(move |method, params| match method {
