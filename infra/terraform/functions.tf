@@ -24,7 +24,10 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = lookup(var.reserved_concurrency, each.key, -1)
 
   environment {
-    variables = each.value.environment
+    variables = merge(each.value.environment,
+      # Nobody reads it: a process reads the secret once, so other providers have to be a new version of the function.
+      contains(each.value.rights.secrets, "rpc") ? { CAUSEWAY_SECRET_RPC_VERSION = aws_secretsmanager_secret_version.rpc.version_id } : {},
+    )
   }
 
   # The functions write JSON lines and metrics themselves; the text format passes them on untouched.

@@ -57,8 +57,8 @@ variable "rpc_urls" {
   sensitive   = true
 
   validation {
-    condition     = alltrue([for url in flatten(values(var.rpc_urls)) : can(regex("^(https?|wss?)://", url))])
-    error_message = "rpc_urls must hold addresses that begin with http://, https://, ws:// or wss://."
+    condition     = alltrue([for url in flatten(values(var.rpc_urls)) : can(regex("^https?://[^/]", url))])
+    error_message = "rpc_urls must hold addresses that begin with http:// or https://: the functions speak no other."
   }
 }
 
@@ -93,8 +93,8 @@ variable "environment" {
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.environment), ["CAUSEWAY_PREFIX", "CAUSEWAY_QUEUE_BASE", "CAUSEWAY_NETWORKS"])) == 0
-    error_message = "environment must not set CAUSEWAY_PREFIX, CAUSEWAY_QUEUE_BASE or CAUSEWAY_NETWORKS: they follow from prefix, region and networks."
+    condition     = length(setintersection(keys(var.environment), ["CAUSEWAY_PREFIX", "CAUSEWAY_QUEUE_BASE", "CAUSEWAY_NETWORKS", "CAUSEWAY_SECRET_RPC_VERSION"])) == 0
+    error_message = "environment must not set CAUSEWAY_PREFIX, CAUSEWAY_QUEUE_BASE, CAUSEWAY_NETWORKS or CAUSEWAY_SECRET_RPC_VERSION: they follow from prefix, region, networks and rpc_urls."
   }
 }
 

@@ -14,6 +14,8 @@ LOOK_S = 2.0
 COMMAND_S = 120
 # The one halt that an operator opens after a look (docs/operations.md): a branch deeper than success was told.
 LEFT_THE_CHAIN = re.compile(r"number \d+ was settled and its block left the chain")
+# Between the reasons of one halt (shared/state/src/lane.rs), each of which is people's.
+AND = "; "
 TRIES = 10
 
 
@@ -49,7 +51,7 @@ class Desk:
         """Opens each lane that the same deep branch halted at the look before, too; notes the other halts."""
         halted = {lane["lane"]: lane["reason"] for lane in self.ask("lanes", "list") if lane["state"] == "halted"}
         for lane, reason in halted.items():
-            if not LEFT_THE_CHAIN.search(reason):
+            if not all(LEFT_THE_CHAIN.fullmatch(part) for part in reason.split(AND)):
                 self.strange[lane] = reason
             elif self._seen.get(lane) == reason and self.ask("lanes", "show", lane)["state"] == "halted":
                 self.ask("lanes", "release", lane, "--reason", f"chaos: the chain goes on; {reason}"[:500])

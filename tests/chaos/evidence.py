@@ -28,7 +28,8 @@ def gather(world: World, desk: Desk, orders: list[Order], credited: dict[str, di
     asked = [asked_for(order, told) for order in orders]
     return Evidence(
         asked, mined, {treasury: line(transfers, treasury) for treasury in treasuries},
-        accounts(world, tenants, mined, credited), check_faults(desk), [letter["id"] for letter in desk.letters()])
+        accounts(world, tenants, mined, credited), check_faults(desk), [letter["id"] for letter in desk.letters()],
+        halts(desk))
 
 
 def listed(tenant: Tenant) -> Iterator[dict[str, Any]]:
@@ -130,3 +131,9 @@ def check_faults(desk: Desk) -> list[str]:
     found = [f"{account['account']}: {account['faults']}" for account in report["accounts"] if account["faults"]]
     found += [f"unbalanced: {one}" for one in report["unbalanced"]]
     return found or ([] if report["clean"] else ["accounts check is not clean, and does not say why"])
+
+
+def halts(desk: Desk) -> list[str]:
+    """Lanes that halted for what no operator may simply open, if only for a while, and those that are halted now."""
+    now = {lane["lane"]: lane["reason"] for lane in desk.patiently("lanes", "list") if lane["state"] == "halted"}
+    return [f"{lane}: {reason}" for lane, reason in sorted((now | desk.strange).items())]

@@ -79,6 +79,8 @@ class Evidence:
     # What `accounts check` found, in its words.
     check_faults: list[str]
     letters: list[str]
+    # Lanes that halted for what no operator may simply open, or that are halted now, with the reason.
+    halts: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Verdict:
     lost_hashes: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     ledger: list[str] = field(default_factory=list)
+    halts: list[str] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
 
     def rows(self) -> dict[str, list[str]]:
@@ -99,7 +102,7 @@ class Verdict:
         return {
             "duplicates": self.duplicates, "gaps": self.gaps, "false failures": self.false_failures,
             "false successes": self.false_successes, "lost hashes": self.lost_hashes, "unfinished": self.unfinished,
-            "ledger difference": self.ledger, "dead letters": self.letters,
+            "ledger difference": self.ledger, "halts not opened": self.halts, "dead letters": self.letters,
         }
 
     @property
@@ -110,7 +113,7 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """Looks at everything."""
-    verdict = Verdict(letters=list(evidence.letters))
+    verdict = Verdict(halts=list(evidence.halts), letters=list(evidence.letters))
     paid_by = _payments(evidence, verdict)
     for one in evidence.asked:
         _withdrawal(one, paid_by[one.treasury, one.to], verdict)

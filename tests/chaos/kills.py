@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from support.functions import Functions
 
 from aws import AwsProxy
-from proxy import Trap
+from proxy import Proxy, Trap
 from rpc import BROADCAST, RpcProxy
+from sockets import owner
 
 # Whom it hits, and how often in proportion. The tracker, which comes back by its schedule only, has cuts of its own.
 VICTIMS = {"intake": 2, "validate-sign": 3, "send": 3, "settle": 3}
@@ -23,26 +26,31 @@ MOMENTS = (
     ("intake", "TransactWriteItems", "aws"),
 )
 TRACKER_MOMENTS = (
-    (TRACKER, "eth_getBlockReceipts", "rpc"), (TRACKER, "eth_getBlockByNumber", "rpc"), (TRACKER, "UpdateItem", "aws"),
-    (TRACKER, "PutItem", "aws"), (TRACKER, "SendMessage", "aws"),
+    (TRACKER, "eth_getBlockReceipts", "rpc"), (TRACKER, "eth_getBlockByNumber", "rpc"),
+    (TRACKER, "TransactWriteItems", "aws"), (TRACKER, "PutItem", "aws"), (TRACKER, "SendMessageBatch", "aws"),
 )
 RECYCLED = ("intake", "validate-sign", "send", "settle")
-# So long a call of the kind that is waited for does not come: then the cut comes without it.
+# So long a call of the kind that is waited for does not come: then another kind's turn it is, and after so many kinds
+# the cut comes without one.
 MOMENT_S = 4
+MOMENTS_TRIED = 3
+# Looks for a worker where no function has one just then.
+LOOKS = 20
+LOOK_S = 0.5
 
 
 class Kills:
-    """Ends workers, and keeps count."""
+    """Ends workers, one with each act, and keeps count."""
 
     def __init__(self, functions: Functions, aws: AwsProxy, providers: list[RpcProxy], dice: random.Random) -> None:
         self.functions = functions
         self.aws = aws
         self.providers = providers
         self.dice = dice
-        # Processes by function.
+        # Acts that ended a worker, by function.
         self.hit: Counter[str] = Counter()
         self.recycled: Counter[str] = Counter()
-        # Cuts between a call's effect and its answer.
+        # Those of the acts that came between a call's effect and its answer.
         self.in_calls = 0
         self._recycles = 0
 
@@ -51,21 +59,20 @@ class Kills:
         names = list(VICTIMS)
         self.dice.shuffle(names)
         chosen = self.dice.choices(names, [VICTIMS[name] for name in names])[0]
-        # One that nobody has called lately has no worker: then another one's.
-        return next((name for name in [chosen, *names] if self._kill(name)), "nobody")
+        # One that nobody has called lately has no worker: then another one's. After another cut nobody may have one.
+        for _ in range(LOOKS):
+            for name in [chosen, *names]:
+                if self._end(name, self.functions.workers(name)):
+                    return name
+            time.sleep(LOOK_S)
+        return "nobody"
 
     def in_a_call(self, moments: tuple[tuple[str, str, str], ...] = MOMENTS) -> str:
-        """Ends a function whose call was carried out before it hears so; says where."""
-        function, operation, way = self.dice.choice(moments)
-        trap = Trap(operation)
-        with ExitStack() as stack:
-            for proxy in [self.aws] if way == "aws" else self.providers:
-                stack.enter_context(proxy.trapping(trap))
-            trap.caught.wait(MOMENT_S)
-            # Who of them asked is not known, so all of them go.
-            if self._kill(function, everybody=trap.caught.is_set()):
-                self.in_calls += trap.caught.is_set()
-                return f"{function} in {operation}" if trap.caught.is_set() else function
+        """Ends a worker whose call was carried out before it hears so; says where."""
+        for function, operation, way in self.dice.sample(moments, MOMENTS_TRIED):
+            if self._end_in(function, operation, [self.aws] if way == "aws" else self.providers):
+                self.in_calls += 1
+                return f"{function} in {operation}"
         return self.at_random()
 
     def recycle(self) -> str:
@@ -76,7 +83,19 @@ class Kills:
         self.recycled[name] += 1
         return name
 
-    def _kill(self, name: str, everybody: bool = False) -> int:
-        hit = len(self.functions.kill(name, None if everybody else 1))
-        self.hit[name] += hit
-        return hit
+    def _end_in(self, function: str, operation: str, proxies: Sequence[Proxy]) -> bool:
+        # Others make such calls as well: a cut of who waits for nothing would not be one in a call.
+        trap = Trap(operation, lambda port: owner(port, self.functions.workers(function)) is not None)
+        with ExitStack() as stack:
+            for proxy in proxies:
+                stack.enter_context(proxy.trapping(trap))
+            if not trap.caught.wait(MOMENT_S):
+                return False
+            caller = owner(trap.port, self.functions.workers(function))
+            return caller is not None and self._end(function, [caller])
+
+    def _end(self, function: str, workers: list[int]) -> bool:
+        ended = any(self.functions.end([pid]) for pid in workers)
+        if ended:
+            self.hit[function] += 1
+        return ended

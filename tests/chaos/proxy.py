@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -35,6 +35,10 @@ class Fault(Enum):
     FAILED = "5xx, not forwarded"
     FAILED_AFTER = "5xx after forwarding"
     TWICE = "forwarded twice"
+
+
+# The call was carried out, and its caller still waits for the answer: only there a cut comes between the two.
+BETWEEN = {Fault.NONE, Fault.LOST, Fault.DELAYED, Fault.FAILED_AFTER, Fault.TWICE}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Call:
     path: str
     headers: dict[str, str]
     body: bytes
+    # The caller's end of the connection.
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,10 @@ class Trap:
     """The next answer to an operation is held: it was carried out, and the caller does not know it yet."""
 
     operation: str
+    # Whether it is for the caller with this port.
+    wanted: Callable[[int], bool] = lambda _port: True
+    # Whose answer is held.
+    port: int = 0
     caught: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -179,7 +189,8 @@ class Proxy(ABC):
             return self.forward(call)
         fault, chance = self._fate(operation)
         answer = self._befall(call, fault, chance)
-        self._hold(operation)
+        if fault in BETWEEN:
+            self._hold(operation, call.port)
         return answer
 
     def _befall(self, call: Call, fault: Fault, chance: float) -> Answer | None:
@@ -220,12 +231,16 @@ class Proxy(ABC):
             self.counts[operation, fault] += 1
         return fault, chance
 
-    def _hold(self, operation: str) -> None:
+    def _hold(self, operation: str, port: int) -> None:
         with self._lock:
-            held = next((trap for trap in self._traps if trap.operation == operation), None)
-            if held is None:
+            traps = [trap for trap in self._traps if trap.operation == operation]
+        # Whose call it is takes a look at processes, for which other calls do not wait.
+        held = next((trap for trap in traps if trap.wanted(port)), None)
+        with self._lock:
+            if held is None or held not in self._traps:
                 return
             self._traps.remove(held)
+        held.port = port
         held.caught.set()
         held.released.wait(TRAPPED_S)
 
@@ -248,7 +263,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
             try:
-                answer = proxy.answer(Call(self.command, self.path, headers, body))
+                answer = proxy.answer(Call(self.command, self.path, headers, body, self.client_address[1]))
             except urllib3.exceptions.HTTPError:
                 answer = None
             if answer is None:

@@ -10,13 +10,23 @@ from judge import Verdict
 SHOWN = 5
 
 
-def result(verdict: Verdict, befell: dict[str, Any], letters: dict[str, int]) -> dict[str, Any]:
-    """Everything there is to tell; `letters` are the dead letters found, planted and left after the replays."""
+def result(verdict: Verdict, befell: dict[str, Any], letters: dict[str, int], missing: dict[str, int],
+           never: list[str]) -> dict[str, Any]:
+    """Everything there is to tell but the time; `letters` are the dead letters found, planted and left after the
+    replays, `missing` is what did not befall the stack, `never` what was waited for and did not come.
+    """
     rows = verdict.rows()
     return {
-        "passed": verdict.clean, "numbers": {kind: len(cases) for kind, cases in rows.items()},
+        "passed": verdict.clean and not missing and not never, "missing": missing, "never": never,
+        "numbers": {kind: len(cases) for kind, cases in rows.items()},
         "deadLetters": letters, "befell": befell, "cases": {kind: cases for kind, cases in rows.items() if cases},
     }
+
+
+def timed(result: dict[str, Any], seconds: int, most: int | None) -> dict[str, Any]:
+    """The result with what the run took; one that took longer than it may does not pass."""
+    in_time = most is None or seconds <= most
+    return {"seconds": seconds, "secondsMax": most} | result | {"passed": result["passed"] and in_time}
 
 
 def text(result: dict[str, Any]) -> str:
@@ -35,8 +45,18 @@ def text(result: dict[str, Any]) -> str:
             lines.append(f"  … and {len(cases) - SHOWN} more")
     if result["missing"]:
         lines += ["", "planned, and did not happen: " + shown(result["missing"])]
+    if result["never"]:
+        lines += ["", "waited for, and never so: " + ", ".join(result["never"])]
+    lines += ["", took(result["seconds"], result["secondsMax"])]
     lines += ["", "all is as it must be" if result["passed"] else "NOT as it must be"]
     return "\n".join(lines)
+
+
+def took(seconds: int, most: int | None) -> str:
+    """How long it took, and whether it may."""
+    if most is None:
+        return f"took {seconds} s"
+    return f"took {seconds} s, of at most {most} s" + (": TOO LONG" if seconds > most else "")
 
 
 def shown(value: Any) -> str:

@@ -8,7 +8,8 @@
     … --result FILE         where the JSON goes (.local/chaos/result.json)
     … --output json         the JSON on standard output as well; progress goes to standard error
 
-Exit status 1 unless every number that must be 0 is, and everything befell the stack that was planned.
+Exit status 1 unless every number that must be 0 is, everything befell the stack that must, and a whole run took at most
+15 minutes, its stack's start and end included.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e"), str(HERE)]
 
 import report  # noqa: E402
 from aws import AwsProxy  # noqa: E402
+from demands import seconds_max  # noqa: E402
 from rpc import RpcProxy  # noqa: E402
 from storm import Storm  # noqa: E402
 from support.own_stack import own_stack  # noqa: E402
@@ -59,7 +61,9 @@ def main() -> int:
             CAUSEWAY_AUTH="0", CAUSEWAY_RPC_LOCAL=",".join(provider.url for provider in providers)))
         storm = Storm(here.state / "outputs.json", given.binaries / "causeway", aws, providers, given.seed, say)
         result = storm.pass_over(given.count, given.rate)
-    result = {"seed": given.seed, "count": given.count, "seconds": round(time.monotonic() - BEGUN)} | result
+    seconds = round(time.monotonic() - BEGUN)
+    result = {"seed": given.seed, "count": given.count} | report.timed(
+        result, seconds, seconds_max(given.count, given.quick))
     given.result.parent.mkdir(parents=True, exist_ok=True)
     given.result.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2) if given.output == "json" else report.text(result))

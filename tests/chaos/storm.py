@@ -18,6 +18,7 @@ from support.world import World
 
 import report
 from aws import AwsProxy
+from demands import Deeds, missing
 from desk import Desk
 from evidence import gather
 from judge import judge
@@ -26,7 +27,7 @@ from load import Clients, orders
 from progress import Progress
 from proxy import Fault
 from rpc import RpcProxy
-from timeline import FULL, Event, planned, play, schedule
+from timeline import Event, play, schedule
 from turns import Turns
 
 TENANTS = 4
@@ -37,9 +38,6 @@ BEHIND = (1, 5)
 LAG_S = (4, 12)
 PLANTED = "put here by chaos"
 REPLAY_ROUNDS = 5
-KILLS = (Event.KILL, Event.KILL_IN_A_CALL, Event.KILL_TRACKER)
-# A drop finds nothing where no lane sends just then.
-DROPS_MIN = 5
 
 
 class Storm:
@@ -55,6 +53,8 @@ class Storm:
         self.world = World.of(Stack(outputs))
         self.desk = Desk(causeway, outputs)
         self.happened: Counter[Event] = Counter()
+        # What was waited for in vain.
+        self.never: list[str] = []
         self.lagged_until: dict[RpcProxy, float] = {}
         say(f"{TENANTS} tenants with a treasury and money each")
         self.tenants = [self.world.tenant(GAS, **FUNDS) for _ in range(TENANTS)]
@@ -82,10 +82,8 @@ class Storm:
         finally:
             self.desk.close()
             self.progress.close()
-        result = report.result(verdict, self.befell(), letters)
-        result["missing"] = self._missing(count, letters["planted"])
-        result["passed"] = result["passed"] and not result["missing"]
-        return result
+        lacks = missing(count, self.deeds(letters["planted"]))
+        return report.result(verdict, self.befell(), letters, lacks, self.never)
 
     def act(self, event: Event) -> None:
         """Lets one event happen."""
@@ -130,31 +128,24 @@ class Storm:
         turns = self.turns
         return {
             "faults of AWS and the API": by_fault(self.aws), "faults of providers": by_fault(*self.providers),
-            "clients' repeats": self.clients.repeats, "workers killed": dict(self.kills.hit),
-            "cuts between effect and answer": self.kills.in_calls,
+            "clients' repeats": self.clients.repeats, "kills, of one worker each": dict(self.kills.hit),
+            "of them in a call": self.kills.in_calls,
             "functions recycled": dict(self.kills.recycled),
             "reorganisations": {f"{depth} deep": often for depth, often in sorted(turns.reorgs.items())},
-            "of them below confirmed_at": turns.deep, "transfers reopened": self.progress.reopened,
+            "of them confirmed_at or deeper": turns.deep, "transfers reopened": self.progress.reopened,
             "our transactions in them": {"removed": turns.removed, "moved": turns.moved},
             "pool drops": {"times": turns.drops}, "transactions dropped": turns.dropped,
             "providers behind": self.happened[Event.LAG], "operator's acts": dict(self.desk.acts),
-            "halts not opened": self.desk.strange,
         }
 
-    def _missing(self, count: int, planted: int) -> dict[str, int]:
-        """What was planned and did not befall the stack: a calm run proves nothing."""
-        plan = planned(count)
-        kinds = sum((proxy.befallen() for proxy in (self.aws, *self.providers)), Counter())
-        missing = {
-            "kills": sum(plan[event] for event in KILLS) - sum(self.kills.hit.values()),
-            "recycles": plan[Event.RECYCLE] - sum(self.kills.recycled.values()),
-            "dead letters": plan[Event.LETTER] - planted,
-            "reorganisations": plan[Event.REORG] + plan[Event.DEEP_REORG] - sum(self.turns.reorgs.values()),
-        }
-        if count >= FULL:
-            missing |= {fault.value: 1 - kinds[fault] for fault in Fault if fault is not Fault.NONE}
-            missing |= {"pool drops": DROPS_MIN - self.turns.drops, "transfers reopened": 1 - self.progress.reopened}
-        return {what: number for what, number in missing.items() if number > 0}
+    def deeds(self, planted: int) -> Deeds:
+        """Everything that happened, for what must have."""
+        faults = sum((proxy.befallen() for proxy in (self.aws, *self.providers)), Counter())
+        kills, turns = self.kills, self.turns
+        return Deeds(
+            kills=sum(kills.hit.values()), in_calls=kills.in_calls, recycles=sum(kills.recycled.values()),
+            planted=planted, branches=sum(turns.reorgs.values()), deep=turns.deep, drops=turns.drops,
+            reopened=self.progress.reopened, faults=faults)
 
     def _faults(self, on: bool) -> None:
         self.say("faults begin" if on else "faults end")
@@ -189,12 +180,16 @@ class Storm:
         # The tracker may not have told of the last branch yet.
         height = chain.height() + chain.network["final_at"]
         wait_until("the last branch is final", lambda: chain.height() > height)
-        self.progress.wait("every transfer has ended", self._all_ended)
+        self._wait("every transfer has ended", self._all_ended)
         height = chain.height() + chain.network["final_at"]
         wait_until("the last block is final", lambda: chain.height() > height)
-        self.progress.wait("every transfer has ended for good", self._all_ended)
-        self.progress.wait("no lane is halted", lambda: not self._halted())
-        self.progress.wait("the queues are empty", self._idle)
+        self._wait("every transfer has ended for good", self._all_ended)
+        self._wait("no lane is halted", lambda: not self._halted())
+        self._wait("the queues are empty", self._idle)
+
+    def _wait(self, what: str, done: Callable[[], bool]) -> None:
+        if not self.progress.wait(what, done):
+            self.never.append(what)
 
     def _all_ended(self) -> bool:
         return self.progress.ended >= self.clients.accepted
@@ -218,8 +213,8 @@ class Storm:
                 found[letter["id"]] = letter["reason"]
                 self.desk.replay(letter["id"])
             self.say(f"{len(letters)} dead letters replayed")
-            self.progress.wait("the queues are empty", self._idle)
-            self.progress.wait("every transfer has ended", self._all_ended)
+            self._wait("the queues are empty", self._idle)
+            self._wait("every transfer has ended", self._all_ended)
         planted = sum(PLANTED in reason for reason in found.values())
         return {"found": len(found), "planted": planted, "left": len(self.desk.letters())}
 

@@ -92,6 +92,8 @@ PLANTED = {
     "money is held for nobody": (with_account(held=1), {"ledger difference": 1}),
     "the books' own check finds something": (
         lambda all_well: replace(all_well, check_faults=["a sum"]), {"ledger difference": 1}),
+    "a lane halted for what nobody may open": (
+        lambda all_well: replace(all_well, halts=["local/0xt: number 1 is refused"]), {"halts not opened": 1}),
     "a dead letter is left": (lambda all_well: replace(all_well, letters=["dl_1"]), {"dead letters": 1}),
 }
 

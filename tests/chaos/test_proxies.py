@@ -156,6 +156,36 @@ def test_a_trapped_call_was_carried_out_before_its_caller_hears_so(
         assert ask(proxy, "TrentService.Sign")[0] == 200
 
 
+def test_a_trap_leaves_other_callers_alone_and_tells_whose_call_it_has(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def second(port: int) -> bool:
+        asked.append(port)
+        return len(asked) == 2
+
+    with aws_proxy(behind, monkeypatch) as proxy:
+        trap = Trap("Sign", second)
+        with proxy.trapping(trap):
+            assert ask(proxy, "TrentService.Sign")[0] == 200
+            assert not trap.caught.is_set()
+            caller = threading.Thread(target=ask, args=(proxy, "TrentService.Sign"))
+            caller.start()
+            assert trap.caught.wait(30)
+        caller.join()
+    assert trap.port == asked[1] > 0
+
+
+@pytest.mark.parametrize("rate", ["throttled", "failed"])
+def test_a_call_that_was_not_carried_out_is_in_no_trap(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch, rate: str
+) -> None:
+    with aws_proxy(behind, monkeypatch, **{rate: 1000}) as proxy, proxy.trapping(Trap("Sign")) as trap:
+        assert ask(proxy, "TrentService.Sign")[0] >= 400
+        assert not trap.caught.is_set()
+
+
 NEWEST, BEHIND_BY = 100, 3
 
 

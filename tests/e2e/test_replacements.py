@@ -1,5 +1,5 @@
-"""What no block takes offers more, what is not wanted any more is replaced by nothing, and a stranger's number
-is given up by providers' proof or an operator's word."""
+"""What no block takes offers more, what a node forgot goes again as it was, what is not wanted any more is replaced by
+nothing, and a stranger's number is given up by providers' proof or an operator's word."""
 
 from __future__ import annotations
 
@@ -52,6 +52,27 @@ def test_a_price_that_is_too_low_is_raised_and_paid_once(tenant: Tenant, chain: 
     assert told["transactionHash"] == second
     assert [one["hash"] for one in chain.sent_by(tenant.treasury)] == [second]
     assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    tenant.assert_ledger_is_chain("ETH")
+
+
+def test_one_that_the_pool_drops_is_sent_again_with_the_same_bytes_and_paid_once(
+    world: World, tenant: Tenant, chain: Chain, recipient: str
+) -> None:
+    with chain.frozen():
+        transfer, tx_hash = waiting(tenant, chain, recipient)
+        # Nobody sends it again before it was seen to be gone.
+        with world.functions.untriggered("send", "transactions.fifo"):
+            assert chain.call("anvil_dropTransaction", tx_hash)
+            assert chain.transaction(tx_hash) is None
+        chain.wait_pooled(tx_hash)
+        [number] = tenant.lane()["transactions"]
+        assert (number["hashes"], number["attempts"]) == ([tx_hash], 1), "a hash is its bytes: no others were signed"
+        chain.mine()
+    assert tenant.wait_confirmed(transfer)["transactionHash"] == tx_hash
+    assert [one["hash"] for one in chain.sent_by(tenant.treasury)] == [tx_hash]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    assert tenant.account("ETH").held == 0
+    assert tenant.lane()["state"] == "open"
     tenant.assert_ledger_is_chain("ETH")
 
 

@@ -56,6 +56,10 @@ impl Intake {
             // It would be posted as paid out, and the chain would still hold it.
             return Err(ApiError::field(words.to_field(), "is the treasury that pays; nothing would move"));
         }
+        let network = self.networks.get(ask.asset.network.as_str());
+        if network.is_some_and(|network| network.asset(words.to).is_some()) {
+            return Err(ApiError::field(words.to_field(), "is a token's contract; the money would be lost"));
+        }
         self.must_be_open(words, &treasury).await?;
         self.hold(&ask, self.parcel(&ask, &treasury)).await
     }

@@ -1,8 +1,11 @@
 //! One lane: its unsent numbers in order, until there is none, a hole, or a reason to stop.
 
+use std::sync::PoisonError;
+
 use causeway_chains::{BroadcastOutcome, Chain, NumberAt};
 use causeway_domain::{
     clock::Millis,
+    id::TenantId,
     lane::{LaneGate, LaneId},
     limits::{QUICK_TRIES_MAX, SWITCH_COPIES},
     verdict::{Verdict, WaitReason},
@@ -13,7 +16,7 @@ use causeway_state::{
     commit::{CommitError, Done, commit},
     lane::{AND, Attempt, AttemptKind, Gate, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
-    wallet::Scope,
+    wallet::{Scope, Treasury},
 };
 use causeway_store::{RowError, StoreError};
 
@@ -146,12 +149,28 @@ impl Sender {
     /// The lane's gate, and whether people hold back its payments: what cancels goes out all the same.
     async fn read(&self, lane: &LaneId) -> Result<(Option<Row>, bool), SendError> {
         let copy = u8::try_from(self.clock.random() % u128::from(SWITCH_COPIES)).unwrap_or_default();
-        let switches = [Scope::Lane(lane.clone()), Scope::Network(lane.network.clone())];
+        let switches = match self.tenant(lane).await? {
+            Some(tenant) => Scope::of_payment(&tenant, lane).to_vec(),
+            None => vec![Scope::Lane(lane.clone()), Scope::Network(lane.network.clone())],
+        };
         let keys = std::iter::once(Gate::key(lane)).chain(switches.iter().map(|scope| scope.copy(copy)));
         let mut rows = self.store.get_many(&keys.collect::<Vec<_>>()).await?.into_iter();
         let Some(row) = rows.next().flatten() else { return Ok((None, false)) };
         let gate = Row { version: row.version(), gate: row.parse()? };
         Ok((Some(gate), rows.any(|switch| switch.is_some())))
+    }
+
+    /// Whose lane it is; nobody's where it was never registered.
+    async fn tenant(&self, lane: &LaneId) -> Result<Option<TenantId>, SendError> {
+        let known = self.memory.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(lane).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(row) = self.store.get(&Treasury::lane_key(lane)).await? else { return Ok(None) };
+        let tenant = row.parse::<Treasury>()?.tenant;
+        let mut tenants = self.memory.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.insert(lane.clone(), tenant.clone());
+        Ok(Some(tenant))
     }
 
     async fn hand_out(

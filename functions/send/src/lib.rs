@@ -11,10 +11,17 @@
 pub mod handler;
 pub mod lane;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+};
 
 use causeway_chains::Chain;
-use causeway_domain::{Clock, id::NetworkId};
+use causeway_domain::{
+    Clock,
+    id::{NetworkId, TenantId},
+    lane::LaneId,
+};
 use causeway_queue::Queue;
 use causeway_runtime::metrics::Metrics;
 use causeway_store::Store;
@@ -32,4 +39,12 @@ pub struct Sender {
     pub clock: Arc<dyn Clock>,
     /// Metrics.
     pub metrics: Metrics,
+    /// What is remembered between batches.
+    pub memory: Memory,
+}
+
+/// What is remembered between batches: whose a lane is never changes.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub(crate) tenants: Mutex<HashMap<LaneId, TenantId>>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use causeway_runtime::{Config, RealClock, aws, metrics::Metrics, run_batches, telemetry};
-use causeway_send::Sender;
+use causeway_send::{Memory, Sender};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -17,6 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         chains: aws::chains(&sdk, &config, Arc::<RealClock>::clone(&clock)).await?,
         clock,
         metrics: Metrics::new(&config.prefix),
+        memory: Memory::default(),
     });
     run_batches(config.prefix, move |messages| {
         let sender = Arc::clone(&sender);

@@ -5,11 +5,14 @@
 //! slices: a partition of the lane's numbers (`line`), a page of the tenant's parcels, and at last the balances
 //! (`books`), between two looks at the chain.
 //!
+//! What reached nobody is told again on the way (`untold`).
+//!
 //! Invariants: it changes nothing but its reports; what cannot be asked, or moved meanwhile, is asked again and never
 //! told; only what two looks in a row found is told.
 
 mod books;
 mod line;
+mod untold;
 
 use std::collections::BTreeMap;
 
@@ -171,7 +174,7 @@ impl Tracker {
         };
         let mut walk = walk;
         if walk.has_numbers() {
-            self.walk_numbers(network, lead.head.finalized, &mut walk).await?;
+            self.walk_numbers(network, &lead.head, &mut walk).await?;
         } else if walk.has_parcels() {
             self.walk_parcels(&mut walk).await?;
         } else {

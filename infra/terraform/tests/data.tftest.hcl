@@ -29,7 +29,7 @@ run "queues" {
       "transfers-low"           = ["causeway-test-transfers-low", false, 360, 4]
       "transactions.fifo"       = ["causeway-test-transactions.fifo", true, 180, 4]
       "sign-requests.fifo"      = ["causeway-test-sign-requests.fifo", true, 360, 4]
-      "chain-events"            = ["causeway-test-chain-events", false, 360, 4]
+      "chain-events"            = ["causeway-test-chain-events", false, 360, 13]
       "transfers-dead"          = ["causeway-test-transfers-dead", false, 180, 14]
       "transactions-dead.fifo"  = ["causeway-test-transactions-dead.fifo", true, 180, 14]
       "sign-requests-dead.fifo" = ["causeway-test-sign-requests-dead.fifo", true, 180, 14]
@@ -104,7 +104,7 @@ run "tables" {
       }
       ledger  = { name = "causeway-test-ledger", key = "pk/sk", ttl = ["expires_at"], types = { pk = "S", sk = "S" }, indexes = {} }
       wallets = { name = "causeway-test-wallets", key = "pk/sk", ttl = [], types = { pk = "S", sk = "S" }, indexes = {} }
-      tracker = { name = "causeway-test-tracker", key = "pk/sk", ttl = ["expires_at"], types = { pk = "S", sk = "S" }, indexes = {} }
+      tracker = { name = "causeway-test-tracker", key = "pk/sk", ttl = [], types = { pk = "S", sk = "S" }, indexes = {} }
       dead-letters = {
         name    = "causeway-test-dead-letters", key = "pk/sk", ttl = []
         types   = { pk = "S", sk = "S", status_pk = "S", created = "S" }

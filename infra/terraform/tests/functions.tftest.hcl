@@ -48,16 +48,24 @@ run "functions" {
   }
   assert {
     condition = aws_lambda_function.this["status-check"].environment[0].variables == tomap({
-      CAUSEWAY_LOG          = "info"
-      CAUSEWAY_CLAIM_TENANT = "custom:tenant"
-      CAUSEWAY_CLAIM_USER   = "sub"
-      CAUSEWAY_CLAIM_ROLES  = "cognito:groups"
-      CAUSEWAY_LOOP_S       = "75"
-      CAUSEWAY_PREFIX       = "causeway-test"
-      CAUSEWAY_QUEUE_BASE   = "https://sqs.eu-central-1.amazonaws.com/123456789012"
-      CAUSEWAY_NETWORKS     = "ethereum,polygon"
+      CAUSEWAY_LOG                = "info"
+      CAUSEWAY_CLAIM_TENANT       = "custom:tenant"
+      CAUSEWAY_CLAIM_USER         = "sub"
+      CAUSEWAY_CLAIM_ROLES        = "cognito:groups"
+      CAUSEWAY_LOOP_S             = "75"
+      CAUSEWAY_PREFIX             = "causeway-test"
+      CAUSEWAY_QUEUE_BASE         = "https://sqs.eu-central-1.amazonaws.com/123456789012"
+      CAUSEWAY_NETWORKS           = "ethereum,polygon"
+      CAUSEWAY_SECRET_RPC_VERSION = "rpc-version"
     })
     error_message = "The environment is the topology's plus what follows from the deployment."
+  }
+  assert {
+    condition = { for name, function in aws_lambda_function.this : name => function.environment[0].variables["CAUSEWAY_SECRET_RPC_VERSION"]
+      if contains(keys(function.environment[0].variables), "CAUSEWAY_SECRET_RPC_VERSION") } == {
+      send = "rpc-version", status-check = "rpc-version", validate-sign = "rpc-version"
+    }
+    error_message = "Who reads the providers, and nobody else, becomes a new version when they change."
   }
   assert {
     condition = alltrue([for name, function in aws_lambda_function.this :

@@ -82,6 +82,24 @@ run "rpc_address" {
   expect_failures = [var.rpc_urls]
 }
 
+# The functions speak HTTP alone.
+run "rpc_over_a_websocket" {
+  command = plan
+  variables {
+    rpc_urls = { ethereum = ["https://one.example"], polygon = ["wss://two.example"] }
+  }
+  expect_failures = [var.rpc_urls]
+}
+
+# Nor without its TLS.
+run "rpc_over_a_plain_websocket" {
+  command = plan
+  variables {
+    rpc_urls = { ethereum = ["ws://one.example"], polygon = ["https://two.example"] }
+  }
+  expect_failures = [var.rpc_urls]
+}
+
 # Lambda calls it x86_64.
 run "architecture" {
   command = plan

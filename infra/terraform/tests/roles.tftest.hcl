@@ -102,7 +102,7 @@ run "rights" {
       QueueSend    = ["sqs chain-events", "sqs sign-requests.fifo", "sqs transactions.fifo", "sqs transfers-high", "sqs transfers-low", "sqs transfers-normal"]
       ReadTables   = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers", "dynamodb wallets"]
       Secrets      = ["secretsmanager rpc-AbCdEf"]
-      WriteTables  = ["dynamodb tracker", "dynamodb transfers"]
+      WriteTables  = ["dynamodb ledger", "dynamodb tracker", "dynamodb transfers"]
     })
     error_message = "The rights of status-check are not the ones written here: ${aws_iam_role_policy.function["status-check"].policy}"
   }

@@ -43,7 +43,8 @@ pub fn public_keys(sdk: &SdkConfig) -> std::sync::Arc<dyn causeway_keys::PublicK
     std::sync::Arc::new(causeway_keys::aws::KmsPublicKeys::new(&aws_sdk_kms::Client::new(sdk)))
 }
 
-/// One chain per enabled network, from the secret `rpc` or the environment.
+/// One chain per enabled network, from the secret `rpc` or the environment. A network without one that can be used is left out,
+/// and waits: the others go on.
 #[cfg(feature = "chains")]
 pub async fn chains(
     sdk: &SdkConfig,
@@ -65,18 +66,14 @@ pub async fn chains(
                 known.cloned().unwrap_or_default()
             }
         };
-        if endpoints.is_empty() {
-            return Err(crate::config::ConfigError::Secret {
-                name: format!("{}-rpc", config.prefix),
-                reason: format!("it has no endpoint for {}", network.id),
-            });
+        match causeway_chains::pool::RpcChain::new(network, endpoints, Arc::clone(&clock)) {
+            Ok(chain) => {
+                chains.insert(network.id.clone(), Arc::new(chain));
+            }
+            Err(error) => {
+                tracing::error!(network = %network.id, error = %error, "this network's providers cannot be used; it waits");
+            }
         }
-        let chain = causeway_chains::pool::RpcChain::new(network, endpoints, Arc::clone(&clock));
-        let chain = chain.map_err(|error| crate::config::ConfigError::Secret {
-            name: format!("{}-rpc", config.prefix),
-            reason: format!("{}: {error}", network.id),
-        })?;
-        chains.insert(network.id.clone(), Arc::new(chain));
     }
     Ok(chains)
 }

@@ -51,7 +51,9 @@ impl Truth for World {
 impl World {
     /// Whether an inclusion is on the chain and final.
     fn is_deep(&self, inclusion: &Inclusion) -> bool {
-        inclusion.canonical && inclusion.receipt.block_number + self.depths.1 <= self.chain.height() + 1
+        let height = inclusion.receipt.block_number;
+        let called_final = !self.network.final_tag || height <= self.called_final();
+        inclusion.canonical && height + self.depths.1 <= self.chain.height() + 1 && called_final
     }
 
     /// A row as it stands.
@@ -86,7 +88,8 @@ impl World {
             let Signed { transaction, attempts, .. } = signed;
             let places: Vec<u32> = attempts.iter().map(|attempt| attempt.index).collect();
             let counted: Vec<u32> = (0..transaction.attempts).collect();
-            assert_eq!(places, counted, "attempts of number {} of {lane} (rules 1 and 2)", transaction.number);
+            let number = transaction.number;
+            assert!(places == counted, "rule 2: number {number} of {lane} has attempts {places:?}, not {counted:?}");
         }
         let with_bytes = |signed: Signed| {
             let attempt = signed.to_send().cloned();
@@ -138,7 +141,7 @@ impl World {
         }
         rules.accounts(&self.credited)?;
         self.promises_hold(&mut rules)?;
-        rules.depths(self.chain.height(), self.depths)?;
+        rules.depths(self, self.chain.height(), self.depths)?;
         if let Some(lost) = self.told.iter().find(|told| !rules.parcels().contains_key(*told)) {
             return Err(Violation { rule: "rule 8", what: format!("a client was told of {lost}, which is not there") });
         }
@@ -236,7 +239,7 @@ impl World {
         for parcel in self.parcels().iter().filter(confirmed) {
             for line in &parcel.transfers {
                 let paid = self.on_chain(line.to, parcel.asset.address);
-                assert!(paid >= line.amount.to_u256(), "{} is confirmed and {} has {paid}", parcel.id, line.to);
+                assert!(paid >= line.amount.to_u256(), "paid: {} is confirmed and {} has {paid}", parcel.id, line.to);
             }
         }
         for account in self.credited.keys() {

@@ -78,8 +78,10 @@ impl SimClock {
 
     fn skip_to_next(&self) -> bool {
         let mut state = self.state();
-        let Some((&(at, _), _)) = state.sleepers.first_key_value() else { return false };
-        state.now_ms = state.now_ms.max(at);
+        // What is due and still there is held up: nobody polls it.
+        let to_come = (state.now_ms + 1, 0);
+        let Some((&(at, _), _)) = state.sleepers.range(to_come..).next() else { return false };
+        state.now_ms = at;
         drop(state);
         self.wake_due();
         true
@@ -165,6 +167,34 @@ impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// What became of a future that may be held up.
+pub(crate) enum Polled<F: Future> {
+    /// It ended.
+    Ended(F::Output),
+    /// It is held up here, and may go on at any time.
+    HeldUp(Pin<Box<F>>),
+}
+
+/// Polls a future so often, and hands it back where it has not ended by then.
+pub(crate) async fn held_up_after<F: Future>(polls: u64, future: F) -> Polled<F> {
+    let (mut left, mut future) = (polls, Some(Box::pin(future)));
+    futures::future::poll_fn(move |context| {
+        let Some(mut polled) = future.take() else { return Poll::Pending };
+        if left == 0 {
+            return Poll::Ready(Polled::HeldUp(polled));
+        }
+        left -= 1;
+        match polled.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Polled::Ended(value)),
+            Poll::Pending => {
+                future = Some(polled);
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }
 
 /// Gives way to the others once.

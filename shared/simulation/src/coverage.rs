@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 135] = [
+pub const REQUIRED: [&str; 142] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -89,6 +89,13 @@ pub const REQUIRED: [&str; 135] = [
     "fault: node tells blocks without some transactions",
     "fault: node says that numbers are free",
     "fault: node keeps no other branch",
+    "fault: finality tag stands still",
+    "fault: finality tag lags",
+    "fault: queue purged",
+    "fault: blocks between two awaits",
+    "fault: branch between two awaits",
+    "fault: handler held up",
+    "fault: tracker held up",
     "funds: none for gas",
     "clients: ask again",
     "clients: no answer",

@@ -186,7 +186,7 @@ impl World {
     pub fn step(&mut self) {
         self.clock.advance(self.step_ms);
         self.make_blocks();
-        self.note_halts();
+        self.note_halts(false);
         self.track();
         for queue in READ {
             if !self.held.contains(queue) {

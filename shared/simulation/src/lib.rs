@@ -32,6 +32,7 @@ pub mod skew;
 pub mod storm;
 pub mod story;
 pub mod strangers;
+mod tag;
 pub mod ticks;
 pub mod trace;
 pub mod views;

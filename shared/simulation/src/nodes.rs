@@ -9,12 +9,15 @@ use std::{
 use alloy_primitives::B256;
 use causeway_chains::{
     BroadcastOutcome,
-    model::{Orphans, Provider, Receipts, Reorg},
+    model::{ModelChain, Orphans, Provider, Receipts, Reorg},
 };
 use causeway_domain::lane::{LaneGate, LaneId};
 use causeway_state::lane::Gate;
 
 use crate::{
+    SimClock,
+    clock::give_way,
+    coverage::Coverage,
     faults::Dice,
     weather::{Class, Weather},
     world::{TENANTS, World},
@@ -119,9 +122,61 @@ pub const fn answer_name(outcome: &BroadcastOutcome) -> &'static str {
     }
 }
 
+/// What befalls the chain whoever is at work: of its own, so that it can happen between two awaits.
+#[derive(Debug, Clone)]
+pub(crate) struct Nature {
+    chain: ModelChain,
+    clock: SimClock,
+    coverage: Coverage,
+    providers: usize,
+}
+
+impl Nature {
+    /// The chain turns to another branch.
+    pub(crate) fn branch(&self, weather: Weather) {
+        let depth = 1 + self.clock.below(weather.depth_max);
+        let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(600)).collect();
+        let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
+        if depth <= self.chain.height() {
+            self.coverage.count(format!("branch: depth {depth}"));
+        }
+        let old = self.chain.header(self.chain.height()).map(|header| header.hash);
+        self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
+        let (stays, provider) = (self.clock.chance(400), self.clock.below(self.providers as u64));
+        if stays && weather.has(Class::Views) {
+            let view = Provider { stuck_at: old, ..Provider::default() };
+            self.chain.set_provider(usize::try_from(provider).unwrap_or(0), view);
+            self.coverage.count("fault: node stays on the old branch");
+        }
+    }
+
+    /// Blocks come, or a branch, after so many turns of what is under way.
+    pub(crate) async fn meanwhile(self, weather: Weather) {
+        let (turns, blocks) = (self.clock.below(40), 1 + self.clock.below(3));
+        let turns_away = self.clock.chance(300) && weather.rate(Class::Branches) > 0;
+        for _ in 0..turns {
+            give_way().await;
+        }
+        if turns_away {
+            self.branch(weather);
+            self.coverage.count("fault: branch between two awaits");
+        } else {
+            for _ in 0..blocks {
+                self.chain.mine();
+            }
+            self.coverage.count("fault: blocks between two awaits");
+        }
+    }
+}
+
 impl World {
-    /// Remembers which lanes stand halted: whoever begins from here on has seen it.
-    pub(crate) fn note_halts(&self) {
+    pub(crate) fn nature(&self) -> Nature {
+        let (chain, clock, coverage) = (self.chain.clone(), self.clock.clone(), self.coverage.clone());
+        Nature { chain, clock, coverage, providers: self.providers }
+    }
+
+    /// Remembers which lanes stand halted: whoever begins from here on has seen it. Who is held up since before has not.
+    pub(crate) fn note_halts(&self, held_up: bool) {
         let halted = |lane: LaneId| {
             let gate = self.row(&Gate::key(&lane)).and_then(|row| row.parse::<Gate>().ok())?;
             match gate.gate {
@@ -129,13 +184,16 @@ impl World {
                 LaneGate::Halted { limit, .. } => Some((lane, limit)),
             }
         };
-        *self.halts.lock() = TENANTS.iter().filter_map(|tenant| halted(self.lane(tenant))).collect();
+        let now = TENANTS.iter().filter_map(|tenant| halted(self.lane(tenant)));
+        let mut noted = self.halts.lock();
+        let seen = |lane: &LaneId| !held_up || noted.contains_key(lane);
+        *noted = now.filter(|(lane, _)| seen(lane)).collect();
     }
 
     /// What befalls chain and nodes in a step.
     pub(crate) fn turn_the_chain(&self, weather: Weather) {
         if self.clock.chance(weather.rate(Class::Branches)) {
-            self.branch(weather);
+            self.nature().branch(weather);
         }
         let restarts = self.clock.chance(weather.rate(Class::Views));
         let (provider, lag) = (self.some(self.providers), 3 + self.clock.below(8));
@@ -155,22 +213,6 @@ impl World {
             if chosen.is_some_and(|forgotten| self.chain.drop_from_pool(forgotten.hash)) {
                 self.coverage.count("fault: pool forgets one");
             }
-        }
-    }
-
-    fn branch(&self, weather: Weather) {
-        let depth = 1 + self.clock.below(weather.depth_max);
-        let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(600)).collect();
-        let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };
-        if depth <= self.chain.height() {
-            self.coverage.count(format!("branch: depth {depth}"));
-        }
-        let old = self.chain.header(self.chain.height()).map(|header| header.hash);
-        self.chain.reorg(&Reorg { depth, blocks: depth + 1, again, orphans });
-        let (stays, provider) = (self.clock.chance(400), self.some(self.providers));
-        if stays && weather.has(Class::Views) {
-            self.chain.set_provider(provider, Provider { stuck_at: old, ..Provider::default() });
-            self.coverage.count("fault: node stays on the old branch");
         }
     }
 

@@ -13,10 +13,15 @@ use crate::{
     world::{TENANTS, World},
 };
 
-/// So long nothing may be published, once every transfer has ended.
-const QUIET_MS: u64 = 4_000;
+/// So long nothing may be published, once every transfer has ended: longer than any span after which something is said again
+/// (cancels and raises each half minute, sweeps and looks each minute).
+const QUIET_MS: u64 = 130_000;
+/// In steps that are as long as blocks may be apart.
+const LONG_STEP_MS: u64 = 5_000;
+/// What people asked for takes so long.
+const MOMENT_MS: u64 = 4_000;
 /// Looks until that is so: a lane that was told late is asked about until the tracker looks at it, once a minute.
-const QUIET_WITHIN: u32 = 30;
+const QUIET_WITHIN: u32 = 10;
 
 impl World {
     /// Every number of every lane has ended as the chain says, and no parcel's payment is on the chain twice.
@@ -56,14 +61,21 @@ impl World {
         Ok(())
     }
 
-    /// Once all is over nothing is published any more, and each lane carries another transfer.
-    pub fn probe(&mut self) {
+    /// Lets time pass until nothing is published any more.
+    fn goes_quiet(&mut self) {
+        let usual = std::mem::replace(&mut self.step_ms, LONG_STEP_MS);
         let quiet = (0..QUIET_WITHIN).any(|_| {
             let before = self.inbox.count();
             self.pass(QUIET_MS);
             self.inbox.count() == before
         });
-        assert!(quiet, "something is published although every transfer has ended");
+        self.step_ms = usual;
+        assert!(quiet, "quiet: something is published again and again although every transfer has ended");
+    }
+
+    /// Once all is over nothing is published any more, and each lane carries another transfer.
+    pub fn probe(&mut self) {
+        self.goes_quiet();
         let mut probes = Vec::new();
         for tenant in TENANTS {
             let answer = self.clock.run(self.request(tenant, None, "ETH", "1", recipient("probe")));
@@ -81,7 +93,7 @@ impl World {
             if self.release_lanes().is_empty() && are_paid(self) {
                 return;
             }
-            self.pass(QUIET_MS);
+            self.pass(MOMENT_MS);
         }
         panic!("a transfer after all is over never ends\n{}", self.picture());
     }

@@ -203,7 +203,10 @@ impl Rules {
             }
             line.halted = matches!(gate, Ok(LaneGate::Halted { .. }));
         } else if key.sk.contains("#A") {
-            return item.parse().map_or(Ok(()), |attempt| self.attempt(&lane, attempt, commit));
+            let Ok(attempt) = item.parse::<Attempt>() else { return Ok(()) };
+            let in_place = *key == Attempt::key(&lane, attempt.number, attempt.index);
+            hold(in_place, "rule 2", || format!("{} holds attempt {} of {lane}", key.sk, attempt.index))?;
+            return self.attempt(&lane, attempt, commit);
         } else if key.sk.starts_with("TX#") {
             return item.parse().map_or(Ok(()), |transaction| self.transaction(&lane, transaction, commit));
         }
@@ -415,14 +418,17 @@ impl Rules {
         Ok(())
     }
 
-    /// Rule 5: success was told, and money released, only as deep as they may be, `height` being the chain's.
-    pub fn depths(&mut self, height: u64, (confirmed_at, final_at): (u64, u64)) -> Held {
+    /// Rule 5: success was told, and money released, only as deep as they may be, `height` being the chain's; and what money was
+    /// released by is in a final block.
+    pub fn depths(&mut self, truth: &dyn Truth, height: u64, (confirmed_at, final_at): (u64, u64)) -> Held {
         for id in std::mem::take(&mut self.settled) {
             let Some(parcel) = self.parcels.get(&id) else { continue };
             let Some(settled) = &parcel.settled else { continue };
             let least = if told_unpaid(parcel.state) { final_at } else { confirmed_at };
             let depth = (height + 1).saturating_sub(settled.height);
             hold(depth >= least, "rule 5", || format!("{id} is {:?} {depth} deep, not {least}", parcel.state))?;
+            let proven = !told_unpaid(parcel.state) || truth.is_final(&parcel.wallet, settled.hash);
+            hold(proven, "rule 5", || format!("{id} is {:?} by {}, which is not final", parcel.state, settled.hash))?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ pub enum Sabotage {
     CreditTwice,
     /// Blocked payments are signed (rule 12).
     IgnoreSwitches,
-    /// A raised attempt is sent without being kept (rule 2).
+    /// A raised attempt is kept in the place of the one before (rule 2).
     DropHash,
     /// What is to be cancelled goes on as if it were a payment (rule 6).
     ForgetCancel,
@@ -83,6 +83,27 @@ impl Sabotage {
         Self::ForgetSweep,
         Self::IgnoreHalts,
     ];
+
+    /// How the violation begins that tells of it: noticed in another way it would be noticed by chance.
+    pub fn told_as(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::BurnNumbers => &["rule 1:"],
+            Self::BroadcastFirst | Self::DropHash => &["rule 2:"],
+            Self::TimeoutFails => &["rule 3:"],
+            // What is signed must keep its number whatever people ask for.
+            Self::RecycleNumbers | Self::RefundSigned => &["rule 4:"],
+            Self::ConfirmEarly | Self::ReleaseEarly => &["rule 5:"],
+            Self::ForgetCancel => &["paid:"],
+            Self::PostTwice | Self::ForgetRelease | Self::CreditTwice => &["rule 7:"],
+            Self::ForgetSweep => &["every transfer's end never comes"],
+            Self::WaitForever => &["rule 9:"],
+            Self::IgnoreHalts => &["rule 10:"],
+            Self::IgnoreSwitches => &["rule 12:"],
+            Self::IgnoreExpectations => &["states:"],
+            Self::ForgetAudit => &["audit:"],
+        }
+    }
 
     /// What a process reads instead of a row.
     pub(crate) fn read(self, who: &str, key: &Key, row: Item) -> Option<Item> {
@@ -127,8 +148,7 @@ impl Sabotage {
                 writes.retain(|write| !(matches!(write, Write::Check { .. }) && of_switch(write.key())));
             }
             Self::IgnoreExpectations => writes.iter_mut().for_each(ignore_expectations),
-            // The first attempt of a number stays.
-            Self::DropHash => writes.retain(|write| !is_replacement(write.key())),
+            Self::DropHash => writes.iter_mut().for_each(overwrite_first),
             Self::ForgetCancel => writes.iter_mut().for_each(forget_cancel),
             Self::BurnNumbers => {
                 if writes.iter().any(|write| write.key().sk == "NEXT") {
@@ -219,8 +239,15 @@ fn credit_twice(writes: &mut Vec<Write>) {
     }
 }
 
-fn is_replacement(key: &Key) -> bool {
-    key.sk.contains("#A") && !key.sk.ends_with("#A000000")
+/// A raised attempt takes the place of the first one.
+fn overwrite_first(write: &mut Write) {
+    if let Write::Put { key, expect, .. } = write
+        && let Some((number, index)) = key.sk.split_once("#A")
+        && index != "000000"
+    {
+        key.sk = format!("{number}#A000000");
+        expect.clear();
+    }
 }
 
 /// What a block holds of a no-op is taken for the payment.

@@ -17,7 +17,7 @@ use futures::future::join_all;
 use crate::{
     api::Answer,
     clients::Call,
-    clock::killed_after,
+    clock::{Polled, held_up_after, killed_after},
     drive::{STEP_MS, track},
     faults::ChainScript,
     inbox::READ,
@@ -30,6 +30,8 @@ use crate::{
 
 /// What the model chain begins with.
 pub(crate) const USUAL_BASE_FEE_WEI: u128 = 1_000_000_000;
+/// Queues that are no dead letters', the first ones of [`READ`]: what is in these, rows or blocks can say again.
+const SOURCES: usize = 6;
 /// Steps after which a storm ends though too little has struck.
 const STEPS_MAX: u64 = 1_000;
 
@@ -43,6 +45,10 @@ struct Process {
 
 /// What one future of a step ended with; `None` where it was killed.
 enum Ended {
+    /// Nothing that anybody waits for.
+    Meanwhile,
+    /// It is held up, and goes on in a later step. The number is its tracker's.
+    HeldUp(Option<usize>, Step),
     Batch(Vec<Received>, Option<Failed>),
     Tracker(usize, Box<Option<Option<Lead>>>),
     Operator(Act, Option<Answer>),
@@ -65,6 +71,7 @@ impl World {
         };
         let mut trackers: Vec<Process> = (0..3).map(process).collect();
         let mut ticks = Ticks::default();
+        let mut held_up: Vec<(u64, Step)> = Vec::new();
         self.begin(weather);
         for step in 0..STEPS_MAX {
             if step >= steps && self.coverage.faults() >= faults {
@@ -75,18 +82,30 @@ impl World {
             self.clock.advance(if ticks.is_silent() { SILENT_STEP_MS } else { STEP_MS });
             self.make_blocks();
             self.turn_the_chain(weather);
+            self.turn_the_tag(weather);
             self.surprise(weather);
             act(self, step);
-            self.note_halts();
+            self.note_halts(!held_up.is_empty());
             self.crossing.set(true);
             let mut work = self.start(weather);
             work.extend(self.clients_work(weather));
             work.extend(self.operators_work(weather));
             work.extend(self.trackers_work(weather, &mut trackers, &ticks));
+            work.extend(self.meanwhile(weather));
+            work.extend(held_up.extract_if(.., |(until, _)| *until <= step).map(|(_, going_on)| going_on));
             let ended = self.clock.run(join_all(work));
             self.crossing.set(false);
             for one in ended {
-                self.end_one(one, &mut trackers);
+                if let Some(later) = self.end_one(one, &mut trackers) {
+                    held_up.push((step + 1 + self.clock.below(30), later));
+                }
+            }
+            if self.clock.chance(weather.rate(Class::Purges)) {
+                let queue = READ[self.some(SOURCES)];
+                self.collect();
+                if self.inbox.lose(queue) > 0 {
+                    self.coverage.count("fault: queue purged");
+                }
             }
             if self.clock.chance(100) {
                 self.rows.land();
@@ -94,11 +113,34 @@ impl World {
             }
             self.check();
         }
+        // Who is still held up goes on now.
+        let going_on = held_up.into_iter().map(|(_, going_on)| going_on);
+        self.crossing.set(true);
+        let ended = self.clock.run(join_all(going_on));
+        self.crossing.set(false);
+        for one in ended {
+            self.end_one(one, &mut trackers);
+        }
         self.calm();
     }
 
-    fn end_one(&mut self, one: Ended, trackers: &mut [Process]) {
+    /// Books what became of one; answers it where it is held up.
+    fn end_one(&mut self, one: Ended, trackers: &mut [Process]) -> Option<Step> {
         match one {
+            Ended::Meanwhile => {}
+            Ended::HeldUp(None, later) => {
+                self.coverage.count("fault: handler held up");
+                return Some(later);
+            }
+            Ended::HeldUp(Some(index), later) => {
+                // Another process has its place by the time it goes on.
+                self.coverage.count("fault: tracker held up");
+                trackers[index].name = format!("storm-{}", self.clock.random());
+                return Some(Box::pin(async move {
+                    drop(later.await);
+                    Ended::Meanwhile
+                }));
+            }
             Ended::Batch(batch, failed) => {
                 if failed.is_none() {
                     self.coverage.count("fault: handler killed");
@@ -125,6 +167,33 @@ impl World {
                 self.must(|world| world.client_heard(*call, answer.as_ref()));
             }
         }
+        None
+    }
+
+    /// What befalls the chain between two awaits of this step.
+    fn meanwhile(&self, weather: Weather) -> Option<Step> {
+        let comes = self.clock.chance(weather.rate(Class::Meanwhile));
+        let nature = self.nature();
+        comes.then(|| -> Step {
+            Box::pin(async move {
+                nature.meanwhile(weather).await;
+                Ended::Meanwhile
+            })
+        })
+    }
+
+    /// What is held up at some await, by chance.
+    fn may_stall(&self, weather: Weather, tracker: Option<usize>, step: Step) -> Step {
+        let (stalls, polls) = (self.clock.chance(weather.rate(Class::Stalls)), 1 + self.clock.below(40));
+        if !stalls {
+            return step;
+        }
+        Box::pin(async move {
+            match held_up_after(polls, step).await {
+                Polled::Ended(ended) => ended,
+                Polled::HeldUp(step) => Ended::HeldUp(tracker, step),
+            }
+        })
     }
 
     /// A rule that does not hold ends the story.
@@ -199,7 +268,8 @@ impl World {
                 work.push(Box::pin(async move { Ended::Batch(again, handler.await) }));
             }
             let handler = killed_after(self.lifetime(weather), self.work(queue, batch.clone()));
-            work.push(Box::pin(async move { Ended::Batch(batch, handler.await) }));
+            let handled = Box::pin(async move { Ended::Batch(batch, handler.await) });
+            work.push(self.may_stall(weather, None, handled));
         }
         work
     }
@@ -236,10 +306,11 @@ impl World {
             let (chain, network) = (self.chain_port(), self.network.clone());
             let (me, lead, tracker) = (process.name.clone(), process.lead.take(), Arc::clone(&process.tracker));
             let lifetime = self.lifetime(weather);
-            Box::pin(async move {
+            let looks = Box::pin(async move {
                 let tick = async { track(&tracker, &network, &*chain, &me, lead).await };
                 Ended::Tracker(index, Box::new(killed_after(lifetime, tick).await))
-            })
+            });
+            self.may_stall(weather, Some(index), looks)
         };
         trackers.iter_mut().take(ticks.trackers()).enumerate().map(look).collect()
     }
@@ -298,6 +369,7 @@ impl World {
     }
 
     fn calm(&mut self) {
+        self.calm_tag();
         self.chain.set_base_fee(USUAL_BASE_FEE_WEI);
         self.script.clear();
         self.queue.clear_fault();

@@ -88,7 +88,7 @@ impl Story {
     }
 
     /// The same story without these classes of faults, by their bits.
-    pub fn without(self, classes: u32) -> Self {
+    pub fn without(self, classes: u64) -> Self {
         Self { weather: self.weather.without(classes), ..self }
     }
 
@@ -131,6 +131,8 @@ impl Story {
             providers: 1 + usize::try_from(chance.below(3)).unwrap_or(0),
             rotate: chance.chance(500),
             gaps: if chance.chance(300) { Gaps::Refused } else { Gaps::Queued },
+            // What a purged queue lost is told again by reconciliation, hourly in production.
+            reconcile_ms: 120_000,
             account_max: if chance.chance(200) { 2 + chance.below(3) } else { Setup::default().account_max },
             coverage: coverage.clone(),
             sabotage: self.sabotage,
@@ -139,7 +141,9 @@ impl Story {
         // No chance is asked: what befalls the world stays as it is.
         let second_opinion = setup.providers > 1 && self.seed.is_multiple_of(2);
         let shards = [1, ACCOUNT_SHARDS, ACCOUNT_SHARDS, 4][usize::try_from(self.seed / 2 % 4).unwrap_or(0)];
-        let mut world = World::new(Setup { second_opinion, shards, ..setup });
+        // Half of the networks have a tag that must agree with the depth.
+        let final_tag = (self.seed / 8).is_multiple_of(2);
+        let mut world = World::new(Setup { second_opinion, shards, final_tag, ..setup });
         for symbol in ["TUSD", "TUSDT", "TBLK", "TFALSE"] {
             world.owe("acme", symbol, REQUESTS);
         }

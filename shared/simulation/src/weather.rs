@@ -65,11 +65,17 @@ pub enum Class {
     Deep,
     /// Somebody else who has a lane's key uses its numbers.
     Strangers,
+    /// Blocks come, and branches, between two awaits of what is under way.
+    Meanwhile,
+    /// Handlers and trackers are held up for a while, and go on as if nothing had happened.
+    Stalls,
+    /// Queues lose all that is in them.
+    Purges,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Kills,
         Self::Commits,
         Self::Reads,
@@ -100,6 +106,9 @@ impl Class {
         Self::Views,
         Self::Deep,
         Self::Strangers,
+        Self::Meanwhile,
+        Self::Stalls,
+        Self::Purges,
     ];
 
     /// Its name, as `WITHOUT` takes it.
@@ -108,19 +117,19 @@ impl Class {
     }
 
     /// The names of those whose bits these are.
-    pub fn names(bits: u32) -> String {
+    pub fn names(bits: u64) -> String {
         let among = Self::ALL.into_iter().filter(|class| bits & class.bit() != 0);
         among.map(Self::name).collect::<Vec<_>>().join(",")
     }
 
     /// The bits of those that are named; `None` where a name is not known.
-    pub fn parse_all(names: &str) -> Option<u32> {
+    pub fn parse_all(names: &str) -> Option<u64> {
         let bit = |name: &str| Self::ALL.into_iter().find(|class| class.name() == name).map(Self::bit);
         names.split(',').filter(|name| !name.is_empty()).try_fold(0, |bits, name| Some(bits | bit(name)?))
     }
 
     /// Its bit in [`Weather::without`].
-    pub const fn bit(self) -> u32 {
+    pub const fn bit(self) -> u64 {
         1 << self as u16
     }
 
@@ -142,7 +151,9 @@ impl Class {
             Self::People => (80, 240),
             Self::Clients => (50, 250),
             Self::Skew => (5, 15),
-            Self::Silence | Self::Strangers => (2, 8),
+            Self::Silence | Self::Strangers | Self::Purges => (2, 8),
+            Self::Meanwhile => (100, 300),
+            Self::Stalls => (20, 60),
             Self::Deep => (0, 0),
         }
     }
@@ -157,7 +168,7 @@ pub struct Weather {
     /// Whether a branch goes below what is final, once all have ended.
     pub deep: bool,
     /// Classes of faults that do not strike, by [`Class::bit`]. Chance is asked all the same, so the rest stays as it is.
-    pub without: u32,
+    pub without: u64,
 }
 
 impl Weather {
@@ -189,7 +200,7 @@ impl Weather {
     }
 
     /// The same without these classes, by their bits, and those that are left out already.
-    pub const fn without(mut self, classes: u32) -> Self {
+    pub const fn without(mut self, classes: u64) -> Self {
         self.without |= classes;
         self
     }

@@ -49,6 +49,7 @@ use crate::{
     rules::Rules,
     sabotage::Sabotage,
     skew::Skews,
+    tag::Tag,
     trace::Trace,
     views::{SENDER, SIGNER, Views},
 };
@@ -265,6 +266,8 @@ pub struct World {
     pub providers: usize,
     /// Blocks until success may be told, and until money may be released.
     pub depths: (u64, u64),
+    /// What nodes call final.
+    pub tag: Tag,
     /// What each process sees.
     pub views: Views,
     lanes: BTreeMap<&'static str, LaneId>,
@@ -363,6 +366,7 @@ impl World {
                 chains: sender.chains,
                 clock: sender.clock,
                 metrics: metrics.clone(),
+                memory: causeway_send::Memory::default(),
             }),
             tracker,
             settler: Arc::new(Settler {
@@ -404,6 +408,7 @@ impl World {
             step_ms: STEP_MS,
             providers: setup.providers,
             depths: (setup.confirmed_at, setup.final_at),
+            tag: Tag::default(),
             lanes,
             networks,
             chain_port: port,

@@ -37,8 +37,12 @@ class Functions:
 
     def kill(self, name: str, at_most: int | None = None) -> list[int]:
         """Ends a function's workers as a power cut would, all or so many; returns whom it hit."""
+        return self.end(self.workers(name)[:at_most])
+
+    def end(self, pids: list[int]) -> list[int]:
+        """Ends these processes as a power cut would; returns whom it hit."""
         hit: list[int] = []
-        for pid in self.workers(name)[:at_most]:
+        for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 hit.append(pid)

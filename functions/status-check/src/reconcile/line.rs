@@ -16,6 +16,7 @@ use causeway_state::{
     parcel::{HoldPart, Parcel},
     reconciliation::{Difference, Kind, Report},
     tables::{BY_TENANT, TRANSFERS},
+    tracker::Head,
 };
 use causeway_store::{Cursor, Item, Key, Query, Range, Value};
 
@@ -121,14 +122,10 @@ impl Tracker {
     }
 
     /// The rest of the partition in which the walk stands.
-    pub(super) async fn walk_numbers(
-        &self,
-        network: &Network,
-        finalized: u64,
-        walk: &mut Walk,
-    ) -> Result<(), TrackError> {
+    pub(super) async fn walk_numbers(&self, network: &Network, head: &Head, walk: &mut Walk) -> Result<(), TrackError> {
         let end = walk.next.min((walk.at / NUMBERS_PER_PARTITION + 1) * NUMBERS_PER_PARTITION);
         let mut numbers = self.numbers(&walk.lane, walk.at, &mut walk.found).await?;
+        let left = self.tell_again(network, head, &numbers).await?;
         let keys = parcel_keys(&numbers);
         let rows = self.rows(&keys).await?;
         let readable = rows.iter().flatten().filter_map(|row| readable::<Parcel>(row, Kind::Parcel, &mut walk.found));
@@ -160,7 +157,8 @@ impl Tracker {
             if outcome.is_none() {
                 walk.open_from.get_or_insert(number);
             }
-            let done = outcome.is_some_and(|outcome| decided_at(outcome) <= finalized) && found.is_empty();
+            let ended = outcome.is_some_and(|outcome| decided_at(outcome) <= head.finalized);
+            let done = ended && found.is_empty() && !left.contains(&number);
             if done && walk.settled_to == number {
                 walk.settled_to = number + 1;
             }

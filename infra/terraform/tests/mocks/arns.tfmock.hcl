@@ -123,6 +123,12 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_secretsmanager_secret_version.rpc
+  override_during = plan
+  values          = { version_id = "rpc-version" }
+}
+
+override_resource {
   target          = aws_secretsmanager_secret.this["imported-keys"]
   override_during = plan
   values          = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:causeway-test-imported-keys-AbCdEf" }

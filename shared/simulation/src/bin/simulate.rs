@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 fn one(seed: u64) -> ExitCode {
     let without = env::var("WITHOUT").unwrap_or_default();
     let Some(without) = Class::parse_all(&without) else {
-        eprintln!("WITHOUT knows {}", Class::names(u32::MAX));
+        eprintln!("WITHOUT knows {}", Class::names(u64::MAX));
         return ExitCode::FAILURE;
     };
     let story = Story::of(seed).without(without);

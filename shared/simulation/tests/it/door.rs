@@ -50,6 +50,17 @@ fn insufficient_funds_are_refused_with_what_there_is() {
 }
 
 #[test]
+fn a_listed_tokens_contract_is_no_recipient_of_anything() {
+    let world = World::new(Setup::default());
+    let token = world.asset("TUSDT").address;
+    for symbol in ["ETH", "TUSD", "TUSDT"] {
+        let answer = world.clock.run(world.request("acme", None, symbol, "1", token));
+        assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{symbol}");
+        assert!(answer.body["error"]["message"].as_str().is_some_and(|it| it.contains("the money would be lost")));
+    }
+}
+
+#[test]
 fn requests_at_once_never_take_more_than_there_is() {
     for seed in 0..10 {
         let mut world = World::new(Setup { seed, tokens: 10, ..Setup::default() });

@@ -279,3 +279,39 @@ fn half_of_an_attempts_rows_is_told_though_the_other_one_of_its_block_was() {
         assert_eq!(world.coverage.all().get("lane: halted"), None, "nobody else has their numbers");
     }
 }
+
+#[test]
+fn stages_that_a_purged_queue_lost_are_told_again_by_reconciliation() {
+    let setup = Setup { reconcile_ms: 120_000, ..Setup::default() };
+    let mut world = World::new(setup);
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.held.insert(queues::CHAIN_EVENTS);
+    world.until("its end", |world| world.head().is_some_and(|head| head.finalized > 10));
+    assert!(world.inbox.lose(queues::CHAIN_EVENTS) > 1, "confirmed and final");
+    world.held.clear();
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn a_reorganisation_that_a_purged_queue_lost_is_told_again_by_reconciliation() {
+    let setup = Setup { reconcile_ms: 120_000, final_at: 30, ..Setup::default() };
+    let mut world = World::new(setup);
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
+    world.held.insert(queues::CHAIN_EVENTS);
+    let height = world.chain.height();
+    world.chain.reorg(&Reorg { depth: 6, blocks: 7, again: Vec::new(), orphans: Orphans::Waiting });
+    world.until("the other branch's end", |world| world.head().is_some_and(|head| head.finalized > height + 5));
+    assert!(world.inbox.lose(queues::CHAIN_EVENTS) > 1, "reorged, confirmed and final");
+    world.held.clear();
+    world.until("its return", |world| world.parcel(&id).reopened > 0);
+    for _ in 0..3 {
+        world.until("its end", |world| world.has_ended() || world.has_halted());
+        world.release_lanes();
+    }
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}

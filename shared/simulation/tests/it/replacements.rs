@@ -188,18 +188,20 @@ fn what_people_hold_back_is_not_raised() {
 
 #[test]
 fn a_pause_holds_back_what_no_node_has_and_lets_it_go_afterwards() {
-    let mut world = World::new(Setup::default());
-    world.held.insert(queues::TRANSACTIONS);
-    let id = world.withdraw("ETH", "1", recipient("rosa"));
-    world.pass(1_000);
-    let lane = Scope::Lane(world.lane("acme"));
-    throw(&mut world, &lane, true);
-    world.held.clear();
-    world.pass(60_000);
-    assert_eq!(world.chain.handed().len(), 0, "signed, and not sent");
-    throw(&mut world, &lane, false);
-    world.finish();
-    is_paid(&world, &id);
+    let lane = World::new(Setup::default()).lane("acme");
+    for scope in Scope::of_payment(&"acme".parse().expect("a tenant"), &lane) {
+        let mut world = World::new(Setup::default());
+        world.held.insert(queues::TRANSACTIONS);
+        let id = world.withdraw("ETH", "1", recipient("rosa"));
+        world.pass(1_000);
+        throw(&mut world, &scope, true);
+        world.held.clear();
+        world.pass(60_000);
+        assert_eq!(world.chain.handed().len(), 0, "signed, and not sent: {scope:?}");
+        throw(&mut world, &scope, false);
+        world.finish();
+        is_paid(&world, &id);
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ fn whatever_is_broken_on_purpose_is_noticed() {
         });
         assert!(noticed.is_some(), "{sabotage:?} goes unnoticed in {NOTICED_WITHIN} seeds");
         let (seed, what) = noticed.unwrap_or_default();
-        println!("{sabotage:?} at seed {seed}: {}", what.lines().nth(1).unwrap_or_default());
+        let what = what.lines().nth(1).unwrap_or_default();
+        println!("{sabotage:?} at seed {seed}: {what}");
+        assert!(sabotage.told_as().iter().any(|begins| what.starts_with(begins)), "{sabotage:?} is told as {what}");
     }
 }

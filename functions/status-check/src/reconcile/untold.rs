@@ -1,0 +1,104 @@
+//! Stages that reached nobody: a queue was purged, or gave its messages up while settle was off. They are told again: no row
+//! announces them otherwise, and to whom they were told already they say nothing new.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use causeway_domain::{B256, Network};
+use causeway_state::{
+    lane::Outcome,
+    message::Stage,
+    tracker::{Head, HeaderRow, Inclusion, Watch},
+};
+use causeway_store::Key;
+
+use super::line::Numbered;
+use crate::{TrackError, Tracker};
+
+/// What was told so long ago has been heard, if it ever will be.
+const HEARD_WITHIN_MS: u64 = 60_000;
+
+/// A block, and which attempts of it are meant.
+type Blocks = BTreeMap<(u64, B256), BTreeSet<B256>>;
+
+impl Tracker {
+    /// Tells again which numbers without an outcome are in final blocks, and which ones with one are in a block that left.
+    /// Answers the latter.
+    pub(super) async fn tell_again(
+        &self,
+        network: &Network,
+        head: &Head,
+        numbers: &BTreeMap<u64, Numbered>,
+    ) -> Result<BTreeSet<u64>, TrackError> {
+        let heard = HEARD_WITHIN_MS / network.block_time_ms + 1;
+        let ended = self.included_to(network, head.finalized.saturating_sub(heard), numbers).await?;
+        let paid = paid(numbers, head.height.saturating_sub(heard));
+        let heights = ended.keys().map(|(height, _)| *height).chain(paid.values().map(|((height, _), _)| *height));
+        let heights: Vec<u64> = heights.collect::<BTreeSet<_>>().into_iter().collect();
+        let keys: Vec<Key> = heights.iter().map(|height| HeaderRow::key(&network.id, *height)).collect();
+        let mut chain = BTreeMap::new();
+        for row in self.rows(&keys).await?.into_iter().flatten() {
+            let header: HeaderRow = row.parse()?;
+            chain.insert(header.height, header.hash);
+        }
+        for ((height, hash), attempts) in ended {
+            if chain.get(&height) == Some(&hash) {
+                self.tell_block_again(network, (height, hash), Stage::Final, &attempts).await?;
+            }
+        }
+        let mut left = BTreeSet::new();
+        for (number, ((height, hash), attempt)) in paid {
+            if chain.get(&height).is_some_and(|known| *known != hash) {
+                self.tell_block_again(network, (height, hash), Stage::Reorged, &BTreeSet::from([attempt])).await?;
+                left.insert(number);
+            }
+        }
+        Ok(left)
+    }
+
+    /// The blocks up to a height in which attempts of numbers without an outcome are, as their watches say.
+    async fn included_to(
+        &self,
+        network: &Network,
+        to: u64,
+        numbers: &BTreeMap<u64, Numbered>,
+    ) -> Result<Blocks, TrackError> {
+        let open = |known: &&Numbered| known.transaction.as_ref().is_some_and(|it| it.outcome.is_none());
+        let hashes = numbers.values().filter(open).flat_map(|known| &known.attempts).map(|attempt| attempt.hash);
+        let keys: Vec<Key> = hashes.map(|hash| Watch::key(&network.id, hash)).collect();
+        let mut blocks = Blocks::new();
+        for row in self.rows(&keys).await?.into_iter().flatten() {
+            let watch: Watch = row.parse()?;
+            if let (Some(height), Some(hash)) = (watch.height, watch.block_hash)
+                && height <= to
+            {
+                blocks.entry((height, hash)).or_default().insert(watch.hash);
+            }
+        }
+        Ok(blocks)
+    }
+
+    async fn tell_block_again(
+        &self,
+        network: &Network,
+        (height, hash): (u64, B256),
+        stage: Stage,
+        attempts: &BTreeSet<B256>,
+    ) -> Result<(), TrackError> {
+        let all = self.inclusions(network, height, hash).await?;
+        let meant: Vec<Inclusion> = all.into_iter().filter(|inclusion| attempts.contains(&inclusion.hash)).collect();
+        tracing::warn!(network = %network.id, height, %hash, ?stage, transactions = meant.len(), "nobody heard; told again");
+        self.publish_stage(network, height, hash, stage, &meant).await
+    }
+}
+
+/// Of numbers that were paid up to a height: the block, and the attempt.
+fn paid(numbers: &BTreeMap<u64, Numbered>, to: u64) -> BTreeMap<u64, ((u64, B256), B256)> {
+    let outcome = |known: &Numbered| match known.transaction.as_ref()?.outcome {
+        Some(Outcome::Paid { hash, block_hash, height, .. }) if height <= to => Some(((height, block_hash), hash)),
+        Some(
+            Outcome::Paid { .. } | Outcome::Reverted { .. } | Outcome::Cancelled { .. } | Outcome::Displaced { .. },
+        )
+        | None => None,
+    };
+    numbers.iter().filter_map(|(number, known)| Some((*number, outcome(known)?))).collect()
+}
