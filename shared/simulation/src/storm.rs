@@ -30,6 +30,8 @@ use crate::{
 
 /// What the model chain begins with.
 pub(crate) const USUAL_BASE_FEE_WEI: u128 = 1_000_000_000;
+/// From one look at a treasury to the next, once queues have lost something.
+const PURGED_MS: u64 = 120_000;
 /// Queues that are no dead letters', the first ones of [`READ`]: what is in these, rows or blocks can say again.
 const SOURCES: usize = 6;
 /// Steps after which a storm ends though too little has struck.
@@ -72,6 +74,7 @@ impl World {
         let mut trackers: Vec<Process> = (0..3).map(process).collect();
         let mut ticks = Ticks::default();
         let mut held_up: Vec<(u64, Step)> = Vec::new();
+        let mut purged = false;
         self.begin(weather);
         for step in 0..STEPS_MAX {
             if step >= steps && self.coverage.faults() >= faults {
@@ -104,6 +107,7 @@ impl World {
                 let queue = READ[self.some(SOURCES)];
                 self.collect();
                 if self.inbox.lose(queue) > 0 {
+                    purged = true;
                     self.coverage.count("fault: queue purged");
                 }
             }
@@ -122,6 +126,10 @@ impl World {
             self.end_one(one, &mut trackers);
         }
         self.calm();
+        if purged {
+            // Reconciliation tells the stages again that were lost.
+            self.reconcile_every(PURGED_MS);
+        }
     }
 
     /// Books what became of one; answers it where it is held up.

@@ -131,8 +131,6 @@ impl Story {
             providers: 1 + usize::try_from(chance.below(3)).unwrap_or(0),
             rotate: chance.chance(500),
             gaps: if chance.chance(300) { Gaps::Refused } else { Gaps::Queued },
-            // What a purged queue lost is told again by reconciliation, hourly in production.
-            reconcile_ms: 120_000,
             account_max: if chance.chance(200) { 2 + chance.below(3) } else { Setup::default().account_max },
             coverage: coverage.clone(),
             sabotage: self.sabotage,

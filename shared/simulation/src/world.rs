@@ -450,6 +450,12 @@ impl World {
         signer(&self.views, &self.networks, &self.signer.metrics)
     }
 
+    /// From now on treasuries are looked at every so often: an hour is longer than a story.
+    pub fn reconcile_every(&mut self, reconcile_ms: u64) {
+        self.tracker = tracker(&self.views, "status-check", &self.networks, &self.tracker.metrics, reconcile_ms);
+        self.forget_reports();
+    }
+
     /// Another process of the tracker: the same ports, a clock of its own.
     pub fn another_tracker(&self, who: &str) -> Arc<Tracker> {
         tracker(&self.views, who, &self.networks, &self.tracker.metrics, self.tracker.reconcile_ms)
