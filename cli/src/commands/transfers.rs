@@ -109,9 +109,10 @@ impl Priority {
     }
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     text("ID", "/transferId"),
     text("STATE", "/state"),
+    text("WAITS FOR", "/waitingFor"),
     number("AMOUNT", "/amount"),
     text("TOKEN", "/token"),
     text("NETWORK", "/network"),

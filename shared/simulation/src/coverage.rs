@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 142] = [
+pub const REQUIRED: [&str; 143] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -44,7 +44,8 @@ pub const REQUIRED: [&str; 142] = [
     "branch: depth 6",
     "branch: depth 7",
     "branch: depth 8",
-    "fees: jump",
+    "fees: three times as high",
+    "fees: fifty times as high",
     "fees: above the cap",
     "fault: message given up",
     "fault: clocks disagree",

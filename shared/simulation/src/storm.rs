@@ -335,8 +335,11 @@ impl World {
             // Up to fifty times as much, beyond the cap at times.
             let times = [1, 1, 3, 50, 1_000][self.some(5)];
             self.chain.set_base_fee(USUAL_BASE_FEE_WEI * times);
-            if times > 1 {
-                self.coverage.count(if times > 50 { "fees: above the cap" } else { "fees: jump" });
+            match times {
+                1 => {}
+                3 => self.coverage.count("fees: three times as high"),
+                50 => self.coverage.count("fees: fifty times as high"),
+                _ => self.coverage.count("fees: above the cap"),
             }
         }
         if self.clock.chance(weather.rate(Class::Funds)) {
@@ -356,7 +359,7 @@ impl World {
             self.coverage.count("fault: clocks jump");
         }
         if self.clock.chance(weather.rate(Class::Indexes)) {
-            self.rows.set_index_lag(self.some(8));
+            self.rows.set_index_lag(1 + self.some(7));
             self.coverage.count("fault: index lags");
         }
         if self.clock.chance(weather.rate(Class::Tokens)) {

@@ -1,10 +1,12 @@
 //! Numbers that no block takes: more is offered, or the same bytes go again, and any attempt may win.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256};
 use axum::http::{Method, StatusCode};
-use causeway_chains::model::{Orphans, Provider, Reorg};
+use causeway_chains::model::{Fault, Orphans, Provider, Reorg};
 use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
-use causeway_simulation::{Setup, World, api::recipient};
+use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
     lane::{Attempt, AttemptKind},
     message::queues,
@@ -58,6 +60,28 @@ fn what_no_block_takes_offers_more_until_one_does() {
         assert_eq!(world.parcel(id).settled.expect("settled").hash, attempts[1].hash);
         assert_eq!(world.status(id).text("transactionHash"), attempts[1].hash.to_string());
     }
+}
+
+#[test]
+fn receipts_that_err_of_every_attempt_while_the_number_is_used_conclude_nothing() {
+    let (mut world, ids) = stuck(Setup::default(), 10 * GWEI);
+    let silent = |call: &str| ["receipts", "receipt"].contains(&call);
+    world
+        .chain
+        .set_faults(Arc::new(ChainScript(move |call| if silent(call) { Fault::FailBefore } else { Fault::Pass })));
+    world.until("their blocks", |world| world.chain.inclusions(world.lane("acme").address).len() == 3);
+    assert!(ids.iter().all(|id| attempts(&world, number(&world, id)).len() == 2), "both hashes of each are asked for");
+    let numbers: Vec<u64> = ids.iter().map(|id| number(&world, id)).collect();
+    world.pass(180_000);
+    assert_eq!(ids.iter().map(|id| number(&world, id)).collect::<Vec<_>>(), numbers, "no other number");
+    for id in &ids {
+        assert_eq!(world.parcel(id).state, ParcelState::Assigned);
+        assert!(attempts(&world, number(&world, id)).iter().all(|attempt| attempt.kind == AttemptKind::Payment));
+    }
+    assert!(!world.has_halted(), "nobody else has their numbers");
+    world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+    world.finish();
+    ids.iter().for_each(|id| is_paid(&world, id));
 }
 
 #[test]

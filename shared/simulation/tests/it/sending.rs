@@ -125,6 +125,10 @@ fn a_number_that_our_own_transaction_used_up_is_not_sent_twice() {
     }
     world.chain.mine();
     world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+    // The sender asks before the tracker has seen the block.
+    world.clock.advance(20_000);
+    world.deliver(LANES);
+    assert!(world.coverage.all().contains_key("node: number too low"), "{:?}", world.coverage.all());
     world.finish();
     handed_once(&world);
 }
