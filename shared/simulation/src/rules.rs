@@ -167,6 +167,17 @@ impl Rules {
                 self.office.may_sign(&parcel.tenant, lane)?;
             }
         }
+        let raised = |(lane, number, index): &&(LaneId, u64, u32)| {
+            let attempt = self.lines.get(lane).and_then(|line| line.attempts.get(&(*number, *index)));
+            *index > 0 && attempt.is_some_and(|attempt| attempt.kind == AttemptKind::Payment)
+        };
+        for (lane, number, _) in commit.signed.iter().filter(raised) {
+            let transaction = self.lines.get(lane).and_then(|line| line.transaction(*number));
+            let parcels = transaction.into_iter().flat_map(|transaction| &transaction.parcels);
+            for parcel in parcels.filter_map(|id| self.parcels.get(id)) {
+                self.office.may_sign(&parcel.tenant, lane)?;
+            }
+        }
         Ok(())
     }
 
