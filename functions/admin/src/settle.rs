@@ -62,7 +62,7 @@ impl Admin {
             Status::Open => Some(self.sight(&stage).await?),
             Status::Settled => None,
             Status::Replayed => {
-                let why = "it is replayed already: if that does not help either, another dead letter is open";
+                let why = "it is replayed already: if that does not help either, it opens again, or another one does";
                 return Err(refused("id", why));
             }
             Status::Refunded | Status::Discarded => {
@@ -218,7 +218,9 @@ fn refused(field: &str, why: impl Into<String>) -> ApiError {
 
 fn failed(error: SettleError) -> ApiError {
     match error {
-        SettleError::Hopeless(why) | SettleError::Later(why) => refused("id", why),
+        SettleError::Hopeless(why) | SettleError::Undecided { reason: why, .. } | SettleError::Later(why) => {
+            refused("id", why)
+        }
         SettleError::Store(_)
         | SettleError::Row(_)
         | SettleError::Commit(_)

@@ -15,11 +15,14 @@ impl Settler {
     pub async fn handle(&self, messages: Vec<Received>) -> Failed {
         let mut failed = Failed::new();
         for message in messages {
-            let reason = match serde_json::from_str::<StageMessage>(&message.body) {
-                Err(error) => format!("the message is not a stage's: {error}"),
+            let once = message.message_id.clone();
+            let (reason, dedup) = match serde_json::from_str::<StageMessage>(&message.body) {
+                Err(error) => (format!("the message is not a stage's: {error}"), once),
                 Ok(stage) => match self.settle(&stage).await {
                     Ok(()) => continue,
-                    Err(SettleError::Hopeless(reason)) => reason,
+                    Err(SettleError::Hopeless(reason)) => (reason, once),
+                    // Told again it is the same dead letter.
+                    Err(SettleError::Undecided { reason, case }) => (reason, case),
                     Err(error) => {
                         tracing::warn!(network = %stage.network, height = stage.height, error = %error, "not settled yet");
                         failed.push(message.message_id);
@@ -27,21 +30,18 @@ impl Settler {
                     }
                 },
             };
-            if !self.dead_letter(&message, &reason).await {
+            if !self.dead_letter(&message, &reason, dedup).await {
                 failed.push(message.message_id);
             }
         }
         failed
     }
 
-    async fn dead_letter(&self, message: &Received, reason: &str) -> bool {
+    async fn dead_letter(&self, message: &Received, reason: &str, dedup: String) -> bool {
         tracing::error!(message.id = %message.message_id, reason, "cannot be settled");
         let dead = Message {
             body: message.body.clone(),
-            attributes: vec![
-                (dead_letter::REASON, reason.to_owned()),
-                (dead_letter::DEDUP, message.message_id.clone()),
-            ],
+            attributes: vec![(dead_letter::REASON, reason.to_owned()), (dead_letter::DEDUP, dedup)],
             ..Message::default()
         };
         match self.queue.publish(QueueName(queues::CHAIN_EVENTS_DEAD), &[dead]).await {

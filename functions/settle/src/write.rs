@@ -74,9 +74,10 @@ impl Settler {
             }
         }
         match left {
+            Left { undecided: Some((reason, case)), .. } => Err(SettleError::Undecided { reason, case }),
             Left { people: Some(reason), .. } => Err(SettleError::Hopeless(reason)),
             Left { later: Some(reason), .. } => Err(SettleError::Later(reason)),
-            Left { people: None, later: None } => Ok(()),
+            Left { undecided: None, people: None, later: None } => Ok(()),
         }
     }
 
@@ -104,7 +105,11 @@ impl Settler {
             }
             match decision {
                 Decision::Later { reason } => left.later = Some(reason),
-                Decision::AskPeople { reason } => left.people = Some(reason),
+                Decision::AskPeople { reason } => {
+                    let reopened = one.transaction.reopened;
+                    let case = format!("{}:{}:{reopened}", one.inclusion.hash, stage.block_hash);
+                    left.undecided = Some((reason, case));
+                }
                 Decision::Nothing
                 | Decision::Pay { .. }
                 | Decision::Fail { .. }
@@ -159,6 +164,7 @@ impl Settler {
 struct Left {
     later: Option<String>,
     people: Option<String>,
+    undecided: Option<(String, String)>,
 }
 
 fn halves(inclusions: &[Inclusion]) -> [Vec<Inclusion>; 2] {

@@ -161,6 +161,10 @@ impl World {
                 Promise::Refunded(letter) => {
                     rules.letters().get(letter).is_some_and(|letter| letter.status == Status::Refunded)
                 }
+                Promise::Said(letter, hash) => {
+                    let said = |letter: &DeadLetter| letter.settled.iter().any(|word| word.hash.to_string() == *hash);
+                    rules.letters().get(letter).is_some_and(said)
+                }
                 Promise::Settled(letter) => {
                     rules.letters().get(letter).is_some_and(|letter| letter.status == Status::Settled)
                 }
@@ -272,6 +276,10 @@ impl World {
                 parcel.state.as_str(),
                 parcel.number
             );
+        }
+        for letter in self.dead_letters() {
+            let _ = writeln!(text, "{} is {:?} by {:?}: {}", letter.id, letter.status, letter.by, letter.reason);
+            let _ = writeln!(text, "  {:.200} {:?}", letter.body, letter.settled);
         }
         for queue in READ {
             for letter in self.inbox.of(queue) {

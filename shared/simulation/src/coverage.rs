@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 143] = [
+pub const REQUIRED: [&str; 144] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -44,6 +44,7 @@ pub const REQUIRED: [&str; 143] = [
     "branch: depth 6",
     "branch: depth 7",
     "branch: depth 8",
+    "people: settle",
     "fees: three times as high",
     "fees: fifty times as high",
     "fees: above the cap",

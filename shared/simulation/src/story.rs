@@ -6,7 +6,7 @@ use std::{
     sync::Once,
 };
 
-use causeway_chains::model::Gaps;
+use causeway_chains::model::{Gaps, TokenKind};
 use causeway_domain::limits::ACCOUNT_SHARDS;
 use causeway_state::lane::AND;
 
@@ -21,7 +21,7 @@ use crate::{
     storm::USUAL_BASE_FEE_WEI,
     trace::Trace,
     weather::{Class, Weather},
-    world::{Setup, World},
+    world::{Setup, TUSDT, World},
 };
 
 /// Steps of a story in which clients ask for something, and faults strike.
@@ -144,6 +144,10 @@ impl Story {
         let mut world = World::new(Setup { second_opinion, shards, final_tag, ..setup });
         for symbol in ["TUSD", "TUSDT", "TBLK", "TFALSE"] {
             world.owe("acme", symbol, REQUESTS);
+        }
+        if self.seed % 5 == 3 {
+            // Its transfers are told by another contract: no block decides them, people must.
+            world.chain.add_token(TUSDT, TokenKind::ToldElsewhere);
         }
         let token = world.asset("TBLK").address;
         // What a trial lets through reverts in its block; what it does not is rejected.

@@ -52,10 +52,11 @@ fn a_token_that_takes_a_fee_is_in_front_of_people_and_a_replay_changes_nothing()
         let letter = open(&world);
         let replay = world.of_letter("replay", letter);
         assert!(world.act(&replay).status.is_success());
+        let early = world.settle_letter(letter, true);
+        assert_eq!(world.act(&early).code(), "CONFLICT", "it is replayed");
         world.until("the same case", World::asks_people);
         assert_eq!((world.parcel(&id), world.money("acme", "TUSDT"), outcome(&world)), before);
-        let late = world.settle_letter(letter, true);
-        assert_eq!(world.act(&late).code(), "CONFLICT", "that one is replayed, another one is open");
+        assert_eq!(open(&world), letter, "it opens again");
     }
     let word = world.settle_letter(open(&world), true);
     assert!(world.act(&word).status.is_success());
@@ -177,4 +178,16 @@ fn of_two_words_at_once_one_is_carried_out() {
         ends[usize::from(paid)] += 1;
     }
     assert!(ends.iter().all(|end| *end > 0), "the race went one way only: {ends:?}");
+}
+
+#[test]
+fn what_people_must_say_is_one_dead_letter_however_often_it_is_told() {
+    let mut world = World::new(Setup { reconcile_ms: 120_000, ..Setup::default() });
+    world.chain.add_token(TUSDT, TokenKind::ToldElsewhere);
+    world.withdraw("TUSDT", "3", recipient("rosa"));
+    world.until("an operator's case", |world| !world.dead_letters().is_empty());
+    let told = world.inbox.count();
+    world.pass(900_000);
+    assert!(world.inbox.count() > told, "it was told again");
+    assert_eq!(world.dead_letters().len(), 1);
 }
