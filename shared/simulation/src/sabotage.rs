@@ -91,8 +91,9 @@ impl Sabotage {
             Self::BurnNumbers => &["rule 1:"],
             Self::BroadcastFirst | Self::DropHash => &["rule 2:"],
             Self::TimeoutFails => &["rule 3:"],
-            // What is signed must keep its number whatever people ask for.
-            Self::RecycleNumbers | Self::RefundSigned => &["rule 4:"],
+            Self::RecycleNumbers => &["rule 4:"],
+            // What is signed must keep its number whatever people ask for, and what they settle its outcome.
+            Self::RefundSigned => &["rule 4:", "rule 7:"],
             Self::ConfirmEarly | Self::ReleaseEarly => &["rule 5:"],
             Self::ForgetCancel => &["paid:"],
             Self::PostTwice | Self::ForgetRelease | Self::CreditTwice => &["rule 7:"],
