@@ -218,9 +218,7 @@ fn refused(field: &str, why: impl Into<String>) -> ApiError {
 
 fn failed(error: SettleError) -> ApiError {
     match error {
-        SettleError::Hopeless(why) | SettleError::Undecided { reason: why, .. } | SettleError::Later(why) => {
-            refused("id", why)
-        }
+        SettleError::Hopeless(why) | SettleError::Later(why) => refused("id", why),
         SettleError::Store(_)
         | SettleError::Row(_)
         | SettleError::Commit(_)

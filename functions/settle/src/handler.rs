@@ -1,5 +1,8 @@
 //! A batch of messages: each a stage of one block's transactions.
 
+use std::collections::BTreeMap;
+
+use causeway_domain::B256;
 use causeway_queue::{Message, QueueName};
 use causeway_runtime::batch::{Failed, Received};
 use causeway_state::{
@@ -8,21 +11,18 @@ use causeway_state::{
     settle::SettleError,
 };
 
-use crate::Settler;
+use crate::{Settler, write::Undecided};
 
 impl Settler {
     /// Handles a batch and says which messages must come again.
     pub async fn handle(&self, messages: Vec<Received>) -> Failed {
         let mut failed = Failed::new();
         for message in messages {
-            let once = message.message_id.clone();
-            let (reason, dedup) = match serde_json::from_str::<StageMessage>(&message.body) {
-                Err(error) => (format!("the message is not a stage's: {error}"), once),
+            let reason = match serde_json::from_str::<StageMessage>(&message.body) {
+                Err(error) => format!("the message is not a stage's: {error}"),
                 Ok(stage) => match self.settle(&stage).await {
                     Ok(()) => continue,
-                    Err(SettleError::Hopeless(reason)) => (reason, once),
-                    // Told again it is the same dead letter.
-                    Err(SettleError::Undecided { reason, case }) => (reason, case),
+                    Err(SettleError::Hopeless(reason)) => reason,
                     Err(error) => {
                         tracing::warn!(network = %stage.network, height = stage.height, error = %error, "not settled yet");
                         failed.push(message.message_id);
@@ -30,21 +30,30 @@ impl Settler {
                     }
                 },
             };
-            if !self.dead_letter(&message, &reason, dedup).await {
+            let dead = dead_letter(message.body, reason, message.message_id.clone());
+            if !self.bury(&[dead]).await {
                 failed.push(message.message_id);
             }
         }
         failed
     }
 
-    async fn dead_letter(&self, message: &Received, reason: &str, dedup: String) -> bool {
-        tracing::error!(message.id = %message.message_id, reason, "cannot be settled");
-        let dead = Message {
-            body: message.body.clone(),
-            attributes: vec![(dead_letter::REASON, reason.to_owned()), (dead_letter::DEDUP, dedup)],
-            ..Message::default()
+    /// Puts each of a stage's transactions of which only people can say what became of it in front of them, by itself. Told
+    /// again it is the same dead letter, until it is settled and reopened.
+    pub(crate) async fn ask_people(&self, stage: &StageMessage, undecided: BTreeMap<B256, Undecided>) -> bool {
+        let letter = |(hash, Undecided { reason, reopened, inclusion })| {
+            let alone = StageMessage { inclusions: vec![inclusion], ..stage.clone() };
+            let body = serde_json::to_string(&alone).ok()?;
+            Some(dead_letter(body, reason, format!("{hash}:{}:{reopened}", stage.block_hash)))
         };
-        match self.queue.publish(QueueName(queues::CHAIN_EVENTS_DEAD), &[dead]).await {
+        match undecided.into_iter().map(letter).collect::<Option<Vec<_>>>() {
+            Some(letters) => letters.is_empty() || self.bury(&letters).await,
+            None => false,
+        }
+    }
+
+    async fn bury(&self, letters: &[Message]) -> bool {
+        match self.queue.publish(QueueName(queues::CHAIN_EVENTS_DEAD), letters).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter is not published");
@@ -52,4 +61,10 @@ impl Settler {
             }
         }
     }
+}
+
+fn dead_letter(body: String, reason: String, dedup: String) -> Message {
+    tracing::error!(reason, dedup, "cannot be settled");
+    let attributes = vec![(dead_letter::REASON, reason), (dead_letter::DEDUP, dedup)];
+    Message { body, attributes, ..Message::default() }
 }

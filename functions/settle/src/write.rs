@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use causeway_domain::{lane::LaneId, limits::COMMIT_WRITES_MAX};
+use causeway_domain::{B256, lane::LaneId, limits::COMMIT_WRITES_MAX};
 use causeway_runtime::metrics;
 use causeway_state::{
     commit::{Done, commit},
@@ -73,11 +73,13 @@ impl Settler {
                 return Err(SettleError::Later("its rows never held still".to_owned()));
             }
         }
-        match left {
-            Left { undecided: Some((reason, case)), .. } => Err(SettleError::Undecided { reason, case }),
-            Left { people: Some(reason), .. } => Err(SettleError::Hopeless(reason)),
-            Left { later: Some(reason), .. } => Err(SettleError::Later(reason)),
-            Left { undecided: None, people: None, later: None } => Ok(()),
+        if !self.ask_people(stage, left.undecided).await {
+            return Err(SettleError::Later("what people must say is not surely in front of them".to_owned()));
+        }
+        match (left.people, left.later) {
+            (Some(reason), _) => Err(SettleError::Hopeless(reason)),
+            (None, Some(reason)) => Err(SettleError::Later(reason)),
+            (None, None) => Ok(()),
         }
     }
 
@@ -103,12 +105,14 @@ impl Settler {
             if written {
                 touched.push(one.clone());
             }
+            // An earlier round may have read what was settled since.
+            left.undecided.remove(&one.inclusion.hash);
             match decision {
                 Decision::Later { reason } => left.later = Some(reason),
                 Decision::AskPeople { reason } => {
-                    let reopened = one.transaction.reopened;
-                    let case = format!("{}:{}:{reopened}", one.inclusion.hash, stage.block_hash);
-                    left.undecided = Some((reason, case));
+                    let undecided =
+                        Undecided { reason, reopened: one.transaction.reopened, inclusion: one.inclusion.clone() };
+                    left.undecided.insert(one.inclusion.hash, undecided);
                 }
                 Decision::Nothing
                 | Decision::Pay { .. }
@@ -159,12 +163,21 @@ impl Settler {
     }
 }
 
+/// A transaction of which only people can say what became of it.
+#[derive(Debug)]
+pub(crate) struct Undecided {
+    pub(crate) reason: String,
+    /// How often it was reopened.
+    pub(crate) reopened: u32,
+    pub(crate) inclusion: Inclusion,
+}
+
 /// What a stage leaves undone, and why: for another message's sake, or for people.
 #[derive(Debug, Default)]
 struct Left {
     later: Option<String>,
     people: Option<String>,
-    undecided: Option<(String, String)>,
+    undecided: BTreeMap<B256, Undecided>,
 }
 
 fn halves(inclusions: &[Inclusion]) -> [Vec<Inclusion>; 2] {

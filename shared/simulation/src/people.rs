@@ -336,6 +336,14 @@ impl World {
         }
     }
 
+    /// Operators ask once more for the replays that were not surely carried out, as they are told to.
+    pub(crate) fn replay_what_was_not_heard(&mut self) {
+        let replays: Vec<Act> = self.people.pending.extract_if(.., |act| act.what == "people: replay").collect();
+        for act in &replays {
+            self.act(act);
+        }
+    }
+
     /// Whether a dead letter waits for people.
     pub fn asks_people(&self) -> bool {
         self.check();

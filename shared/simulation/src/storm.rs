@@ -404,6 +404,7 @@ impl World {
         self.inbox.repeated = 0;
         self.inbox.late = 0;
         self.must(Self::settle_clients);
+        self.replay_what_was_not_heard();
         // Nothing is at odds any more: a look for each block is enough.
         self.step_ms = self.network.block_time_ms;
         self.replace_tracker();

@@ -20,15 +20,6 @@ pub enum SettleError {
     /// It never will be: people must look.
     #[error("{0}")]
     Hopeless(String),
-    /// What became of a transaction only people can say. The case is the same however often it is told, until the transaction
-    /// is settled and reopened.
-    #[error("{reason}")]
-    Undecided {
-        /// Why, in words.
-        reason: String,
-        /// The transaction, its block, and how often it was reopened.
-        case: String,
-    },
     /// Not now.
     #[error("{0}")]
     Later(String),

@@ -22,7 +22,7 @@ type Blocks = BTreeMap<(u64, B256), BTreeSet<B256>>;
 
 impl Tracker {
     /// Tells again which numbers without an outcome are in final blocks, and which ones with one are in a block that left.
-    /// Answers the latter.
+    /// Answers the latter, also those that may still be heard of: none of them is settled for good.
     pub(super) async fn tell_again(
         &self,
         network: &Network,
@@ -31,13 +31,14 @@ impl Tracker {
     ) -> Result<BTreeSet<u64>, TrackError> {
         let heard = HEARD_WITHIN_MS / network.block_time_ms + 1;
         let ended = self.included_to(network, head.finalized.saturating_sub(heard), numbers).await?;
-        let paid = paid(numbers, head.height.saturating_sub(heard));
+        let paid = paid(numbers);
         let heights = ended.keys().map(|(height, _)| *height).chain(paid.values().map(|((height, _), _)| *height));
         let heights: Vec<u64> = heights.collect::<BTreeSet<_>>().into_iter().collect();
         let keys: Vec<Key> = heights.iter().map(|height| HeaderRow::key(&network.id, *height)).collect();
         let mut chain = BTreeMap::new();
         for row in self.rows(&keys).await?.into_iter().flatten() {
-            let header: HeaderRow = row.parse()?;
+            // What cannot be read says nothing.
+            let Ok(header) = row.parse::<HeaderRow>() else { continue };
             chain.insert(header.height, header.hash);
         }
         for ((height, hash), attempts) in ended {
@@ -48,8 +49,10 @@ impl Tracker {
         let mut left = BTreeSet::new();
         for (number, ((height, hash), attempt)) in paid {
             if chain.get(&height).is_some_and(|known| *known != hash) {
-                self.tell_block_again(network, (height, hash), Stage::Reorged, &BTreeSet::from([attempt])).await?;
                 left.insert(number);
+                if height + heard <= head.height {
+                    self.tell_block_again(network, (height, hash), Stage::Reorged, &BTreeSet::from([attempt])).await?;
+                }
             }
         }
         Ok(left)
@@ -67,7 +70,7 @@ impl Tracker {
         let keys: Vec<Key> = hashes.map(|hash| Watch::key(&network.id, hash)).collect();
         let mut blocks = Blocks::new();
         for row in self.rows(&keys).await?.into_iter().flatten() {
-            let watch: Watch = row.parse()?;
+            let Ok(watch) = row.parse::<Watch>() else { continue };
             if let (Some(height), Some(hash)) = (watch.height, watch.block_hash)
                 && height <= to
             {
@@ -91,14 +94,11 @@ impl Tracker {
     }
 }
 
-/// Of numbers that were paid up to a height: the block, and the attempt.
-fn paid(numbers: &BTreeMap<u64, Numbered>, to: u64) -> BTreeMap<u64, ((u64, B256), B256)> {
+/// Of numbers that were paid: the block, and the attempt.
+fn paid(numbers: &BTreeMap<u64, Numbered>) -> BTreeMap<u64, ((u64, B256), B256)> {
     let outcome = |known: &Numbered| match known.transaction.as_ref()?.outcome {
-        Some(Outcome::Paid { hash, block_hash, height, .. }) if height <= to => Some(((height, block_hash), hash)),
-        Some(
-            Outcome::Paid { .. } | Outcome::Reverted { .. } | Outcome::Cancelled { .. } | Outcome::Displaced { .. },
-        )
-        | None => None,
+        Some(Outcome::Paid { hash, block_hash, height, .. }) => Some(((height, block_hash), hash)),
+        Some(Outcome::Reverted { .. } | Outcome::Cancelled { .. } | Outcome::Displaced { .. }) | None => None,
     };
     numbers.iter().filter_map(|(number, known)| Some((*number, outcome(known)?))).collect()
 }

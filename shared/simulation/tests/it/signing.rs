@@ -320,3 +320,17 @@ fn rows_that_cannot_be_read_for_a_while_delay_but_lose_nothing() {
     world.script.commit(CommitRule { which: any, skip: 3, tries: EVERY_TRY, fault: CommitFault::Contended });
     world.finish();
 }
+
+#[test]
+fn a_network_whose_providers_cannot_be_used_waits_and_is_paid_once_they_can() {
+    let mut world = World::new(Setup::default());
+    let signer = std::sync::Arc::get_mut(&mut world.signer).expect("nobody works");
+    let chains = std::mem::take(&mut signer.chains);
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.pass(120_000);
+    assert!(world.parcel(&id).state.holds_money(), "it is not given up");
+    assert_eq!(world.parcel(&id).number, None, "and nothing is signed");
+    std::sync::Arc::get_mut(&mut world.signer).expect("nobody works").chains = chains;
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}

@@ -184,10 +184,21 @@ fn of_two_words_at_once_one_is_carried_out() {
 fn what_people_must_say_is_one_dead_letter_however_often_it_is_told() {
     let mut world = World::new(Setup { reconcile_ms: 120_000, ..Setup::default() });
     world.chain.add_token(TUSDT, TokenKind::ToldElsewhere);
-    world.withdraw("TUSDT", "3", recipient("rosa"));
+    world.next_block_at = None;
+    let ids: Vec<String> = (0..3).map(|n| world.withdraw("TUSDT", "3", recipient(&format!("{n}")))).collect();
+    world.until("all at a node", |world| world.chain.pooled().len() == 3);
+    // One block has them, and one message tells of all three.
+    world.next_block_at = Some(causeway_domain::Clock::now_ms(&world.clock));
     world.until("an operator's case", |world| !world.dead_letters().is_empty());
     let told = world.inbox.count();
     world.pass(900_000);
     assert!(world.inbox.count() > told, "it was told again");
-    assert_eq!(world.dead_letters().len(), 1);
+    assert_eq!(world.dead_letters().len(), 3, "one for each");
+    for letter in world.dead_letters() {
+        let word = world.settle_letter(letter.id, true);
+        assert!(world.act(&word).status.is_success(), "nobody has to say which: {letter:?}");
+    }
+    world.finish();
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
+    assert!(!world.asks_people());
 }
