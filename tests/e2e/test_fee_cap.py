@@ -33,6 +33,9 @@ def test_above_the_cap_nothing_is_signed_until_the_price_falls(
         assert told["waitingFor"] == "fee_above_cap"
         assert "transactionHash" not in told
         assert not tenant.lane().get("next")
+        listed = list(world.operator.items("/admin/v1/transfers/waiting", network="local"))
+        mine = [(row["waitingFor"], row["amount"]) for row in listed if row["transferId"] == transfer]
+        assert mine == [("fee_above_cap", "1")], listed
     # Nobody has to do anything: its next look comes within half a minute.
     tenant.wait_confirmed(transfer)
     assert chain.balance("ETH", recipient) == chain.units("ETH", "1")

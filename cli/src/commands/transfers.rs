@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::{
-    key_or_new,
+    ROWS_MAX, key_or_new,
     watch::{self, Pace},
 };
 use crate::{
@@ -31,6 +31,11 @@ pub(crate) enum Verb {
         /// How many at most
         #[arg(long, default_value_t = PAGE_ROWS_DEFAULT)]
         limit: usize,
+    },
+    /// List what waits, of all tenants, and what for: those accepted first come first (for operators)
+    Waiting {
+        /// Only on this network
+        network: Option<String>,
     },
     /// Cancel one: at once while it is not signed; afterwards the chain decides which wins
     Cancel {
@@ -122,6 +127,18 @@ const COLUMNS: [Column; 10] = [
     text("ERROR", "/error/code"),
 ];
 
+const WAITING_COLUMNS: [Column; 9] = [
+    text("ID", "/transferId"),
+    text("STATE", "/state"),
+    text("WAITS FOR", "/waitingFor"),
+    number("AMOUNT", "/amount"),
+    text("TOKEN", "/symbol"),
+    text("TENANT", "/tenant"),
+    text("LANE", "/lane"),
+    text("SINCE", "/createdAt"),
+    text("LOOKED AT BY", "/dueAt"),
+];
+
 pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
     match verb {
         Verb::Create(args) => {
@@ -134,6 +151,7 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let rows: Vec<Value> = context.api(Role::Client)?.pages(call, "transfers", limit).await?;
             context.output.rows(&COLUMNS, &rows)
         }
+        Verb::Waiting { network } => waiting(context, network).await,
         Verb::Cancel { id, reason, unpaid } => {
             let answer: Value = match reason {
                 None => context.api(Role::Client)?.call(&id.cancel()).await?,
@@ -154,6 +172,20 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
         }
         Verb::Watch { ids, pace } => watch::run(context, &context.api(Role::Client)?, &ids, pace).await,
     }
+}
+
+async fn waiting(context: &Context, network: Option<String>) -> Result<(), CliError> {
+    let mut call = Call::get(&["admin", "v1", "transfers", "waiting"]);
+    if let Some(network) = network {
+        call = call.with("network", network);
+    }
+    let mut rows: Vec<Value> = context.api(Role::Operator)?.pages(call, "items", ROWS_MAX).await?;
+    if rows.len() == ROWS_MAX {
+        eprintln!("only {ROWS_MAX} are listed, those that are looked at next; name a network for fewer");
+    }
+    // The API lists them by where they wait; what waits longest is what an alarm is about.
+    rows.sort_by(|a, b| a["createdAt"].as_str().cmp(&b["createdAt"].as_str()));
+    context.output.rows(&WAITING_COLUMNS, &rows)
 }
 
 async fn created(context: &Context, api: &Api, call: &Call, args: &Create) -> Result<(), CliError> {

@@ -15,11 +15,11 @@ mod scenario;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     api::{Api, random_key},
-    commands::accounts::{check_call, is_clean},
+    commands::accounts::{is_clean, whole_check},
     context::Context,
     error::CliError,
 };
@@ -73,7 +73,7 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), CliErro
     eprintln!("\n{} withdrawals, run {}", scenarios.len(), stage.run);
     let played = run::play(&stage, scenarios, args.timeout_s).await?;
     let balances = balances::compare(&stage, &treasuries).await?;
-    let check: Value = stage.operator.call(&check_call()).await?;
+    let check = whole_check(&stage.operator).await?;
 
     let clean = is_clean(&check);
     let tables = format!(

@@ -1,9 +1,9 @@
 //! What operators look at: accounts, queues, dead letters, treasuries.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::MockServer;
 
-use crate::mock::{body, on, received, run};
+use crate::mock::{body, on, on_with, one_by_one, received, run};
 
 #[tokio::test]
 async fn queues_are_a_table_or_json() {
@@ -21,14 +21,15 @@ async fn queues_are_a_table_or_json() {
 
 #[tokio::test]
 async fn a_ledger_that_adds_up_is_success_and_one_that_does_not_is_not() {
-    let account = |faults: serde_json::Value| json!({"account": "tenant:acme#local:0x00", "balances": ["5", "2", "0"], "entries": 7, "faults": faults});
+    let account = |faults: serde_json::Value| json!({"account": "tenant:acme#local:0x00", "balances": ["5", "2", "0"], "entries": 7, "unproven": 0, "faults": faults});
+    let until = "2026-01-02T03:04:05.000Z";
     let server = MockServer::start().await;
     on(
         &server,
         "POST",
         "/admin/v1/accounts/check",
         200,
-        json!({"clean": true, "accounts": [account(json!([]))], "unbalanced": []}),
+        json!({"clean": true, "accounts": [account(json!([]))], "unbalanced": [], "provenUntil": until}),
     )
     .await;
     let clean = run(&server, &["accounts", "check"]).await;
@@ -44,7 +45,39 @@ async fn a_ledger_that_adds_up_is_success_and_one_that_does_not_is_not() {
     assert_eq!(dirty.err, "error: the ledger does not add up\n");
     insta::assert_snapshot!("check-not-clean", dirty.out);
     let dirty = run(&server, &["accounts", "check", "--output", "json"]).await;
-    assert_eq!((dirty.code, dirty.json()), (5, report));
+    assert_eq!((dirty.code, &dirty.json()["unbalanced"]), (5, &report["unbalanced"]));
+}
+
+#[tokio::test]
+async fn a_check_goes_on_until_its_end_and_tells_all_parts_as_one() {
+    let part = |name: &str, faults: Value, next: Option<&str>| {
+        let account =
+            json!({"account": name, "balances": ["5", "2", "0"], "entries": 7, "unproven": 0, "faults": faults});
+        json!({"clean": faults == json!([]), "accounts": [account], "unbalanced": [], "nextCursor": next})
+    };
+    // What the first part found is not forgotten over the last one's.
+    let parts = vec![part("a", json!(["a fault"]), Some("there")), part("b", json!([]), None)];
+    let server = MockServer::start().await;
+    on_with(&server, "POST", "/admin/v1/accounts/check", one_by_one(parts)).await;
+    let run = run(&server, &["accounts", "check", "--output", "json"]).await;
+    assert_eq!((run.code, run.err.as_str()), (5, "1 accounts so far\nerror: the ledger does not add up\n"));
+    let names: Vec<_> =
+        run.json()["accounts"].as_array().expect("a list").iter().map(|one| one["account"].clone()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let asked = received(&server).await;
+    assert_eq!([body(&asked[0]), body(&asked[1])], [json!({}), json!({"cursor": "there"})]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_proven_is_neither_clean_nor_a_fault() {
+    let account = json!({"account": "a", "balances": ["5", "2", "0"], "entries": 7, "unproven": 2, "faults": []});
+    let until = "2026-01-02T03:04:05.000Z";
+    let report = json!({"clean": true, "accounts": [account], "unbalanced": [], "provenUntil": until});
+    let server = MockServer::start().await;
+    on(&server, "POST", "/admin/v1/accounts/check", 200, report).await;
+    let run = run(&server, &["accounts", "check"]).await;
+    assert_eq!(run.code, 5);
+    insta::assert_snapshot!("check-unproven", format!("{}{}", run.out, run.err));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Output, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use serde_json::Value;
@@ -70,6 +71,15 @@ pub(crate) async fn on(server: &MockServer, method: &str, path: &str, status: u1
 /// Answers a route by a function or a prepared answer.
 pub(crate) async fn on_with(server: &MockServer, method: &str, path: &str, respond: impl Respond + 'static) {
     Mock::given(matchers::method(method)).and(matchers::path(path)).respond_with(respond).mount(server).await;
+}
+
+/// Gives one answer after the other; the last one again and again.
+pub(crate) fn one_by_one(answers: Vec<Value>) -> impl Fn(&Request) -> ResponseTemplate + Send + Sync {
+    let seen = AtomicUsize::new(0);
+    move |_: &Request| {
+        let at = seen.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+        ResponseTemplate::new(200).set_body_json(&answers[at])
+    }
 }
 
 /// What arrived, in order.

@@ -1,11 +1,9 @@
 //! Asking for transfers, listing them page by page, following them to their end.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde_json::{Value, json};
 use wiremock::{MockServer, Request, ResponseTemplate};
 
-use crate::mock::{body, header, on, on_with, received, run};
+use crate::mock::{body, header, on, on_with, one_by_one, received, run};
 
 const TRANSFER: &str = "tr_01k5c3j8000000000000000000-0";
 const WITHDRAWAL: &str = "tx-1766000000000-a1b2c3d4e";
@@ -16,15 +14,6 @@ fn row(number: u32, state: &str) -> Value {
         "from": "0xF0", "to": "0x70", "amount": format!("{number}.5"), "token": "TUSD", "network": "local",
         "priority": "normal", "createdAt": "2026-01-02T03:04:05Z", "updatedAt": "2026-01-02T03:04:06Z",
     })
-}
-
-/// Gives one answer after the other; the last one again and again.
-fn one_by_one(answers: Vec<Value>) -> impl Fn(&Request) -> ResponseTemplate + Send + Sync {
-    let seen = AtomicUsize::new(0);
-    move |_: &Request| {
-        let at = seen.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
-        ResponseTemplate::new(200).set_body_json(&answers[at])
-    }
 }
 
 #[tokio::test]
@@ -187,4 +176,28 @@ async fn created_and_watched_in_one_go() {
     let run = run(&server, &arguments).await;
     assert_eq!(run.code, 5, "{}", run.err);
     assert!(run.out.contains("reverted"), "{}", run.out);
+}
+
+#[tokio::test]
+async fn what_waits_is_listed_for_operators_the_oldest_first() {
+    let server = MockServer::start().await;
+    let waiting = |number: u32, second: u32, more: Value| {
+        let mut row = json!({
+            "transferId": format!("tr_01k5c3j80000000000000{number:05}-0"), "tenant": "acme", "lane": "local/0xF0",
+            "amount": "12.5", "symbol": "TUSD", "state": "waiting", "cancelRequested": false,
+            "createdAt": format!("2026-01-02T03:04:{second:02}.000Z"), "dueAt": "2026-01-02T04:00:00.000Z",
+        });
+        row.as_object_mut().expect("a row").extend(more.as_object().expect("fields").clone());
+        row
+    };
+    let rows =
+        json!([waiting(1, 9, json!({"waitingFor": "fee_above_cap"})), waiting(2, 5, json!({"state": "accepted"})),]);
+    on(&server, "GET", "/admin/v1/transfers/waiting", 200, json!({"items": rows})).await;
+    let table = run(&server, &["transfers", "waiting", "local"]).await;
+    assert_eq!(table.code, 0, "{}", table.err);
+    insta::assert_snapshot!("waiting", table.out);
+    assert_eq!(received(&server).await[0].url.query(), Some("network=local&limit=100"));
+    let all = run(&server, &["transfers", "waiting", "--output", "json"]).await;
+    assert_eq!(all.json()[0]["state"], "accepted");
+    assert_eq!(received(&server).await[1].url.query(), Some("limit=100"));
 }

@@ -1,13 +1,14 @@
 //! Accounts: what the ledger says, and whether it is right.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use causeway_domain::{Amount, id::TenantId, limits::ACCOUNT_SHARDS};
-use causeway_http::ApiError;
+use causeway_http::{ApiError, Fields, time::iso};
 use causeway_state::{
-    ledger::{AccountId, AccountReport, Balances, check_accounts},
+    ledger::{AccountId, AccountReport, Balances, End, Place, check_accounts, unbalanced_commits},
     tables::LEDGER,
     wallet::Treasury,
 };
-use causeway_store::{Query, Range};
+use causeway_store::{Query, Range, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +16,9 @@ use crate::{
     Admin,
     list::{List, PageAsked, parse},
 };
+
+/// How long one call goes on with a check; a search for what it found may take as long again (the gateway waits for 29 s).
+const CHECK_MS: u64 = 10_000;
 
 /// An account and its balances. A treasury's account is negative: its negated sum is what the chain holds.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,15 +42,31 @@ pub struct Account {
     pub posted: String,
 }
 
-/// What a check of the ledger found.
+/// How far a check of the ledger is to go on; an empty object begins one.
 #[derive(Debug, Serialize, ToSchema)]
+pub struct CheckRequest {
+    /// `nextCursor` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What a part of a check of the ledger found; the check is over with the answer that has no `nextCursor`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// Whether every account agrees with its entries, and every commit's entries sum to zero.
+    /// Whether nothing was found that does not fit.
     pub clean: bool,
-    /// All accounts.
+    /// The accounts that this part finished.
     pub accounts: Vec<CheckedAccount>,
-    /// Commits whose entries do not sum to zero.
+    /// Commits whose entries do not sum to zero; told at the end.
     pub unbalanced: Vec<String>,
+    /// At the end: entries of every commit until then are proven to sum to zero. Ten minutes before the check began where
+    /// others wrote meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven_until: Option<String>,
+    /// Where to go on, if not all is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What a check found for one account.
@@ -58,14 +78,16 @@ pub struct CheckedAccount {
     pub balances: [String; 3],
     /// Entries read.
     pub entries: u64,
+    /// Parts of it (of eight) that were written whenever they were read: of these nothing is said.
+    pub unproven: u8,
     /// What does not fit; empty where all does.
     pub faults: Vec<String>,
 }
 
 impl From<AccountReport> for CheckedAccount {
     fn from(report: AccountReport) -> Self {
-        let AccountReport { account, balances, entries, faults } = report;
-        Self { account, balances, entries, faults }
+        let AccountReport { account, balances, entries, unproven, faults } = report;
+        Self { account, balances, entries, unproven, faults }
     }
 }
 
@@ -107,16 +129,60 @@ impl Admin {
         }
     }
 
-    /// `POST accounts/check`
-    pub async fn check_accounts(&self) -> Result<Check, ApiError> {
-        let checked = check_accounts(&*self.store).await;
-        let (accounts, unbalanced) = checked.map_err(|error| ApiError::internal(&error))?;
-        let clean = unbalanced.is_empty() && accounts.iter().all(|account| account.faults.is_empty());
-        if !clean {
+    /// `POST accounts/check`: as much of a check as one call has time for.
+    pub async fn check_accounts(&self, body: &[u8]) -> Result<Check, ApiError> {
+        let fields = Fields::read(body, &["cursor"])?;
+        let cursor = fields.value("cursor").filter(|value| !value.is_null());
+        let foreign = || ApiError::field("cursor", "is not one that a check gave");
+        let place = match cursor {
+            None => Place::beginning(&*self.clock),
+            Some(cursor) => cursor.as_str().and_then(read_place).ok_or_else(foreign)?,
+        };
+        let slice = check_accounts(&*self.store, &*self.clock, place, CHECK_MS).await.map_err(|error| match error {
+            StoreError::Refused(_) if cursor.is_some() => foreign(),
+            StoreError::Refused(_) | StoreError::Unavailable(_) | StoreError::Denied(_) => ApiError::internal(&error),
+        })?;
+        let mut check = Check {
+            clean: slice.accounts.iter().all(|account| account.faults.is_empty()),
+            accounts: slice.accounts.into_iter().map(Into::into).collect(),
+            unbalanced: Vec::new(),
+            proven_until: None,
+            next_cursor: None,
+        };
+        match slice.end {
+            End::GoOn(place) => check.next_cursor = Some(write_place(&place)?),
+            End::Proven { until, all } => {
+                check.proven_until = Some(iso(until));
+                if !all {
+                    // Something moved meanwhile, or does not fit since: a search tells which, if it has the time.
+                    check.unbalanced = self.unbalanced().await?.unwrap_or_default();
+                }
+            }
+            End::Unbalanced => {
+                let unnamed = || vec!["entries of some commits do not sum to zero, too many to say which".to_owned()];
+                check.unbalanced = self.unbalanced().await?.filter(|found| !found.is_empty()).unwrap_or_else(unnamed);
+            }
+        }
+        check.clean &= check.unbalanced.is_empty();
+        if !check.clean {
             tracing::error!(table = LEDGER.0, "the ledger does not add up");
         }
-        Ok(Check { clean, accounts: accounts.into_iter().map(Into::into).collect(), unbalanced })
+        Ok(check)
     }
+
+    async fn unbalanced(&self) -> Result<Option<Vec<String>>, ApiError> {
+        let found = unbalanced_commits(&*self.store, &*self.clock, CHECK_MS).await;
+        found.map_err(|error| ApiError::internal(&error))
+    }
+}
+
+/// A place as a cursor; it holds nothing that its holder may not see.
+fn write_place(place: &Place) -> Result<String, ApiError> {
+    serde_json::to_vec(place).map(|json| URL_SAFE_NO_PAD.encode(json)).map_err(|error| ApiError::internal(&error))
+}
+
+fn read_place(cursor: &str) -> Option<Place> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 
 /// Signed units as a decimal string in the asset's own unit.

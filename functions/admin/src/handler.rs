@@ -45,6 +45,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/lanes/{network}/{address}", get(lanes::show))
         .route("/lanes/{network}/{address}/release", post(lanes::release))
         .route("/lanes/{network}/{address}/displace", post(lanes::displace))
+        .route("/transfers/waiting", get(transfers::waiting))
         .route("/transfers/{id}/cancel", post(transfers::cancel))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/{id}", get(dead_letters::show))

@@ -18,6 +18,7 @@ use crate::routes::{accounts, audit, dead_letters, lanes, queues, reconciliation
         lanes::show,
         lanes::release,
         lanes::displace,
+        transfers::waiting,
         transfers::cancel,
         dead_letters::list,
         dead_letters::show,

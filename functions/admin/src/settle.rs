@@ -55,12 +55,13 @@ impl Admin {
         let found = self.find_letter(id).await?;
         let stage = stage(&found.letter)?;
         let said = |hash: B256| found.letter.settled.iter().find(|word| word.hash == hash).copied();
-        if let Some(word) = hash.and_then(said) {
-            return self.said(found.letter, word, paid).await;
-        }
         let sight = match found.letter.status {
-            Status::Open => Some(self.sight(&stage).await?),
-            Status::Settled => None,
+            // Where tables were restored the word may be there, and what it did may not: then it is taken once more.
+            Status::Open | Status::Settled => match self.sight(&stage).await {
+                Ok(sight) => Some(sight),
+                Err(_) if found.letter.status == Status::Settled || hash.and_then(said).is_some() => None,
+                Err(error) => return Err(error),
+            },
             Status::Replayed => {
                 let why = "it is replayed already: if that does not help either, it opens again, or another one does";
                 return Err(refused("id", why));
@@ -72,9 +73,9 @@ impl Admin {
         let asked = sight.iter().flat_map(|sight| &sight.asked).map(|one| one.inclusion.hash);
         let chosen = chosen(found.letter.settled.iter().map(|word| word.hash).chain(asked).collect(), hash)?;
         let one = sight.as_ref().and_then(|sight| sight.asked.iter().find(|one| one.inclusion.hash == chosen));
-        match (said(chosen), sight.as_ref().zip(one)) {
-            (Some(word), _) => self.said(found.letter, word, paid).await,
-            (None, Some((sight, one))) => self.take_word(by, found, (&stage, sight), one, paid, reason).await,
+        match (sight.as_ref().zip(one), said(chosen)) {
+            (Some((sight, one)), _) => self.take_word(by, found, (&stage, sight), one, paid, reason).await,
+            (None, Some(word)) => self.said(found.letter, word, paid).await,
             (None, None) => Err(undecided()),
         }
     }
@@ -114,6 +115,7 @@ impl Admin {
             "block": stage.block_hash, "moved": one.inclusion.moved, "parcels": parcels.collect::<Vec<_>>(),
         });
         let status = if sight.rest || sight.asked.len() > 1 { Status::Open } else { Status::Settled };
+        found.letter.settled.retain(|word| word.hash != hash);
         found.letter.settled.push(Word { hash, paid });
         self.act(by, &found, ("dead-letters.settle", status), reason, detail, writes).await?;
         tracing::info!(%lane, number, %hash, trace = %one.transaction.trace, paid, "settled by an operator's word");

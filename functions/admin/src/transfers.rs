@@ -1,24 +1,70 @@
-//! Transfers of any tenant, as operators act on them: cancelling.
+//! Transfers of any tenant, as operators see and act on them: what waits, and cancelling.
 
-use causeway_domain::id::TransferId;
-use causeway_http::{ApiError, Code, Fields, Principal};
+use causeway_domain::{Network, id::TransferId};
+use causeway_http::{ApiError, Code, Fields, Principal, time::iso};
 use causeway_state::{
     cancel::{Cancel, CancelError, ask_signer, cancel},
-    parcel::{CancelAsked, Parcel},
+    parcel::{CancelAsked, DUE_SHARDS, Parcel},
+    tables::{DUE, TRANSFERS},
+    wallet::Treasury,
 };
-use causeway_store::Item;
-use serde::Serialize;
+use causeway_store::{Item, Key, Query, Range};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     Admin,
     change::{Act, Changed},
-    list::parse,
+    list::{List, PageAsked, parse},
+    queues::wait_word,
 };
 
 /// Rounds against others that move the parcel at the same time.
 const ROUNDS_MAX: usize = 4;
+
+/// Which page of the transfers that wait.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WaitingAsked {
+    /// A network's name; all networks' if left out.
+    pub network: Option<String>,
+    /// 1 to 100; 20 if left out.
+    pub limit: Option<usize>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// A transfer that is looked at again by itself at a time that is known.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingTransfer {
+    /// Its name.
+    pub transfer_id: String,
+    /// Whose.
+    pub tenant: String,
+    /// The treasury that pays, `{network}/{address}`.
+    pub lane: String,
+    /// How much, in the asset's own unit.
+    #[schema(example = "12.5")]
+    pub amount: String,
+    /// The asset's symbol.
+    pub symbol: String,
+    /// The internal word of what is stored; `docs/api.md` has the table.
+    #[schema(example = "waiting")]
+    pub state: String,
+    /// What it waits for; absent where it only is to be published again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "fee_above_cap")]
+    pub waiting_for: Option<String>,
+    /// Whether somebody wants it cancelled.
+    pub cancel_requested: bool,
+    /// When it was accepted; ISO 8601.
+    pub created_at: String,
+    /// When it is looked at again at the latest; ISO 8601.
+    pub due_at: String,
+}
 
 /// A transfer whose cancellation an operator asked for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +81,37 @@ pub struct TransferCancel {
 }
 
 impl Admin {
+    /// `GET transfers/waiting`: by when they are looked at again, those that wait for room on a lane behind the others.
+    pub async fn waiting_transfers(&self, asked: WaitingAsked) -> Result<List<WaitingTransfer>, ApiError> {
+        let WaitingAsked { network, limit, cursor } = asked;
+        let unknown = || ApiError::field("network", "is not one that is enabled here");
+        let networks: Vec<&Network> = match network {
+            Some(name) => vec![self.networks.get(&name).ok_or_else(unknown)?],
+            None => self.networks.iter().collect(),
+        };
+        let mut parts = Vec::new();
+        for network in networks {
+            let partitions = self.due_partitions(network).await?;
+            parts.extend(partitions.into_iter().map(|pk| Query::index(TRANSFERS, DUE, pk, Range::All)));
+        }
+        let page = self.page(&PageAsked { limit, cursor }, parts).await?;
+        let keys: Vec<Key> =
+            page.items.iter().filter_map(|row| Some(Key::new(TRANSFERS, row.text("pk")?, "PCL"))).collect();
+        let rows = self.read(&keys).await?.into_iter().flatten();
+        // The index is a hint: what is due no more has gone on meanwhile.
+        let items = rows.map(|row| Ok(waiting(&parse(&row)?))).filter_map(Result::transpose);
+        Ok(List { items: items.collect::<Result<_, ApiError>>()?, next_cursor: page.next_cursor })
+    }
+
+    /// Where a network's due parcels lie: by time, and by lane those that wait for room on one.
+    async fn due_partitions(&self, network: &Network) -> Result<Vec<String>, ApiError> {
+        let mut partitions: Vec<_> = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard)).collect();
+        for row in self.all(Treasury::query_network(&network.id)).await? {
+            partitions.push(Parcel::lane_wait_pk(&parse::<Treasury>(&row)?.lane()));
+        }
+        Ok(partitions)
+    }
+
     /// `POST transfers/{id}/cancel`: at once while surely nothing is signed, by a no-op on its number afterwards (rule 6).
     pub async fn cancel_transfer(&self, by: &Principal, id: &str, body: &[u8]) -> Result<TransferCancel, ApiError> {
         let fields = Fields::read(body, &["reason", "unpaid"])?;
@@ -79,6 +156,23 @@ impl Admin {
         }
         Err(ApiError::busy())
     }
+}
+
+fn waiting(parcel: &Parcel) -> Option<WaitingTransfer> {
+    // The place in the index of one that waits for room is its turn, not a time.
+    let due_at = parcel.wait.as_ref().map(|wait| wait.wake_at).or(parcel.due_at)?;
+    Some(WaitingTransfer {
+        transfer_id: parcel.transfer_id(0).to_string(),
+        tenant: parcel.tenant.to_string(),
+        lane: parcel.wallet.to_string(),
+        amount: parcel.total().format(parcel.decimals),
+        symbol: parcel.symbol.clone(),
+        state: parcel.state.as_str().to_owned(),
+        waiting_for: parcel.wait.as_ref().map(|wait| wait_word(wait.reason)),
+        cancel_requested: parcel.cancel.is_some(),
+        created_at: iso(parcel.created_at),
+        due_at: iso(due_at),
+    })
 }
 
 fn told(id: TransferId, parcel: &Parcel) -> TransferCancel {

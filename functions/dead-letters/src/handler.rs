@@ -5,6 +5,8 @@ use causeway_runtime::{Received, batch::Failed, metrics};
 use causeway_state::{
     commit::{Done, commit},
     dead_letter::{DeadLetter, Status},
+    lane::Transaction,
+    message::StageMessage,
     parcel::Parcel,
 };
 use causeway_store::{Conflict, Item, Write};
@@ -46,7 +48,10 @@ impl Recorder {
         let Some(row) = there else { return Err("the record was there and is not".into()) };
         let known: DeadLetter = row.parse()?;
         match known.status {
-            Status::Open | Status::Refunded | Status::Discarded | Status::Settled => return Ok(()),
+            Status::Open | Status::Refunded | Status::Discarded => return Ok(()),
+            // A restore may have left the word and not what it did.
+            Status::Settled if self.is_undone(&told.letter).await? => {}
+            Status::Settled => return Ok(()),
             Status::Replayed => {}
         }
         if known.message == told.letter.message || self.is_settled(known.parcel).await? {
@@ -54,7 +59,7 @@ impl Recorder {
         }
         let again: Write = known.died_again(row.version(), &told.letter)?;
         match commit(&*self.store, &*self.clock, &[again]).await? {
-            Done::Committed => self.announce(told, "died again after a replay"),
+            Done::Committed => self.announce(told, "open again"),
             // Somebody acts on it right now: look again with the next receive.
             Done::Conflict(_) => return Err("the record changed meanwhile".into()),
         }
@@ -69,6 +74,19 @@ impl Recorder {
             Some(row) => Ok(row.parse::<Parcel>().is_ok_and(|parcel| !parcel.state.holds_money())),
             None => Ok(false),
         }
+    }
+
+    /// Whether one of the transactions that a letter is about has not ended, although somebody's word ended all of them.
+    async fn is_undone(&self, letter: &DeadLetter) -> Result<bool, Trouble> {
+        let Ok(stage) = serde_json::from_str::<StageMessage>(&letter.body) else { return Ok(false) };
+        for inclusion in &stage.inclusions {
+            let row = self.store.get(&Transaction::key(&inclusion.lane, inclusion.number)).await?;
+            let transaction = row.and_then(|row| row.parse::<Transaction>().ok());
+            if transaction.is_some_and(|transaction| transaction.outcome.is_none()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn announce(&self, told: &Told, what: &str) {

@@ -5,14 +5,16 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use aws_lambda_events::sqs::SqsEvent;
 use causeway_dead_letters::Recorder;
 use causeway_domain::{
-    Clock,
+    Address, B256, Clock,
     clock::Millis,
     id::{DeadLetterId, ParcelId},
+    lane::LaneId,
     parcel::ParcelState,
 };
 use causeway_runtime::{Received, batch, metrics::Metrics};
 use causeway_state::{
     dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status},
+    lane::{Outcome, Transaction},
     parcel::Parcel,
     tables::DEAD_LETTERS,
 };
@@ -150,6 +152,48 @@ async fn what_died_again_over_a_row_that_cannot_be_read_lies_open_again() {
     put(&store, Write::Put { key, item, expect: vec![] }).await;
     assert!(recorder(&store).handle(again()).await.is_empty(), "it would come again for ever");
     assert_eq!(letters(&store)[0].status, Status::Open);
+}
+
+/// The tables went back to a moment that fell into the commit of an operator's word: its stage is told again.
+#[tokio::test]
+async fn a_settled_letter_whose_transaction_has_not_ended_lies_open_again() {
+    let lane = LaneId::try_from("local/0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".to_owned()).expect("a lane");
+    for ended in [false, true] {
+        let store = MemoryStore::new();
+        let inclusion = serde_json::json!({
+            "hash": B256::ZERO, "lane": lane, "number": 4, "attempt": 0, "success": true, "gas_used": 1,
+            "gas_price_wei": 1, "moved": [],
+        });
+        let body = serde_json::json!({
+            "network": "local", "stage": "final", "height": 7, "block_hash": B256::ZERO, "inclusions": [inclusion],
+        });
+        let told = |id: &str| {
+            let attributes = vec![(REASON.to_owned(), "r".to_owned()), (DEDUP.to_owned(), "one".to_owned())];
+            let queue = "chain-events-dead".to_owned();
+            vec![Received {
+                message_id: id.to_owned(),
+                queue,
+                body: body.to_string(),
+                attributes,
+                ..Received::default()
+            }]
+        };
+        assert!(recorder(&store).handle(told("first")).await.is_empty());
+        let letter = letters(&store).pop().expect("recorded");
+        put(&store, letter.acted(1, Status::Settled, "olga", "paid", NOW).expect("a row")).await;
+        let transaction = serde_json::json!({
+            "number": 4, "parcels": [], "attempts": 1, "created_at": NOW, "trace": "trc_01kavbz7j0000000000000000b",
+            "intent": {"to": Address::ZERO, "value": "0x0", "data": "0x", "gas_limit": 21_000},
+        });
+        let mut transaction: Transaction = serde_json::from_value(transaction).expect("a transaction");
+        transaction.outcome = ended.then_some(Outcome::Displaced { height: 1, by: Vec::new() });
+        let item = Item::from_fields(&transaction).expect("a row");
+        put(&store, Write::create(Transaction::key(&lane, 4), item)).await;
+        assert!(recorder(&store).handle(told("first")).await.is_empty());
+        assert_eq!(letters(&store)[0].status, Status::Settled, "a late repeat of the first message says nothing new");
+        assert!(recorder(&store).handle(told("again")).await.is_empty());
+        assert_eq!(letters(&store)[0].status, if ended { Status::Settled } else { Status::Open });
+    }
 }
 
 #[tokio::test]

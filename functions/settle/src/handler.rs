@@ -38,13 +38,13 @@ impl Settler {
         failed
     }
 
-    /// Puts each of a stage's transactions of which only people can say what became of it in front of them, by itself. Told
-    /// again it is the same dead letter, until it is settled and reopened.
+    /// Puts each of a stage's transactions of which only people can say what became of it, or whose rows cannot be read, in
+    /// front of them, by itself. Told again it is the same dead letter, until it is settled and reopened.
     pub(crate) async fn ask_people(&self, stage: &StageMessage, undecided: BTreeMap<B256, Undecided>) -> bool {
-        let letter = |(hash, Undecided { reason, reopened, inclusion })| {
+        let letter = |(hash, Undecided { reason, round, inclusion })| {
             let alone = StageMessage { inclusions: vec![inclusion], ..stage.clone() };
             let body = serde_json::to_string(&alone).ok()?;
-            Some(dead_letter(body, reason, format!("{hash}:{}:{reopened}", stage.block_hash)))
+            Some(dead_letter(body, reason, format!("{hash}:{}:{round}", stage.block_hash)))
         };
         match undecided.into_iter().map(letter).collect::<Option<Vec<_>>>() {
             Some(letters) => letters.is_empty() || self.bury(&letters).await,

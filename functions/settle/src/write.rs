@@ -46,7 +46,7 @@ impl Settler {
                         break;
                     }
                     Err(error @ (SettleError::Row(_) | SettleError::Hopeless(_))) => {
-                        left.people = Some(error.to_string());
+                        left.unread(&inclusions, error.to_string());
                         done = true;
                         break;
                     }
@@ -63,7 +63,9 @@ impl Settler {
                         break;
                     }
                     Progress::TooLarge => {
-                        return Err(SettleError::Hopeless("one transaction does not fit a commit".to_owned()));
+                        left.unread(&inclusions, "one transaction does not fit a commit".to_owned());
+                        done = true;
+                        break;
                     }
                     Progress::Conflict => {}
                 }
@@ -76,11 +78,7 @@ impl Settler {
         if !self.ask_people(stage, left.undecided).await {
             return Err(SettleError::Later("what people must say is not surely in front of them".to_owned()));
         }
-        match (left.people, left.later) {
-            (Some(reason), _) => Err(SettleError::Hopeless(reason)),
-            (None, Some(reason)) => Err(SettleError::Later(reason)),
-            (None, None) => Ok(()),
-        }
+        left.later.map_or(Ok(()), |reason| Err(SettleError::Later(reason)))
     }
 
     async fn settle_group(
@@ -110,8 +108,8 @@ impl Settler {
             match decision {
                 Decision::Later { reason } => left.later = Some(reason),
                 Decision::AskPeople { reason } => {
-                    let undecided =
-                        Undecided { reason, reopened: one.transaction.reopened, inclusion: one.inclusion.clone() };
+                    let round = one.transaction.reopened.to_string();
+                    let undecided = Undecided { reason, round, inclusion: one.inclusion.clone() };
                     left.undecided.insert(one.inclusion.hash, undecided);
                 }
                 Decision::Nothing
@@ -163,12 +161,12 @@ impl Settler {
     }
 }
 
-/// A transaction of which only people can say what became of it.
+/// A transaction of which only people can say what became of it, or whose rows cannot be read.
 #[derive(Debug)]
 pub(crate) struct Undecided {
     pub(crate) reason: String,
-    /// How often it was reopened.
-    pub(crate) reopened: u32,
+    /// What tells this case from another one of the same transaction and block: how often it was reopened, or `row`.
+    pub(crate) round: String,
     pub(crate) inclusion: Inclusion,
 }
 
@@ -176,8 +174,17 @@ pub(crate) struct Undecided {
 #[derive(Debug, Default)]
 struct Left {
     later: Option<String>,
-    people: Option<String>,
     undecided: BTreeMap<B256, Undecided>,
+}
+
+impl Left {
+    /// Leaves what no message can settle before somebody has looked at its rows.
+    fn unread(&mut self, inclusions: &[Inclusion], reason: String) {
+        for inclusion in inclusions {
+            let undecided = Undecided { reason: reason.clone(), round: "row".to_owned(), inclusion: inclusion.clone() };
+            self.undecided.insert(inclusion.hash, undecided);
+        }
+    }
 }
 
 fn halves(inclusions: &[Inclusion]) -> [Vec<Inclusion>; 2] {

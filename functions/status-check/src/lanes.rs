@@ -58,7 +58,7 @@ pub struct LaneMemory {
 
 impl Tracker {
     /// Announces lanes with unsent bytes that nothing moves, and lanes whose wait is over.
-    pub async fn sweep_lanes(&self, network: &Network, memory: &mut LaneMemory) -> Result<(), TrackError> {
+    pub async fn sweep_lanes(&self, network: &Network, memory: &mut LaneMemory) -> Result<u64, TrackError> {
         let (lanes, unreadable) = self.read_lanes(network).await?;
         let now = self.clock.now_ms();
         if now.saturating_sub(memory.measured_at) >= MEASURE_MS {
@@ -66,10 +66,11 @@ impl Tracker {
             memory.measured_at = now;
         }
         memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look(now));
+        let mut oldest = 0;
         for (lane, counter, gate) in lanes {
-            found_out(self.sweep_lane(network, (&lane, &counter, &gate), memory).await, &lane)?;
+            oldest = oldest.max(found_out(self.sweep_lane(network, (&lane, &counter, &gate), memory).await, &lane)?);
         }
-        Ok(())
+        Ok(oldest)
     }
 
     async fn sweep_lane(
@@ -77,7 +78,7 @@ impl Tracker {
         network: &Network,
         (lane, counter, gate): (&LaneId, &Counter, &Gate),
         memory: &mut LaneMemory,
-    ) -> Result<(), TrackError> {
+    ) -> Result<u64, TrackError> {
         let now = self.clock.now_ms();
         let due = match &gate.gate {
             LaneGate::Open => gate.moved_at + SILENT_MS <= now,

@@ -223,7 +223,7 @@ impl Tracker {
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {
             lead.swept_at = now;
             lead.oldest_wait = lead.oldest_wait.max(self.sweep(network).await?);
-            self.sweep_lanes(network, &mut lead.lanes).await?;
+            lead.oldest_wait = lead.oldest_wait.max(self.sweep_lanes(network, &mut lead.lanes).await?);
         }
         self.measure_waits(network, lead);
         if lead.orphans {
@@ -322,8 +322,11 @@ impl Tracker {
         }
     }
 
-    /// Ends the lease now, so that the successor need not wait for it.
-    pub async fn step_down(&self, network: &Network, lead: Lead) {
+    /// Ends the lease now, so that the successor need not wait for it, and leaves it the look that is under way.
+    pub async fn step_down(&self, network: &Network, mut lead: Lead) {
+        if let Err(error) = self.put_away(&mut lead).await {
+            tracing::debug!(network = %network.id, error = %error, "a look is not kept; it is made again");
+        }
         let head = Head { lease_until: 0, ..lead.head };
         let Ok(write) = put_head(&network.id, &head, lead.version) else { return };
         if let Err(error) = commit(&*self.store, &*self.clock, &[write]).await {

@@ -3,11 +3,12 @@
 //! Each treasury has a report of its own, with the time at which it is looked at again. A leader that took over from one
 //! that fell looks at all of them at once; one that was handed the lease goes on where the other stood. A look goes in
 //! slices: a partition of the lane's numbers (`line`), a page of the tenant's parcels, and at last the balances
-//! (`books`), between two looks at the chain.
+//! (`books`), between two looks at the chain. A look that takes long is kept with its report, and gives the other treasuries
+//! their turn: it ends however many leaders it takes.
 //!
 //! What reached nobody is told again on the way (`untold`).
 //!
-//! Invariants: it changes nothing but its reports; what cannot be asked, or moved meanwhile, is asked again and never
+//! Invariants: it changes nothing but its reports, and what it tells again is decided where it always is; what cannot be asked, or moved meanwhile, is asked again and never
 //! told; only what two looks in a row found is told.
 
 mod books;
@@ -22,7 +23,7 @@ use causeway_runtime::metrics;
 use causeway_state::{
     commit::{Done, commit},
     lane::Counter,
-    reconciliation::Report,
+    reconciliation::{Difference, Report},
     wallet::Treasury,
 };
 use causeway_store::{Item, Query};
@@ -43,6 +44,8 @@ const RETRY_MS: u64 = 10_000;
 const FELL_MS: u64 = 300_000;
 /// Time of one tick for slices at most; where blocks are asked for more often, no longer than from one to the next.
 const SLICE_MS: u64 = 1_000;
+/// A look that has not ended after so long is kept, and others that are due have their turn.
+const TURN_MS: u64 = 10_000;
 /// Treasuries and their reports are read anew, and their differences told, so often.
 const LIST_MS: u64 = 60_000;
 
@@ -63,6 +66,8 @@ struct Known {
     /// Of its row; 0 where there is none yet.
     version: u64,
     retry_at: Millis,
+    /// When the treasury was registered.
+    created_at: Millis,
 }
 
 impl Reconciling {
@@ -115,6 +120,10 @@ impl Tracker {
                     lead.reconciling.give_up(&lane, retry_at);
                 }
             }
+            let turn = |walk: &Walk| self.clock.now_ms().saturating_sub(walk.since) >= TURN_MS;
+            if lead.reconciling.walk.as_ref().is_some_and(turn) {
+                self.put_away(lead).await?;
+            }
             if self.clock.now_ms().saturating_sub(began) >= SLICE_MS.min(network.poll_ms) {
                 break;
             }
@@ -135,8 +144,10 @@ impl Tracker {
                 tracing::error!(pk = row.text("pk"), sk = row.text("sk"), "a treasury's row cannot be read");
                 continue;
             };
-            let report = Report::new(treasury.lane(), treasury.tenant.clone());
-            known.insert(treasury.lane(), Known { report, version: 0, retry_at: 0 });
+            let created_at = treasury.created_at;
+            // Clocks may differ; what is older by more was never its.
+            let report = Report::new(treasury.lane(), treasury.tenant.clone(), created_at.saturating_sub(EVERY_MS));
+            known.insert(treasury.lane(), Known { report, version: 0, retry_at: 0, created_at });
         }
         for row in self.all(Report::query(&network.id)).await? {
             // A report that cannot be read is made anew, over what is there.
@@ -148,12 +159,20 @@ impl Tracker {
             }
         }
         for (lane, known) in &mut known {
-            known.retry_at = memory.known.get(lane).map_or(0, |before| before.retry_at);
+            let Some(before) = memory.known.remove(lane) else { continue };
+            known.retry_at = before.retry_at;
+            if before.version == known.version {
+                // With what this leader looked at since.
+                known.report = before.report;
+            }
         }
         memory.known = known;
         memory.listed_at = Some(now);
         let differences = memory.known.values().map(|known| known.report.alarming()).sum();
         self.metrics.emit(&*self.clock, metrics::DIFFERENCES, differences, Some(&network.id));
+        let age = |known: &Known| now.saturating_sub(known.report.at.max(known.created_at));
+        let oldest = memory.known.values().map(age).max().unwrap_or_default();
+        self.metrics.emit(&*self.clock, metrics::OLDEST_LOOK_AGE, oldest, Some(&network.id));
         Ok(())
     }
 
@@ -178,9 +197,12 @@ impl Tracker {
         } else if walk.has_parcels() {
             self.walk_parcels(&mut walk).await?;
         } else {
-            let Some(found) = self.books(network, chain, lead, &walk).await? else { return Ok(false) };
-            walk.found.extend(found);
-            return self.end(lead, walk).await;
+            let Some(found) = self.books(network, chain, lead, &walk).await? else {
+                // Only this is to be made again.
+                lead.reconciling.remember(walk);
+                return Ok(false);
+            };
+            return self.end(lead, walk, found).await;
         }
         lead.reconciling.walk = Some(walk);
         Ok(true)
@@ -198,12 +220,31 @@ impl Tracker {
         Ok(Walk::new(report, first, next, self.clock.now_ms()))
     }
 
+    /// Keeps the look that is under way with its report: another leader, or this one in its next turn, goes on with it.
+    pub(crate) async fn put_away(&self, lead: &mut Lead) -> Result<(), TrackError> {
+        let Some(Walk { lane, look, .. }) = lead.reconciling.walk.take() else { return Ok(()) };
+        let Some(known) = lead.reconciling.known.get_mut(&lane) else { return Ok(()) };
+        let report = Report { look: Some(look), due_at: self.clock.now_ms(), ..known.report.clone() };
+        match commit(&*self.store, &*self.clock, &[report.put(known.version)?]).await? {
+            Done::Committed => {
+                known.version += 1;
+                known.report = report;
+            }
+            // Another leader looks meanwhile.
+            Done::Conflict(_) => lead.reconciling.listed_at = None,
+        }
+        Ok(())
+    }
+
     /// Writes the report.
-    async fn end(&self, lead: &mut Lead, walk: Walk) -> Result<bool, TrackError> {
+    async fn end(&self, lead: &mut Lead, walk: Walk, books: Vec<Difference>) -> Result<bool, TrackError> {
         let Some(known) = lead.reconciling.known.get_mut(&walk.lane) else { return Ok(false) };
         let now = self.clock.now_ms();
         let mut report = known.report.clone();
-        report.take(walk.found);
+        let look = walk.look;
+        // Balances first: words are kept of so many.
+        report.take(books.into_iter().chain(look.found).collect(), look.more);
+        report.look = None;
         for told in report.differences.iter().filter(|told| told.kind.alarms()) {
             tracing::error!(lane = %walk.lane, kind = told.kind.as_str(), subject = told.subject, "{}", told.detail);
         }
@@ -215,9 +256,10 @@ impl Tracker {
         report.at = now;
         report.due_at = now + pause.min(self.reconcile_ms);
         report.height = lead.head.height;
-        report.settled_to = walk.settled_to;
-        report.parcels_from = walk.oldest.map_or(walk.parcels_until, |oldest| oldest.min(walk.parcels_until));
-        report.transactions = walk.transactions;
+        report.first = look.first;
+        report.settled_to = look.settled_to;
+        report.parcels_from = look.oldest.map_or(look.parcels_until, |oldest| oldest.min(look.parcels_until));
+        report.transactions = look.transactions;
         match commit(&*self.store, &*self.clock, &[report.put(known.version)?]).await? {
             Done::Committed => {
                 known.version += 1;
@@ -247,6 +289,13 @@ impl Tracker {
 }
 
 impl Reconciling {
+    /// Keeps a look in memory, for the next try.
+    fn remember(&mut self, walk: Walk) {
+        if let Some(known) = self.known.get_mut(&walk.lane) {
+            known.report.look = Some(walk.look);
+        }
+    }
+
     fn give_up(&mut self, lane: &LaneId, retry_at: Millis) {
         self.walk = None;
         if let Some(known) = self.known.get_mut(lane) {

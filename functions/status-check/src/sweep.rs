@@ -46,21 +46,22 @@ impl Tracker {
         Ok(oldest)
     }
 
-    /// Wakes as many parcels as a lane has room for, the most urgent first.
-    pub async fn feed(&self, lane: &LaneId) -> Result<(), TrackError> {
-        let Some(network) = self.networks.get(lane.network.as_str()) else { return Ok(()) };
+    /// Wakes as many parcels as a lane has room for, the most urgent first; answers for how long the first of them has waited,
+    /// less what its priority puts it behind others.
+    pub async fn feed(&self, lane: &LaneId) -> Result<u64, TrackError> {
+        let Some(network) = self.networks.get(lane.network.as_str()) else { return Ok(0) };
         let query =
             Query { limit: PARCELS_PER_LOOK, ..Query::index(TRANSFERS, DUE, Parcel::lane_wait_pk(lane), Range::All) };
         let waiting = self.store.query(&query).await?.items;
-        if waiting.is_empty() {
-            return Ok(());
-        }
+        // Its place is when it was accepted, or later where it is less urgent.
+        let Some(first) = waiting.first().and_then(|row| row.number("due_at")) else { return Ok(0) };
+        let waited = u64::try_from(i128::from(self.clock.now_ms()) - first).unwrap_or(0);
         let rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
-        let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else { return Ok(()) };
+        let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else { return Ok(waited) };
         let (counter, gate): (Counter, Gate) = (counter.parse()?, gate.parse()?);
         let free = usize::try_from(room(network.in_flight_max, counter.next, gate.consumed)).unwrap_or(usize::MAX);
         self.wake(&waiting[..free.min(waiting.len())]).await?;
-        Ok(())
+        Ok(waited)
     }
 
     /// An index is a hint: each parcel is read, moved under its version, and only then published. Answers the age of the
@@ -159,14 +160,16 @@ impl Tracker {
     }
 }
 
-/// Whether a wait is for what nobody decided, and of which no other alarm tells: it may last for ever unseen.
+/// Whether a wait is for what nobody decided, and of which no other alarm surely tells: it may last for ever unseen. A lane
+/// that is closed without having begun is in no other measure.
 const fn is_nobodys(reason: WaitReason) -> bool {
     match reason {
         WaitReason::FeeAboveCap
         | WaitReason::ChainUnavailable
         | WaitReason::KeysUnavailable
         | WaitReason::LaneFull
+        | WaitReason::LaneClosed
         | WaitReason::TriesExhausted => true,
-        WaitReason::Blocked | WaitReason::LaneClosed | WaitReason::TreasuryShort => false,
+        WaitReason::Blocked | WaitReason::TreasuryShort => false,
     }
 }

@@ -1,8 +1,12 @@
 //! secp256k1 as Ethereum uses it: addresses of public keys, and signatures that are low-s,
 //! recoverable, and checked against the wallet they are for.
 
-use alloy_primitives::{Address, B256, U256};
-use k256::ecdsa::{RecoveryId, SigningKey, VerifyingKey, signature::hazmat::PrehashSigner};
+use alloy_primitives::{Address, B256, U256, b256};
+use k256::{
+    Scalar,
+    ecdsa::{RecoveryId, SigningKey, VerifyingKey, signature::hazmat::PrehashSigner},
+    elliptic_curve::ops::Reduce,
+};
 
 use crate::port::{KeyError, Signature};
 
@@ -20,16 +24,24 @@ pub(crate) fn sign(key: &SigningKey, signer: Address, digest: B256) -> Result<Si
     finish(&raw, signer, digest)
 }
 
-/// Signs like [`sign`] and takes the parity from the signing itself: nothing is recovered, which is most of the time that
-/// [`sign`] takes. For keys of tests.
-pub(crate) fn sign_unrecovered(key: &SigningKey, signer: Address, digest: B256) -> Result<Signature, KeyError> {
-    let wrong = KeyError::WrongKey { expected: signer };
+/// The generator's x coordinate: r of every signature with the nonce 1. Source: SEC 2, secp256k1.
+const GENERATOR_X: B256 = b256!("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
+
+/// Signs with the nonce 1: a valid signature, in a fifteenth of the time that [`sign`] takes, from which anybody can work out the
+/// key. Only for keys of tests, which everybody knows anyway.
+pub(crate) fn sign_in_the_open(key: &SigningKey, signer: Address, digest: B256) -> Result<Signature, KeyError> {
+    let wrong = || KeyError::WrongKey { expected: signer };
     if address_of(key.verifying_key()) != signer {
-        return Err(wrong);
+        return Err(wrong());
     }
-    let (low, parity) = key.sign_prehash_recoverable(digest.as_slice()).map_err(|_| wrong)?;
+    let reduced = |bytes: B256| <Scalar as Reduce<k256::U256>>::reduce_bytes(&bytes.0.into());
+    let r = reduced(GENERATOR_X);
+    let s = reduced(digest) + r * **key.as_nonzero_scalar();
+    let high = k256::ecdsa::Signature::from_scalars(r, s).map_err(|_| wrong())?;
+    // The generator's y is even; the other s belongs to the other y.
+    let (low, y_odd) = high.normalize_s().map_or((high, false), |low| (low, true));
     let (r, s) = low.split_bytes();
-    Ok(Signature { r: U256::from_be_slice(&r), s: U256::from_be_slice(&s), y_odd: parity.is_y_odd() })
+    Ok(Signature { r: U256::from_be_slice(&r), s: U256::from_be_slice(&s), y_odd })
 }
 
 /// Brings a raw signature to low s and finds the parity under which it recovers to `signer`.
@@ -52,7 +64,7 @@ pub(crate) fn finish(raw: &k256::ecdsa::Signature, signer: Address, digest: B256
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{address, b256, uint};
+    use alloy_primitives::{address, keccak256, uint};
 
     use super::*;
 
@@ -83,16 +95,21 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_the_same_with_its_parity_recovered_or_taken_from_the_signing() {
+    fn what_is_signed_in_the_open_is_a_signature_of_its_key_for_nodes() {
         let key = key(B256::repeat_byte(0x46));
         let signer = address_of(key.verifying_key());
+        let mut parities = [0, 0];
         for byte in 1..=64 {
-            let digest = B256::repeat_byte(byte);
-            assert_eq!(sign_unrecovered(&key, signer, digest).ok(), sign(&key, signer, digest).ok(), "{byte}");
-            assert!(sign(&key, signer, digest).is_ok());
+            let digest = keccak256([byte]);
+            let signed = sign_in_the_open(&key, signer, digest).expect("signed");
+            let raw = k256::ecdsa::Signature::from_scalars(signed.r.to_be_bytes(), signed.s.to_be_bytes());
+            let found = finish(&raw.expect("a valid signature"), signer, digest).expect("of this key and digest");
+            assert_eq!(found, signed, "low, and under the parity that recovers to its key");
+            parities[usize::from(signed.y_odd)] += 1;
         }
+        assert!(parities.iter().all(|times| *times > 0), "{parities:?}");
         let other = Address::repeat_byte(1);
-        let refused = sign_unrecovered(&key, other, B256::repeat_byte(1));
+        let refused = sign_in_the_open(&key, other, B256::repeat_byte(1));
         assert!(matches!(refused, Err(KeyError::WrongKey { expected }) if expected == other));
     }
 

@@ -109,7 +109,7 @@ impl Keys for MemoryKeys {
     }
 
     async fn sign(&self, key: &KeyRef, signer: Address, digest: B256) -> Result<Signature, KeyError> {
-        curve::sign_unrecovered(&self.find(key)?, signer, digest)
+        curve::sign_in_the_open(&self.find(key)?, signer, digest)
     }
 }
 

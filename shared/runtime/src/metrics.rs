@@ -29,6 +29,8 @@ pub const HEARTBEAT: Metric = Metric { name: "Heartbeat", unit: "Count" };
 pub const FINALITY_LAG: Metric = Metric { name: "FinalityLagMs", unit: "Milliseconds" };
 /// Lanes that take no new numbers.
 pub const LANES_HALTED: Metric = Metric { name: "LanesHalted", unit: "Count" };
+/// Age of the latest look at the treasury that nobody has reconciled for longest.
+pub const OLDEST_LOOK_AGE: Metric = Metric { name: "OldestLookAgeMs", unit: "Milliseconds" };
 /// Age of the oldest transaction that is signed and that no block is known to hold.
 pub const OLDEST_UNSEEN_AGE: Metric = Metric { name: "OldestUnseenAgeMs", unit: "Milliseconds" };
 /// Age of the oldest transfer that waits for something which nobody decided and no other alarm tells of.

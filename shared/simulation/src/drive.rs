@@ -178,7 +178,7 @@ impl World {
             && at <= self.clock.now_ms()
         {
             self.chain.mine();
-            self.next_block_at = Some(at + self.network.block_time_ms);
+            self.next_block_at = Some(at + self.block_ms);
         }
     }
 

@@ -17,7 +17,9 @@ use crate::{
 /// (cancels and raises each half minute, sweeps and looks each minute).
 const QUIET_MS: u64 = 130_000;
 /// In steps that are as long as blocks may be apart.
-const LONG_STEP_MS: u64 = 5_000;
+const LONG_STEP_MS: u64 = 10_000;
+/// From one block to the next meanwhile: more of them than after which something is raised, and not as many as seconds.
+const LONG_BLOCK_MS: u64 = 5_000;
 /// What people asked for takes so long.
 const MOMENT_MS: u64 = 4_000;
 /// Looks until that is so: a lane that was told late is asked about until the tracker looks at it, once a minute.
@@ -63,13 +65,14 @@ impl World {
 
     /// Lets time pass until nothing is published any more.
     fn goes_quiet(&mut self) {
-        let usual = std::mem::replace(&mut self.step_ms, LONG_STEP_MS);
+        let usual = (std::mem::replace(&mut self.step_ms, LONG_STEP_MS), self.block_ms);
+        self.block_ms = LONG_BLOCK_MS;
         let quiet = (0..QUIET_WITHIN).any(|_| {
             let before = self.inbox.count();
             self.pass(QUIET_MS);
             self.inbox.count() == before
         });
-        self.step_ms = usual;
+        (self.step_ms, self.block_ms) = usual;
         assert!(quiet, "quiet: something is published again and again although every transfer has ended");
     }
 

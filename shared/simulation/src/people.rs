@@ -87,6 +87,9 @@ pub struct People {
     owed_out: RefCell<Vec<(Address, Option<Address>, U256)>>,
 }
 
+/// What a dead letter says that waits for people's word.
+const UNDECIDED: &str = "moved something other than what was asked for";
+
 impl World {
     /// A request of an operator.
     pub fn operate(&self, path: &str, body: Value) -> impl Future<Output = Answer> + use<> {
@@ -358,7 +361,8 @@ impl World {
         for letter in letters {
             // As the runbook says: where no block decides, people look at what the recipient has, and say so.
             let mut said = false;
-            for act in self.settle_named(&letter) {
+            let asked = letter.reason.contains(UNDECIDED).then(|| self.settle_named(&letter));
+            for act in asked.into_iter().flatten() {
                 said |= self.act(&act).status.is_success();
             }
             let set_aside = said

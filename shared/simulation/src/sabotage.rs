@@ -95,7 +95,8 @@ impl Sabotage {
             // What is signed must keep its number whatever people ask for, and what they settle its outcome.
             Self::RefundSigned => &["rule 4:", "rule 7:"],
             Self::ConfirmEarly | Self::ReleaseEarly => &["rule 5:"],
-            Self::ForgetCancel => &["paid:"],
+            // What is posted for it has not left either.
+            Self::ForgetCancel => &["paid:", "assertion `left == right` failed: books and chain"],
             Self::PostTwice | Self::ForgetRelease | Self::CreditTwice => &["rule 7:"],
             Self::ForgetSweep => &["every transfer's end never comes"],
             Self::WaitForever => &["rule 9:"],

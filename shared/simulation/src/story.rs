@@ -25,13 +25,13 @@ use crate::{
 };
 
 /// Steps of a story in which clients ask for something, and faults strike.
-const STEPS: u64 = 40;
+const STEPS: u64 = 36;
 /// Transfers that a story's clients ask for, and are told that they were taken.
-const REQUESTS: u64 = 22;
+const REQUESTS: u64 = 20;
 /// Faults that strike in a story at least.
 const FAULTS_MIN: u64 = 10;
 /// Time between two looks of the platform once the storm is over: nothing is as close together then.
-const CALM_STEP_MS: u64 = 1_000;
+const CALM_STEP_MS: u64 = 2_000;
 /// How often people open halted lanes before they give a story up.
 pub(crate) const RELEASES_MAX: u32 = 20;
 

@@ -242,6 +242,8 @@ pub struct World {
     pub held: BTreeSet<&'static str>,
     /// When the next block comes; none come by themselves while it is absent.
     pub next_block_at: Option<u64>,
+    /// Time from one block to the next.
+    pub block_ms: u64,
     /// Shards of an account that money is put on.
     pub shards: u8,
     /// What was put into the books.
@@ -260,6 +262,8 @@ pub struct World {
     pub rules: RefCell<Rules>,
     /// The newest block at the last check.
     pub newest: Cell<Option<B256>>,
+    /// How many clients had been told of a transfer then.
+    pub checked: Cell<usize>,
     /// Time between two looks of the platform.
     pub step_ms: u64,
     /// Providers of the chain.
@@ -384,6 +388,7 @@ impl World {
             inbox: Inbox::counting(&coverage),
             held: BTreeSet::new(),
             next_block_at: Some(clock.now_ms() + network.block_time_ms),
+            block_ms: network.block_time_ms,
             shards: setup.shards,
             credited: BTreeMap::new(),
             owed_in: RefCell::default(),
@@ -393,6 +398,7 @@ impl World {
             rules: RefCell::new(Rules::counting(&coverage)),
             coverage,
             newest: Cell::default(),
+            checked: Cell::default(),
             clock,
             rows,
             store,
@@ -453,7 +459,6 @@ impl World {
     /// From now on treasuries are looked at every so often: an hour is longer than a story.
     pub fn reconcile_every(&mut self, reconcile_ms: u64) {
         self.tracker = tracker(&self.views, "status-check", &self.networks, &self.tracker.metrics, reconcile_ms);
-        self.forget_reports();
     }
 
     /// Another process of the tracker: the same ports, a clock of its own.

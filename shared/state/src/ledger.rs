@@ -11,11 +11,13 @@ mod check;
 mod hold;
 mod limit;
 mod postings;
+mod search;
 
-pub use check::{AccountReport, check_accounts};
+pub use check::{AccountReport, End, Place, Slice, check_accounts};
 pub use hold::{HoldError, hold_entry, plan_hold, post_entry, release_entry};
 pub use limit::DailyLimit;
 pub use postings::{Buckets, EntryKind, Postings, PostingsError};
+pub use search::unbalanced_commits;
 
 use std::fmt;
 

@@ -80,6 +80,59 @@ impl Difference {
 /// Differences of one treasury that are kept in words; all are counted.
 const DIFFERENCES_KEPT: usize = 50;
 
+/// How far a look has come through the tenant's parcels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parcels {
+    /// From the first one that was accepted then.
+    From(Millis),
+    /// Behind this place in the index, of those that were accepted since.
+    After(Millis, String),
+    /// All were seen.
+    Seen,
+}
+
+/// A look that has not come to its end. It is kept with the report, so that one that takes longer than a leader leads, or
+/// gives others their turn, goes on where it stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The lane's first number when it began.
+    pub first: u64,
+    /// The number it stands at.
+    pub at: u64,
+    /// The first number that was not assigned when it began.
+    pub next: u64,
+    /// Every number below is settled, final and without a difference.
+    pub settled_to: u64,
+    /// The first number that was not settled.
+    pub open_from: Option<u64>,
+    /// How far it has come through the parcels.
+    pub parcels: Parcels,
+    /// When the oldest parcel that has not ended was accepted.
+    pub oldest: Option<Millis>,
+    /// Parcels accepted before were all seen at its end.
+    pub parcels_until: Millis,
+    /// Transactions read.
+    pub transactions: u64,
+    /// What it found.
+    pub found: Vec<Difference>,
+    /// Differences beyond those that are kept in words.
+    pub more: u64,
+}
+
+impl Look {
+    /// Adds what it found; words are kept of so many.
+    pub fn find(&mut self, found: impl IntoIterator<Item = Difference>) {
+        for difference in found {
+            if self.found.len() < DIFFERENCES_KEPT {
+                self.found.push(difference);
+            } else {
+                self.more += 1;
+            }
+        }
+    }
+}
+
 /// What the latest look at a treasury found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -93,6 +146,9 @@ pub struct Report {
     pub height: u64,
     /// When it is looked at again.
     pub due_at: Millis,
+    /// The lane's first number at that time: where people say that it begins elsewhere, all is looked at anew.
+    #[serde(default)]
+    pub first: u64,
     /// Every number of the lane below was settled, final and without a difference; looks begin here.
     pub settled_to: u64,
     /// Every parcel of the tenant accepted before had ended; looks begin here.
@@ -106,30 +162,36 @@ pub struct Report {
     /// Differences beyond those that are kept in words.
     #[serde(default)]
     pub more: u64,
+    /// The look that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
 }
 
 impl Report {
-    /// Of a treasury that nobody has looked at.
-    pub const fn new(lane: LaneId, tenant: TenantId) -> Self {
+    /// Of a treasury that nobody has looked at; no parcel of its is older than `parcels_from`.
+    pub const fn new(lane: LaneId, tenant: TenantId, parcels_from: Millis) -> Self {
         Self {
             lane,
             tenant,
             at: 0,
             height: 0,
             due_at: 0,
+            first: 0,
             settled_to: 0,
-            parcels_from: 0,
+            parcels_from,
             transactions: 0,
             differences: Vec::new(),
             suspected: Vec::new(),
             more: 0,
+            look: None,
         }
     }
 
-    /// Takes what a look found. Only what two looks in a row found is told: a race is not there a second time.
-    pub fn take(&mut self, found: Vec<Difference>) {
+    /// Takes what a look found, and how much more that is not kept in words. Only what two looks in a row found is told: a race
+    /// is not there a second time.
+    pub fn take(&mut self, found: Vec<Difference>, more: u64) {
         let before = [std::mem::take(&mut self.differences), std::mem::take(&mut self.suspected)].concat();
-        self.more = found.len().saturating_sub(DIFFERENCES_KEPT) as u64;
+        self.more = more + found.len().saturating_sub(DIFFERENCES_KEPT) as u64;
         for difference in found.into_iter().take(DIFFERENCES_KEPT) {
             let again = before.iter().any(|known| known.is_about(&difference));
             if again { &mut self.differences } else { &mut self.suspected }.push(difference);
@@ -170,7 +232,7 @@ mod tests {
 
     fn report() -> Report {
         let lane = format!("local/{:#x}", causeway_domain::Address::ZERO);
-        Report::new(LaneId::try_from(lane).expect("a lane"), "acme".parse().expect("a tenant"))
+        Report::new(LaneId::try_from(lane).expect("a lane"), "acme".parse().expect("a tenant"), 0)
     }
 
     fn short(detail: &str) -> Difference {
@@ -180,16 +242,16 @@ mod tests {
     #[test]
     fn what_one_look_found_is_told_only_when_the_next_finds_it_too() {
         let mut report = report();
-        report.take(vec![short("5 less"), Difference::new(Kind::Parcel, "pcl_1", "is assigned")]);
+        report.take(vec![short("5 less"), Difference::new(Kind::Parcel, "pcl_1", "is assigned")], 0);
         assert_eq!((report.differences.len(), report.suspected.len(), report.alarming()), (0, 2, 0));
-        report.take(vec![short("6 less")]);
+        report.take(vec![short("6 less")], 0);
         assert_eq!((report.differences.clone(), report.alarming()), (vec![short("6 less")], 1));
         assert_eq!(report.suspected, []);
-        report.take(vec![short("6 less"), Difference::new(Kind::Lane, "local/0x0", "3 and 4")]);
+        report.take(vec![short("6 less"), Difference::new(Kind::Lane, "local/0x0", "3 and 4")], 0);
         assert_eq!((report.differences.len(), report.suspected.len()), (1, 1));
-        report.take(vec![]);
+        report.take(vec![], 0);
         assert_eq!((report.differences.len(), report.suspected.len(), report.alarming()), (0, 0, 0));
-        report.take(vec![short("5 less")]);
+        report.take(vec![short("5 less")], 0);
         assert_eq!((report.differences.len(), report.suspected.len()), (0, 1), "two looks in a row");
     }
 
@@ -204,8 +266,8 @@ mod tests {
     fn money_that_nobody_credited_is_listed_without_an_alarm() {
         let mut report = report();
         let uncredited = Difference::new(Kind::Uncredited, "treasury:x#local:0x0", "5 more");
-        report.take(vec![uncredited.clone()]);
-        report.take(vec![uncredited]);
+        report.take(vec![uncredited.clone()], 0);
+        report.take(vec![uncredited], 0);
         assert_eq!((report.differences.len(), report.alarming()), (1, 0));
     }
 
@@ -213,15 +275,15 @@ mod tests {
     fn what_is_not_kept_in_words_is_counted() {
         let mut report = report();
         let many = |_| (0..60).map(|n| Difference::new(Kind::Parcel, format!("pcl_{n}"), "")).collect::<Vec<_>>();
-        report.take(many(()));
-        report.take(many(()));
+        report.take(many(()), 0);
+        report.take(many(()), 0);
         assert_eq!((report.differences.len(), report.more, report.alarming()), (50, 10, 60));
     }
 
     #[test]
     fn a_row_reads_back_and_its_kinds_have_their_names() {
         let mut report = report();
-        report.take(vec![short("5 less")]);
+        report.take(vec![short("5 less")], 0);
         let item = Item::from_fields(&report).expect("a row");
         assert_eq!(item.parse::<Report>().expect("reads back"), report);
         for kind in [Kind::Lane, Kind::Transaction, Kind::Parcel, Kind::Entries, Kind::Unbalanced, Kind::Short] {

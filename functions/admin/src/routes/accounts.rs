@@ -11,7 +11,7 @@ use causeway_http::{
 
 use super::{Answer, Asked, By, Shared, asked};
 use crate::{
-    accounts::{Account, Check},
+    accounts::{Account, Check, CheckRequest},
     list::{List, PageAsked},
     money::{Direction, Movement, MovementRequest},
 };
@@ -75,11 +75,16 @@ pub async fn debit(State(admin): Shared, Extension(by): By, request: Request) ->
 }
 
 /// Proves that every account agrees with its entries and every commit sums to zero
+///
+/// In parts: each answer but the last one has a `nextCursor`, with which the next call goes on. It changes nothing.
 #[utoipa::path(post, path = "/admin/v1/accounts/check", operation_id = "checkAccounts",
-    tag = "accounts", responses(
-    (status = 200, description = "What was found; changes nothing", body = Check),
+    tag = "accounts", request_body = CheckRequest, responses(
+    (status = 200, description = "What was found so far", body = Check),
+    (status = 400, description = "`VALIDATION_ERROR`: cursor, or an unknown field", body = TransferError),
+    (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]
-pub async fn check(State(admin): Shared) -> Answer<Check> {
-    Ok(Json(admin.check_accounts().await?))
+pub async fn check(State(admin): Shared, request: Request) -> Answer<Check> {
+    let body = read_body(request).await?;
+    Ok(Json(admin.check_accounts(&body).await?))
 }

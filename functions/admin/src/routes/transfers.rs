@@ -9,8 +9,26 @@ use causeway_http::{
     request::read_body,
 };
 
-use super::{Answer, By, Shared};
-use crate::{remedy::UnpaidRequest, transfers::TransferCancel};
+use super::{Answer, Asked, By, Shared, asked};
+use crate::{
+    list::List,
+    remedy::UnpaidRequest,
+    transfers::{TransferCancel, WaitingAsked, WaitingTransfer},
+};
+
+/// Transfers that wait, of all tenants
+///
+/// What is looked at again by itself: those that wait for something, say for what; those that are to be published or
+/// cancelled again, too.
+#[utoipa::path(get, path = "/admin/v1/transfers/waiting", operation_id = "listWaitingTransfers",
+    tag = "transfers", params(WaitingAsked), responses(
+    (status = 200, description = "A page of transfers; one that went on meanwhile is left out", body = List<WaitingTransfer>),
+    (status = 400, description = "`VALIDATION_ERROR`: network, limit, cursor or an unknown parameter", body = TransferError),
+    TransferErrors,
+))]
+pub async fn waiting(State(admin): Shared, page: Asked<WaitingAsked>) -> Answer<List<WaitingTransfer>> {
+    Ok(Json(admin.waiting_transfers(asked(page)?).await?))
+}
 
 /// Cancels a transfer of any tenant
 ///

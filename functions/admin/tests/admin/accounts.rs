@@ -88,7 +88,10 @@ async fn a_check_tells_what_does_not_fit() {
         let accounts = check["accounts"].as_array().expect("a list").clone();
         accounts.into_iter().find(|account| account["account"] == tusd).expect("the account")
     };
-    assert_eq!(one(&clean), json!({"account": tusd, "balances": ["8000000", "0", "0"], "entries": 8, "faults": []}));
+    assert_eq!(
+        one(&clean),
+        json!({"account": tusd, "balances": ["8000000", "0", "0"], "entries": 8, "unproven": 0, "faults": []})
+    );
 
     // Somebody changes a balance without an entry.
     let key = Key::new(causeway_state::tables::LEDGER, format!("ACC#{tusd}#3"), "BAL");

@@ -16,3 +16,4 @@ mod settle;
 mod support;
 mod switches;
 mod treasuries;
+mod waiting;

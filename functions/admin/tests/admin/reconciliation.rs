@@ -10,7 +10,7 @@ const PATH: &str = "/admin/v1/reconciliation";
 
 fn report(address: &str, tenant: &str, at: u64) -> Report {
     let lane = LaneId::try_from(format!("local/{address}")).expect("a lane");
-    Report { at, height: 7, ..Report::new(lane, tenant.parse().expect("a tenant")) }
+    Report { at, height: 7, ..Report::new(lane, tenant.parse().expect("a tenant"), 0) }
 }
 
 async fn put(world: &World, report: &Report) {
@@ -37,8 +37,8 @@ async fn what_two_looks_found_is_told_and_only_some_of_it_is_an_alarm() {
     let (acme, globex) = (world.treasury("acme").await, world.treasury("globex").await);
     let uncredited = Difference::new(Kind::Uncredited, "treasury:x#local:0x0", "5 ETH more");
     let mut first = report(&acme, "acme", NOW + 5);
-    first.take(vec![uncredited.clone()]);
-    first.take(vec![uncredited]);
+    first.take(vec![uncredited.clone()], 0);
+    first.take(vec![uncredited], 0);
     put(&world, &first).await;
     let mut second = report(&globex, "globex", NOW);
     put(&world, &second).await;
@@ -51,11 +51,11 @@ async fn what_two_looks_found_is_told_and_only_some_of_it_is_an_alarm() {
     });
     assert_eq!(local["differences"], json!([shown]));
 
-    second.take(vec![Difference::new(Kind::Short, "treasury:y#local:0x0", "5 ETH less")]);
+    second.take(vec![Difference::new(Kind::Short, "treasury:y#local:0x0", "5 ETH less")], 0);
     world.put(second.put(1).expect("a row")).await;
     let once = world.get(PATH).await.ok()["items"][0].clone();
     assert_eq!((&once["clean"], &once["suspected"]), (&json!(true), &json!(1)), "found once");
-    second.take(vec![Difference::new(Kind::Short, "treasury:y#local:0x0", "6 ETH less")]);
+    second.take(vec![Difference::new(Kind::Short, "treasury:y#local:0x0", "6 ETH less")], 0);
     world.put(second.put(2).expect("a row")).await;
     let twice = world.get(PATH).await.ok()["items"][0].clone();
     assert_eq!((&twice["clean"], &twice["suspected"]), (&json!(false), &json!(0)), "found twice");

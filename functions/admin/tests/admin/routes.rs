@@ -21,7 +21,7 @@ fn documented() -> Vec<(String, String)> {
         let methods = methods.as_object().expect("methods").keys();
         routes.extend(methods.map(|method| (method.to_uppercase(), path.clone())));
     }
-    assert_eq!(routes.len(), 24);
+    assert_eq!(routes.len(), 25);
     routes
 }
 

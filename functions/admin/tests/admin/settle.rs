@@ -13,7 +13,7 @@ use causeway_domain::{
     parcel::ParcelState,
 };
 use causeway_state::{
-    dead_letter::{DeadLetter, Status},
+    dead_letter::{DeadLetter, Status, Word},
     lane::{Intent, Outcome, Transaction},
     message::queues,
     parcel::{Parcel, Settled},
@@ -324,6 +324,31 @@ async fn a_block_whose_header_is_forgotten_is_known_by_its_watch() {
     world.put(put(&Watch { block_hash: Some(BLOCK), ..watch })).await;
     assert_eq!(settle(&world, &id, true).await.ok()["status"], "settled");
     assert_eq!(stored(&world, &parcel).await.state, ParcelState::Confirmed);
+}
+
+/// The tables went back to a moment that fell into the commit of a word: the letter has it, the transaction does not.
+#[tokio::test]
+async fn a_word_that_a_restore_undid_is_taken_once_more() {
+    for paid in [true, false] {
+        let (world, parcel, _) = asked(&MemoryStore::new()).await;
+        let body = stage(&[inclusion(&parcel, 4, HASH)]).to_string();
+        let word = Word { hash: HASH, paid: true };
+        let half = DeadLetter {
+            status: Status::Settled,
+            settled: vec![word],
+            ..letter("half", queues::CHAIN_EVENTS_DEAD, &body, None)
+        };
+        let id = put_letter(&world, &half).await;
+        let answer = settle(&world, &id, paid).await.ok();
+        assert_eq!(answer["settled"], json!([{"hash": HASH, "paid": paid}]), "what is said now counts");
+        let wanted = if paid { ParcelState::Confirmed } else { ParcelState::Failed };
+        assert_eq!(stored(&world, &parcel).await.state, wanted);
+        let rows = world.rows(AUDIT) + world.rows(LEDGER);
+        assert_eq!(settle(&world, &id, paid).await.ok(), answer);
+        assert_eq!(settle(&world, &id, !paid).await.refusal(), conflict("paid"));
+        assert_eq!(world.rows(AUDIT) + world.rows(LEDGER), rows);
+        world.must_be_sound().await;
+    }
 }
 
 #[tokio::test]

@@ -150,8 +150,9 @@ impl World {
     pub(crate) async fn all(&self, path: &str, limit: usize) -> Vec<Value> {
         let mut items = Vec::new();
         let mut cursor = String::new();
+        let also = if path.contains('?') { '&' } else { '?' };
         loop {
-            let page = self.get(&format!("{path}?limit={limit}{cursor}")).await.ok();
+            let page = self.get(&format!("{path}{also}limit={limit}{cursor}")).await.ok();
             let rows = page["items"].as_array().expect("a list").clone();
             assert!(rows.len() <= limit, "{page}");
             items.extend(rows);

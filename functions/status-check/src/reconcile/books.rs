@@ -1,6 +1,6 @@
 //! The books against one block: the lane's numbers, a treasury's balances, and that a tenant's accounts sum to zero.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use causeway_chains::{Chain, Holdings, transaction::payment_of};
 use causeway_domain::{Address, Amount, Asset, B256, Network, U256, lane::LaneId, limits::ACCOUNT_SHARDS};
@@ -25,8 +25,8 @@ const BEHIND_MAX: u64 = 3;
 #[derive(Debug, Default)]
 struct Unsettled {
     units: BTreeMap<Address, U256>,
-    /// A token's log cannot be read: what it moved is not known, and its settlement asks people.
-    unreadable: bool,
+    /// Tokens of which a log cannot be read: what they moved is not known, and their settlement asks people.
+    unreadable: BTreeSet<Address>,
 }
 
 impl Unsettled {
@@ -42,15 +42,16 @@ impl Unsettled {
             return;
         }
         // The bytes say what this attempt paid: another one of the number may have paid something else.
-        if let Ok((payment, _)) = payment_of(&attempt.raw)
-            && payment.to != lane.address
-        {
+        let payment = payment_of(&attempt.raw).ok().map(|(payment, _)| payment);
+        if let Some(payment) = payment.filter(|payment| payment.to != lane.address) {
             self.add(Address::ZERO, payment.value);
+            if inclusion.unreadable && inclusion.moved.is_empty() {
+                self.unreadable.insert(payment.to);
+            }
         }
         for moved in inclusion.moved.iter().filter(|moved| moved.to != lane.address) {
             self.add(moved.token, moved.amount.to_u256());
         }
-        self.unreadable |= inclusion.unreadable && inclusion.moved.is_empty();
     }
 
     fn of(&self, asset: Address) -> U256 {
@@ -107,7 +108,7 @@ impl Tracker {
         let gate = rows[1].as_ref().map(Item::parse::<Gate>).transpose()?;
         let next = counter.map_or(0, |counter| counter.next);
         let consumed = gate.as_ref().map_or(next, |gate| gate.consumed);
-        let mut at = walk.open_from.unwrap_or(next).min(consumed);
+        let mut at = walk.look.open_from.unwrap_or(next).min(consumed);
         let mut open = Vec::new();
         while at < next {
             // What cannot be read was found by the walk.
@@ -181,7 +182,7 @@ fn compare(network: &Network, walk: &Walk, holdings: &Holdings, sums: &Sums, lin
     let units = std::iter::once(Some(holdings.coin)).chain(holdings.tokens.iter().copied());
     for (asset, on_chain) in network.assets().zip(units) {
         found.extend(unbalanced(walk, asset, sums));
-        if asset.is_native() || !line.unsettled.unreadable {
+        if !line.unsettled.unreadable.contains(&asset.address) {
             found.extend(against_chain(walk, asset, sums, &line.unsettled, on_chain, holdings.header.number));
         }
     }

@@ -14,7 +14,7 @@ use causeway_state::{
     lane::{Attempt, Gate, NUMBERS_PER_PARTITION, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner, hold_entry, post_entry, release_entry},
     parcel::{HoldPart, Parcel},
-    reconciliation::{Difference, Kind, Report},
+    reconciliation::{Difference, Kind, Look, Parcels, Report},
     tables::{BY_TENANT, TRANSFERS},
     tracker::Head,
 };
@@ -32,57 +32,54 @@ const INDEX_LAG_MS: u64 = 300_000;
 pub(super) struct Walk {
     pub(super) lane: LaneId,
     pub(super) tenant: TenantId,
-    /// Where it stands, and the first number that was not assigned when it began.
-    at: u64,
-    next: u64,
-    /// Every number below is settled, final and without a difference.
-    pub(super) settled_to: u64,
-    /// The first number that was not settled.
-    pub(super) open_from: Option<u64>,
-    /// Where the next page of parcels begins; `None` when all were seen.
-    parcels: Option<Query>,
-    /// When the oldest parcel that has not ended was accepted.
-    pub(super) oldest: Option<Millis>,
-    /// Parcels accepted before were all seen.
-    pub(super) parcels_until: Millis,
-    pub(super) found: Vec<Difference>,
-    pub(super) transactions: u64,
+    pub(super) look: Look,
+    /// Since when it has its turn.
+    pub(super) since: Millis,
 }
 
 impl Walk {
+    /// Goes on with the report's look, or begins another one.
     pub(super) fn new(report: &Report, first: u64, next: u64, now: Millis) -> Self {
-        let from = report.settled_to.max(first);
-        // Places in the index are 15 digits and an identifier.
-        let since = Range::Between(Value::from(format!("{:015}", report.parcels_from)), Value::from("~"));
-        let parcels = Query::index(TRANSFERS, BY_TENANT, Parcel::tenant_pk(&report.tenant), since);
-        Self {
-            lane: report.lane.clone(),
-            tenant: report.tenant.clone(),
-            at: from,
-            next,
-            settled_to: from,
-            open_from: None,
-            parcels: Some(Query { limit: ROWS_PER_READ, ..parcels }),
-            oldest: None,
-            parcels_until: now.saturating_sub(INDEX_LAG_MS),
-            found: Vec::new(),
-            transactions: 0,
-        }
+        let known = report.look.clone().filter(|look| look.first == first);
+        let look = known.unwrap_or_else(|| {
+            // Where people say that the lane begins elsewhere, what is settled below is another line.
+            let from = if report.first == first { report.settled_to.max(first) } else { first };
+            Look {
+                first,
+                at: from,
+                next,
+                settled_to: from,
+                open_from: None,
+                parcels: Parcels::From(report.parcels_from),
+                oldest: None,
+                parcels_until: now.saturating_sub(INDEX_LAG_MS),
+                transactions: 0,
+                found: Vec::new(),
+                more: 0,
+            }
+        });
+        Self { lane: report.lane.clone(), tenant: report.tenant.clone(), look, since: now }
     }
 
     pub(super) const fn has_numbers(&self) -> bool {
-        self.at < self.next
+        self.look.at < self.look.next
     }
 
     pub(super) const fn has_parcels(&self) -> bool {
-        self.parcels.is_some()
+        !matches!(self.look.parcels, Parcels::Seen)
     }
 
-    fn page_ended(&mut self, next: Option<Cursor>) {
-        self.parcels = match (self.parcels.take(), next) {
-            (Some(query), Some(next)) => Some(Query { after: Some(next), ..query }),
-            (_, None) | (None, _) => None,
+    /// The next page of the tenant's parcels, and since when they were accepted.
+    fn page(&self) -> Option<(Millis, Query)> {
+        let (from, after) = match &self.look.parcels {
+            Parcels::From(from) => (*from, None),
+            Parcels::After(from, place) => (*from, Some(Cursor(place.clone()))),
+            Parcels::Seen => return None,
         };
+        // Places in the index are 15 digits and an identifier.
+        let since = Range::Between(Value::from(format!("{from:015}")), Value::from("~"));
+        let query = Query::index(TRANSFERS, BY_TENANT, Parcel::tenant_pk(&self.tenant), since);
+        Some((from, Query { limit: ROWS_PER_READ, after, ..query }))
     }
 }
 
@@ -123,12 +120,13 @@ impl Tracker {
 
     /// The rest of the partition in which the walk stands.
     pub(super) async fn walk_numbers(&self, network: &Network, head: &Head, walk: &mut Walk) -> Result<(), TrackError> {
-        let end = walk.next.min((walk.at / NUMBERS_PER_PARTITION + 1) * NUMBERS_PER_PARTITION);
-        let mut numbers = self.numbers(&walk.lane, walk.at, &mut walk.found).await?;
-        let left = self.tell_again(network, head, &numbers).await?;
+        let (lane, look, mut all) = (&walk.lane, &mut walk.look, Vec::new());
+        let end = look.next.min((look.at / NUMBERS_PER_PARTITION + 1) * NUMBERS_PER_PARTITION);
+        let mut numbers = self.numbers(lane, look.at, &mut all).await?;
+        let left = self.tell_again(network, (head, lane), &numbers).await?;
         let keys = parcel_keys(&numbers);
         let rows = self.rows(&keys).await?;
-        let readable = rows.iter().flatten().filter_map(|row| readable::<Parcel>(row, Kind::Parcel, &mut walk.found));
+        let readable = rows.iter().flatten().filter_map(|row| readable::<Parcel>(row, Kind::Parcel, &mut all));
         let parcels: BTreeMap<ParcelId, Parcel> = readable.map(|parcel| (parcel.id, parcel)).collect();
         let (mut entries, wanted) = wanted_entries(&numbers, &parcels);
         let keys: Vec<Key> = wanted.iter().map(|(_, key, _)| key.clone()).collect();
@@ -138,15 +136,15 @@ impl Tracker {
                 entries.entry(id).or_insert_with(|| format!("{} is {there:?}, not {wanted:?}", key.sk));
             }
         }
-        for number in walk.at..end {
+        for number in look.at..end {
             let numbered = numbers.remove(&number).unwrap_or_default();
-            let mut found = numbered.faults(network, &walk.lane, number);
+            let mut found = numbered.faults(network, lane, number);
             let transaction = numbered.transaction;
             if let Some(transaction) = &transaction {
-                walk.transactions += 1;
+                look.transactions += 1;
                 for id in &transaction.parcels {
                     let fault = match parcels.get(id) {
-                        Some(parcel) => parcel_fault(&walk.lane, transaction, parcel),
+                        Some(parcel) => parcel_fault(lane, transaction, parcel),
                         None => Some(format!("number {number} settles it and it is not there")),
                     };
                     found.extend(fault.map(|fault| Difference::new(Kind::Parcel, id.to_string(), fault)));
@@ -155,40 +153,42 @@ impl Tracker {
             }
             let outcome = transaction.as_ref().and_then(|transaction| transaction.outcome.as_ref());
             if outcome.is_none() {
-                walk.open_from.get_or_insert(number);
+                look.open_from.get_or_insert(number);
             }
             let ended = outcome.is_some_and(|outcome| decided_at(outcome) <= head.finalized);
             let done = ended && found.is_empty() && !left.contains(&number);
-            if done && walk.settled_to == number {
-                walk.settled_to = number + 1;
+            if done && look.settled_to == number {
+                look.settled_to = number + 1;
             }
-            walk.found.append(&mut found);
+            all.append(&mut found);
         }
-        walk.at = end;
+        look.at = end;
+        look.find(all);
         Ok(())
     }
 
     /// A page of the tenant's parcels: each that waits for its transaction is named by it. Those that were settled were
     /// settled by what names them.
     pub(super) async fn walk_parcels(&self, walk: &mut Walk) -> Result<(), TrackError> {
-        let Some(query) = &walk.parcels else { return Ok(()) };
-        let page = self.store.query(query).await?;
+        let Some((from, query)) = walk.page() else { return Ok(()) };
+        let page = self.store.query(&query).await?;
         let key = |row: &Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
         let keys: Vec<Key> = page.items.iter().filter_map(key).collect();
-        let mut open = Vec::new();
+        let (lane, look) = (&walk.lane, &mut walk.look);
+        let (mut open, mut found) = (Vec::new(), Vec::new());
         for row in self.rows(&keys).await?.into_iter().flatten() {
-            let Some(parcel) = readable::<Parcel>(&row, Kind::Parcel, &mut walk.found) else { continue };
-            if parcel.wallet != walk.lane {
+            let Some(parcel) = readable::<Parcel>(&row, Kind::Parcel, &mut found) else { continue };
+            if parcel.wallet != *lane {
                 continue;
             }
             if parcel.state.holds_money() {
-                walk.oldest = Some(walk.oldest.map_or(parcel.created_at, |oldest| oldest.min(parcel.created_at)));
+                look.oldest = Some(look.oldest.map_or(parcel.created_at, |oldest| oldest.min(parcel.created_at)));
             }
             match (parcel.state, parcel.number) {
                 (ParcelState::Assigned | ParcelState::Reopened, Some(number)) => open.push((parcel.id, number)),
                 (ParcelState::Assigned | ParcelState::Reopened, None) => {
                     let fault = format!("is {} without a number", parcel.state.as_str());
-                    walk.found.push(Difference::new(Kind::Parcel, parcel.id.to_string(), fault));
+                    found.push(Difference::new(Kind::Parcel, parcel.id.to_string(), fault));
                 }
                 (
                     ParcelState::Accepted
@@ -201,15 +201,16 @@ impl Tracker {
                 ) => {}
             }
         }
-        let keys: Vec<Key> = open.iter().map(|(_, number)| Transaction::key(&walk.lane, *number)).collect();
+        let keys: Vec<Key> = open.iter().map(|(_, number)| Transaction::key(lane, *number)).collect();
         for ((id, number), row) in open.into_iter().zip(self.rows(&keys).await?) {
             let named = row.and_then(|row| row.parse::<Transaction>().ok()).is_some_and(|it| it.parcels.contains(&id));
             if !named {
                 let fault = format!("has number {number}, whose transaction does not name it");
-                walk.found.push(Difference::new(Kind::Parcel, id.to_string(), fault));
+                found.push(Difference::new(Kind::Parcel, id.to_string(), fault));
             }
         }
-        walk.page_ended(page.next);
+        look.parcels = page.next.map_or(Parcels::Seen, |place| Parcels::After(from, place.0));
+        look.find(found);
         Ok(())
     }
 
@@ -345,5 +346,37 @@ fn readable<T: serde::de::DeserializeOwned>(row: &Item, kind: Kind, found: &mut 
             found.push(Difference::new(kind, place, format!("the row cannot be read: {error}")));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(first: u64, settled_to: u64) -> Report {
+        let lane = LaneId { network: "local".parse().expect("a network"), address: Default::default() };
+        Report { first, settled_to, ..Report::new(lane, "acme".parse().expect("a tenant"), 5) }
+    }
+
+    #[test]
+    fn a_look_begins_behind_what_is_settled_and_anew_where_the_lane_begins_elsewhere() {
+        let at = |report: &Report, first| Walk::new(report, first, 12, 0).look.at;
+        assert_eq!(at(&report(0, 7), 0), 7);
+        assert_eq!(at(&report(10, 10), 10), 10);
+        assert_eq!(at(&report(10, 11), 0), 0, "people said that it begins at 0");
+        assert_eq!(at(&report(0, 3), 9), 9, "what others did before is not its");
+    }
+
+    #[test]
+    fn a_look_that_was_kept_goes_on_unless_the_lane_begins_elsewhere() {
+        let mut report = report(0, 3);
+        let mut kept = Walk::new(&report, 0, 12, 1_000_000).look;
+        (kept.at, kept.parcels) = (12, Parcels::After(5, "there".to_owned()));
+        report.look = Some(kept.clone());
+        let walk = Walk::new(&report, 0, 99, 2_000_000);
+        assert_eq!((&walk.look, walk.has_numbers(), walk.has_parcels()), (&kept, false, true));
+        let page = walk.page().expect("another page").1;
+        assert_eq!((page.after, page.limit), (Some(Cursor("there".to_owned())), ROWS_PER_READ));
+        assert_eq!(Walk::new(&report, 4, 99, 2_000_000).look.parcels, Parcels::From(5));
     }
 }

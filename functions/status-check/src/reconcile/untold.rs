@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use causeway_domain::{B256, Network};
+use causeway_domain::{B256, Network, lane::LaneId};
 use causeway_state::{
-    lane::Outcome,
+    lane::{Attempt, AttemptKind, Outcome},
     message::Stage,
     tracker::{Head, HeaderRow, Inclusion, Watch},
 };
@@ -26,7 +26,7 @@ impl Tracker {
     pub(super) async fn tell_again(
         &self,
         network: &Network,
-        head: &Head,
+        (head, lane): (&Head, &LaneId),
         numbers: &BTreeMap<u64, Numbered>,
     ) -> Result<BTreeSet<u64>, TrackError> {
         let heard = HEARD_WITHIN_MS / network.block_time_ms + 1;
@@ -43,7 +43,9 @@ impl Tracker {
         }
         for ((height, hash), attempts) in ended {
             if chain.get(&height) == Some(&hash) {
-                self.tell_block_again(network, (height, hash), Stage::Final, &attempts).await?;
+                let all = self.inclusions(network, height, hash).await?;
+                let meant = all.into_iter().filter(|inclusion| attempts.contains(&inclusion.hash)).collect();
+                self.tell_block_again(network, (height, hash), Stage::Final, meant).await?;
             }
         }
         let mut left = BTreeSet::new();
@@ -51,7 +53,10 @@ impl Tracker {
             if chain.get(&height).is_some_and(|known| *known != hash) {
                 left.insert(number);
                 if height + heard <= head.height {
-                    self.tell_block_again(network, (height, hash), Stage::Reorged, &BTreeSet::from([attempt])).await?;
+                    let known = numbers.get(&number).into_iter().flat_map(|known| &known.attempts);
+                    let of_hash = known.filter(|known| known.hash == attempt);
+                    let meant = of_hash.map(|attempt| was_included(lane, attempt)).collect();
+                    self.tell_block_again(network, (height, hash), Stage::Reorged, meant).await?;
                 }
             }
         }
@@ -85,12 +90,28 @@ impl Tracker {
         network: &Network,
         (height, hash): (u64, B256),
         stage: Stage,
-        attempts: &BTreeSet<B256>,
+        meant: Vec<Inclusion>,
     ) -> Result<(), TrackError> {
-        let all = self.inclusions(network, height, hash).await?;
-        let meant: Vec<Inclusion> = all.into_iter().filter(|inclusion| attempts.contains(&inclusion.hash)).collect();
         tracing::warn!(network = %network.id, height, %hash, ?stage, transactions = meant.len(), "nobody heard; told again");
         self.publish_stage(network, height, hash, stage, &meant).await
+    }
+}
+
+/// An attempt as it was in a block that left: what it paid is taken back as its outcome says. The block's own rows are not
+/// asked: a leader that was held up may have written less of it over what another one had told.
+fn was_included(lane: &LaneId, attempt: &Attempt) -> Inclusion {
+    Inclusion {
+        hash: attempt.hash,
+        lane: lane.clone(),
+        number: attempt.number,
+        attempt: attempt.index,
+        cancel: attempt.kind == AttemptKind::Cancel,
+        success: true,
+        gas_used: 0,
+        gas_price_wei: 0,
+        moved: Vec::new(),
+        unreadable: false,
+        revert_reason: None,
     }
 }
 

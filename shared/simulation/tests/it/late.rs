@@ -6,8 +6,13 @@ use std::sync::Arc;
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient, drive::track};
-use causeway_state::{message::queues, tables::TRACKER, tracker::Watch};
-use causeway_store::{Store, Write};
+use causeway_state::{
+    message::queues,
+    parcel::Parcel,
+    tables::TRACKER,
+    tracker::{InclusionChunk, Watch},
+};
+use causeway_store::{Store, Update, Value, Write};
 use futures::future::BoxFuture;
 
 use crate::displaced::signed;
@@ -320,6 +325,57 @@ fn lost_reorganisation(reconcile_ms: u64) {
         world.until("its end", |world| world.has_ended() || world.has_halted());
         world.release_lanes();
     }
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+/// A leader that was held up wrote less of the block over what another one had told of it, before the block left.
+#[test]
+fn a_reorganisation_of_a_block_whose_rows_lack_it_is_told_by_reconciliation() {
+    let setup = Setup { reconcile_ms: 120_000, final_at: 8, ..Setup::default() };
+    let mut world = World::new(setup);
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
+    let settled = world.parcel(&id).settled.expect("settled");
+    let key = InclusionChunk::key(&world.network.id, settled.height, settled.block_hash, 0);
+    assert!(world.row(&key).is_some());
+    let less = InclusionChunk { inclusions: Vec::new() }.item().expect("a row");
+    world.must_commit(&[Write::Put { key, item: less, expect: vec![] }]);
+    world.replace_tracker();
+    let depth = world.chain.height() - settled.height + 1;
+    world.chain.reorg(&Reorg { depth, blocks: depth + 1, again: Vec::new(), orphans: Orphans::Waiting });
+    world.until("its return", |world| world.parcel(&id).reopened > 0);
+    for _ in 0..3 {
+        world.until("its end", |world| world.has_ended() || world.has_halted());
+        world.release_lanes();
+    }
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_one_dead_letter_however_often_its_stage_is_told() {
+    let mut world = World::new(Setup { reconcile_ms: 60_000, ..Setup::default() });
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.held.insert(queues::CHAIN_EVENTS);
+    world.until("its end", |world| world.head().is_some_and(|head| head.finalized > 10));
+    let key = Parcel::key(world.parcel(&id).id);
+    let whole = world.row(&key).expect("there");
+    let update = |state: &str| Update { set: vec![("state", Value::from(state))], ..Update::default() };
+    world.must_commit(&[Write::Update { key: key.clone(), update: update("nonsense"), expect: vec![] }]);
+    let before = world.inbox.count();
+    world.held.clear();
+    // Reconciliation tells it again, and again.
+    world.pass(400_000);
+    assert!(world.inbox.count() > before + 3, "it was told several times");
+    let letters = world.dead_letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let state = whole.text("state").expect("a state").to_owned();
+    world.must_commit(&[Write::Update { key, update: update(&state), expect: vec![] }]);
+    let replay = world.of_letter("replay", letters[0].id);
+    assert!(world.act(&replay).status.is_success());
     world.finish();
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
 }

@@ -1,10 +1,14 @@
 //! What alarms are set on: told when it is so, and while nothing else works.
 
-use causeway_chains::model::{Finality, Provider};
+use std::sync::Arc;
+
+use causeway_chains::model::{Fault as ChainFault, Finality, Provider};
 use causeway_domain::{Clock, clock::Millis};
 use causeway_keys::memory::Fault;
-use causeway_runtime::metrics::{FINALITY_LAG, HEARTBEAT, LANES_HALTED, OLDEST_UNSEEN_AGE, OLDEST_WAIT_AGE};
-use causeway_simulation::{Setup, World, api::recipient};
+use causeway_runtime::metrics::{
+    FINALITY_LAG, HEARTBEAT, LANES_HALTED, OLDEST_LOOK_AGE, OLDEST_UNSEEN_AGE, OLDEST_WAIT_AGE,
+};
+use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::message::queues;
 
 /// Alarms look at so long a time: within it, each measure must come at least once.
@@ -112,4 +116,56 @@ fn a_tag_that_stands_still_is_told_by_how_far_finality_lags() {
     world.chain.set_finality(Finality::Behind(2));
     world.pass(ALARM_PERIOD_MS);
     assert_eq!(world.measured.last(FINALITY_LAG).map(|(_, lag)| lag), Some(0));
+}
+
+#[test]
+fn what_waits_for_room_on_its_lane_is_told_by_its_age() {
+    let mut world = World::new(Setup { in_flight_max: 1, ..Setup::default() });
+    world.pass(2_000);
+    world.next_block_at = None;
+    let first = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.pass(2_000);
+    let second = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.pass(2 * ALARM_PERIOD_MS);
+    let (first, waits) = (world.parcel(&first), world.parcel(&second));
+    assert_eq!((first.number, waits.number), (Some(0), None), "there is room for one");
+    let (told_at, age) = world.measured.last(OLDEST_WAIT_AGE).expect("told");
+    // A withdrawal comes behind those that are more urgent and came up to a minute later.
+    assert!(told_at - age <= waits.created_at + 60_000 && age >= ALARM_PERIOD_MS / 2, "{age}");
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    world.pass(ALARM_PERIOD_MS);
+    assert_eq!(world.measured.last(OLDEST_WAIT_AGE).map(|(_, age)| age), Some(0));
+}
+
+#[test]
+fn a_lane_that_cannot_begin_is_told_by_the_age_of_what_waits_for_it() {
+    let mut world = World::new(Setup::default());
+    world.pass(1_000);
+    world.next_block_at = None;
+    let waits = world.chain.foreign(world.lane("acme").address, 0).expect("free");
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(2 * ALARM_PERIOD_MS);
+    assert_eq!((world.parcel(&id).number, world.has_halted()), (None, false), "no other alarm tells");
+    let (_, age) = world.measured.last(OLDEST_WAIT_AGE).expect("told");
+    assert!(age >= ALARM_PERIOD_MS, "{age}");
+    assert!(world.chain.drop_from_pool(waits));
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+}
+
+#[test]
+fn a_treasury_that_nobody_looks_at_is_told_by_the_age_of_its_latest_look() {
+    let mut world = World::new(Setup { reconcile_ms: 60_000, ..Setup::default() });
+    world.pass(ALARM_PERIOD_MS);
+    let (_, age) = world.measured.last(OLDEST_LOOK_AGE).expect("told");
+    assert!(age < ALARM_PERIOD_MS, "all are looked at: {age}");
+    // What no node tells cannot be looked at; blocks are followed all the same.
+    world.chain.set_faults(Arc::new(ChainScript(|call| match call {
+        "holdings" => ChainFault::FailBefore,
+        _ => ChainFault::Pass,
+    })));
+    world.pass(3 * ALARM_PERIOD_MS);
+    let (_, age) = world.measured.last(OLDEST_LOOK_AGE).expect("told");
+    assert!(age >= 2 * ALARM_PERIOD_MS, "{age}");
 }

@@ -415,6 +415,8 @@ fn a_publish_that_is_lost_in_an_adoption_is_made_again() {
                 (true, _) => Fault::LoseReply,
             }
         });
+        // Looked at before anything is signed: else whose number each is would be chance.
+        world.pass(LOOKS_MS);
         world.held.clear();
         world.finish();
         for (id, who) in ids.iter().zip(["rosa", "rosb"]) {

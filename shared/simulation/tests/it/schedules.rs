@@ -2,7 +2,13 @@
 
 use causeway_domain::parcel::ParcelState;
 use causeway_simulation::{
-    Setup, World, api::recipient, drive::STEP_MS, inbox::READ, skew::SKEW_MAX_MS, ticks::SILENT_STEP_MS,
+    Setup, SimClock, World,
+    api::recipient,
+    drive::STEP_MS,
+    inbox::READ,
+    skew::SKEW_MAX_MS,
+    ticks::SILENT_STEP_MS,
+    weather::{Class, Weather},
 };
 use causeway_state::message::queues;
 
@@ -88,4 +94,40 @@ fn one_batch_of_thousands_is_signed_and_settled_once_each() {
     world.finish();
     assert!(world.parcels().iter().all(|parcel| parcel.state == ParcelState::Confirmed));
     assert_eq!(world.dead_letters().len(), 0);
+}
+
+#[test]
+fn batches_of_thousands_among_faults_are_signed_and_settled_once_each() {
+    const MANY: u64 = 1_000;
+    const STRIKE: [Class; 13] = [
+        Class::Kills,
+        Class::Commits,
+        Class::Reads,
+        Class::Publishes,
+        Class::Keys,
+        Class::Signatures,
+        Class::Calls,
+        Class::Repeats,
+        Class::Order,
+        Class::Late,
+        Class::Held,
+        Class::Stalls,
+        Class::Skew,
+    ];
+    let others = Class::ALL.into_iter().filter(|class| !STRIKE.contains(class)).map(Class::bit).sum();
+    for seed in 1..=3 {
+        let mut world = World::new(Setup { seed, in_flight_max: MANY, ..Setup::default() });
+        world.inbox.batch = 10_000;
+        for number in 0..MANY {
+            world.withdraw("TBLK", "1", recipient(&format!("{number}")));
+        }
+        world.storm(Weather::drawn(&SimClock::new(seed)).without(others), 40, 10);
+        for _ in 0..20 {
+            world.until("every end", |world| world.asks_people() || world.has_ended());
+            world.look_at_letters();
+        }
+        world.finish();
+        assert!(world.parcels().iter().all(|parcel| parcel.state == ParcelState::Confirmed), "seed {seed}");
+        assert_eq!(world.lane_view("acme").expect("begun").next, MANY, "no number is burned");
+    }
 }

@@ -1,14 +1,17 @@
 //! Rows by table, partition and sort key, each in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::FixedState;
 
 use crate::row::{Item, Key, Table};
 
 type Partition = BTreeMap<String, Item>;
 
-/// Rows in the order of their keys. Keys share their beginnings: they are compared part by part, each once.
+/// Rows by their keys: in order only within a partition, as whoever reads them has it. Partition keys share their beginnings,
+/// so they are not compared.
 #[derive(Debug, Default)]
-pub(super) struct Rows(BTreeMap<Table, BTreeMap<String, Partition>>);
+pub(super) struct Rows(BTreeMap<Table, HashMap<String, Partition, FixedState>>);
 
 impl Rows {
     /// The rows of a partition in the order of their sort keys.
@@ -16,9 +19,11 @@ impl Rows {
         self.0.get(&table).and_then(|table| table.get(pk)).into_iter().flat_map(BTreeMap::values)
     }
 
-    /// All rows of a table.
+    /// All rows of a table in the order of their keys.
     pub(super) fn table(&self, table: Table) -> impl Iterator<Item = (Key, &Item)> {
-        let partitions = self.0.get(&table).into_iter().flatten();
+        let mut partitions: Vec<_> = self.0.get(&table).into_iter().flatten().collect();
+        partitions.sort_unstable_by_key(|(pk, _)| *pk);
+        let partitions = partitions.into_iter();
         partitions.flat_map(move |(pk, rows)| rows.iter().map(move |(sk, item)| (Key::new(table, &**pk, &**sk), item)))
     }
 
