@@ -6,6 +6,7 @@ mod displaced;
 mod door;
 mod late;
 mod leaders;
+mod looks;
 mod metrics;
 mod months;
 mod opinion;

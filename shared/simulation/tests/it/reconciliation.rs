@@ -7,8 +7,6 @@ use causeway_runtime::metrics::DIFFERENCES;
 use causeway_simulation::{
     Setup, World,
     api::recipient,
-    clock::give_way,
-    drive::track,
     faults::ChainScript,
     weather::{Class, Weather},
     world::{TENANTS, TUSD, TUSDT},
@@ -22,13 +20,12 @@ use causeway_state::{
 };
 use causeway_status_check::reconcile::EVERY_MS;
 use causeway_store::{Item, Key, Update, Value, Write};
-use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// Longer than from what was found to the look that tells it.
-const TOLD_WITHIN_MS: u64 = 100_000;
+pub(crate) const TOLD_WITHIN_MS: u64 = 100_000;
 
-fn report(world: &World, tenant: &str) -> Report {
+pub(crate) fn report(world: &World, tenant: &str) -> Report {
     let row = world.row(&Report::key(&world.lane(tenant))).expect("looked at");
     row.parse().expect("a report")
 }
@@ -56,7 +53,7 @@ fn kinds(told: &[Difference]) -> Vec<Kind> {
 }
 
 /// Nothing was ever told, and looks were made.
-fn nothing_was_told(world: &World) {
+pub(crate) fn nothing_was_told(world: &World) {
     let values = world.measured.values(DIFFERENCES);
     assert!(!values.is_empty(), "it is told also where all agrees");
     assert!(values.iter().all(|(_, value)| *value == 0), "{values:?}\n{:?}", TENANTS.map(|it| report(world, it)));
@@ -263,7 +260,11 @@ fn money_that_was_credited_and_never_came_is_told() {
 }
 
 /// Changes a row past everything.
-fn tamper<T: serde::Serialize + serde::de::DeserializeOwned>(world: &World, key: &Key, change: impl FnOnce(&mut T)) {
+pub(crate) fn tamper<T: serde::Serialize + serde::de::DeserializeOwned>(
+    world: &World,
+    key: &Key,
+    change: impl FnOnce(&mut T),
+) {
     let mut value: T = world.row(key).expect("there").parse().expect("a row");
     change(&mut value);
     put(world, key, Item::from_fields(&value).expect("a row"));
@@ -587,68 +588,4 @@ fn what_a_token_that_cannot_be_read_moved_hides_nothing_of_the_others() {
     let told = told(&mut world);
     assert_eq!(kinds(&told), [Kind::Short]);
     assert!(told[0].subject.ends_with(&format!("{TUSD:#x}")), "{told:?}");
-}
-
-/// Polls a leader that asks every store and node slowly, and kills it, or has it give its lease back.
-fn slow_reign(world: &mut World, polls: u64, gives_back: bool) {
-    const SLOW_MS: u64 = 100;
-    world.crossing.set(true);
-    let (tracker, chain, network) = (Arc::clone(&world.tracker), world.chain_port(), world.network.clone());
-    let me = world.leader.clone();
-    let until = world.clock.now_ms() + polls * SLOW_MS;
-    let clock = world.clock.clone();
-    let mut reign: BoxFuture<'static, ()> = Box::pin(async move {
-        let mut lead = None;
-        while clock.now_ms() < until {
-            lead = track(&tracker, &network, &*chain, &me, lead).await;
-            give_way().await;
-        }
-        if let (Some(lead), true) = (lead, gives_back) {
-            tracker.step_down(&network, lead).await;
-        }
-    });
-    while world.clock.poll_some(reign.as_mut(), 1).is_none() {
-        world.clock.advance(SLOW_MS);
-        if !gives_back && world.clock.now_ms() >= until {
-            break;
-        }
-    }
-    drop(reign);
-    world.crossing.set(false);
-    world.replace_tracker();
-}
-
-#[test]
-fn a_look_that_takes_longer_than_a_leader_leads_ends_all_the_same_and_others_have_their_turn() {
-    let mut world = World::new(Setup { reconcile_ms: 3_600_000, ..Setup::default() });
-    world.pass(2_000);
-    let token = world.asset("TBLK").address;
-    world.chain.set_blacklisted(token, recipient("blacklisted"), true);
-    for _ in 0..700 {
-        world.withdraw("TBLK", "0.001", recipient("blacklisted"));
-    }
-    world.finish();
-    world.next_block_at = None;
-    for gives_back in [false, true] {
-        world.pass(20_000);
-        for tenant in TENANTS {
-            tamper::<Report>(&world, &Report::key(&world.lane(tenant)), |report| {
-                (report.parcels_from, report.due_at, report.at) = (0, 0, 0);
-            });
-        }
-        let looked = |world: &World| TENANTS.map(|tenant| report(world, tenant).at > 0);
-        let mut reigns = 0;
-        while looked(&world) != [true, true] {
-            reigns += 1;
-            assert!(reigns < 60, "{:?}", TENANTS.map(|tenant| report(&world, tenant)));
-            slow_reign(&mut world, 250, gives_back);
-            // A leader that was killed has its lease to its end.
-            world.clock.advance(16_000);
-        }
-        assert!(reigns > 2, "one leader had the time for all of it");
-        assert_eq!(report(&world, "acme").look, None);
-    }
-    world.next_block_at = Some(world.clock.now_ms());
-    world.pass(TOLD_WITHIN_MS);
-    nothing_was_told(&world);
 }
