@@ -8,8 +8,9 @@
 //!
 //! What reached nobody is told again on the way (`untold`).
 //!
-//! Invariants: it changes nothing but its reports, and what it tells again is decided where it always is; what cannot be asked, or moved meanwhile, is asked again and never
-//! told; only what two looks in a row found is told.
+//! Invariants: it changes nothing but its reports, and what it tells again is decided where it always is; what cannot be
+//! asked, or moved meanwhile, is asked again and never told; only what two looks in a row found is told; what it cannot do
+//! keeps no block waiting.
 
 mod books;
 mod line;
@@ -122,7 +123,11 @@ impl Tracker {
             }
             let turn = |walk: &Walk| self.clock.now_ms().saturating_sub(walk.since) >= TURN_MS;
             if lead.reconciling.walk.as_ref().is_some_and(turn) {
-                self.put_away(lead).await?;
+                // What is not kept is looked at again from where it was kept last.
+                if let Err(error) = self.put_away(lead).await {
+                    tracing::warn!(%lane, error = %error, "a look is not kept");
+                    lead.reconciling.give_up(&lane, retry_at);
+                }
             }
             if self.clock.now_ms().saturating_sub(began) >= SLICE_MS.min(network.poll_ms) {
                 break;

@@ -27,8 +27,8 @@ pub(crate) fn sign(key: &SigningKey, signer: Address, digest: B256) -> Result<Si
 /// The generator's x coordinate: r of every signature with the nonce 1. Source: SEC 2, secp256k1.
 const GENERATOR_X: B256 = b256!("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
 
-/// Signs with the nonce 1: a valid signature, in a fifteenth of the time that [`sign`] takes, from which anybody can work out the
-/// key. Only for keys of tests, which everybody knows anyway.
+/// Signs with the nonce 1: a valid signature without the multiplication that most of [`sign`]'s time is for, and from which
+/// anybody can work out the key. Only for keys of tests, which everybody knows anyway.
 pub(crate) fn sign_in_the_open(key: &SigningKey, signer: Address, digest: B256) -> Result<Signature, KeyError> {
     let wrong = || KeyError::WrongKey { expected: signer };
     if address_of(key.verifying_key()) != signer {

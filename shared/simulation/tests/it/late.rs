@@ -320,13 +320,18 @@ fn lost_reorganisation(reconcile_ms: u64) {
     world.pass(4_000);
     assert!(world.inbox.lose(queues::CHAIN_EVENTS) > 1, "reorged, confirmed and final");
     world.held.clear();
-    world.until("its return", |world| world.parcel(&id).reopened > 0);
+    returns_and_is_paid(&mut world, &id);
+}
+
+/// It is taken back, its lane is opened by people, and it is paid again.
+fn returns_and_is_paid(world: &mut World, id: &str) {
+    world.until("its return", |world| world.parcel(id).reopened > 0);
     for _ in 0..3 {
         world.until("its end", |world| world.has_ended() || world.has_halted());
         world.release_lanes();
     }
     world.finish();
-    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
 }
 
 /// A leader that was held up wrote less of the block over what another one had told of it, before the block left.
@@ -345,13 +350,7 @@ fn a_reorganisation_of_a_block_whose_rows_lack_it_is_told_by_reconciliation() {
     world.replace_tracker();
     let depth = world.chain.height() - settled.height + 1;
     world.chain.reorg(&Reorg { depth, blocks: depth + 1, again: Vec::new(), orphans: Orphans::Waiting });
-    world.until("its return", |world| world.parcel(&id).reopened > 0);
-    for _ in 0..3 {
-        world.until("its end", |world| world.has_ended() || world.has_halted());
-        world.release_lanes();
-    }
-    world.finish();
-    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    returns_and_is_paid(&mut world, &id);
 }
 
 #[test]

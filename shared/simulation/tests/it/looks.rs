@@ -3,8 +3,16 @@
 use std::sync::Arc;
 
 use causeway_domain::Clock;
-use causeway_simulation::{Setup, World, api::recipient, clock::give_way, drive::track, world::TENANTS};
+use causeway_simulation::{
+    Setup, World,
+    api::recipient,
+    clock::give_way,
+    drive::track,
+    faults::{CommitRule, EVERY_TRY, Which},
+    world::TENANTS,
+};
 use causeway_state::reconciliation::Report;
+use causeway_store::memory::CommitFault;
 use futures::future::BoxFuture;
 
 use crate::reconciliation::{TOLD_WITHIN_MS, nothing_was_told, report, tamper};
@@ -38,8 +46,8 @@ fn slow_reign(world: &mut World, polls: u64, gives_back: bool) {
     world.replace_tracker();
 }
 
-#[test]
-fn a_look_that_takes_longer_than_a_leader_leads_ends_all_the_same_and_others_have_their_turn() {
+/// More of acme's parcels than a leader looks at.
+fn with_a_history() -> World {
     let mut world = World::new(Setup { reconcile_ms: 3_600_000, ..Setup::default() });
     world.pass(2_000);
     let token = world.asset("TBLK").address;
@@ -49,13 +57,24 @@ fn a_look_that_takes_longer_than_a_leader_leads_ends_all_the_same_and_others_hav
     }
     world.finish();
     world.next_block_at = None;
+    world
+}
+
+/// As if nobody had looked at any treasury yet.
+fn forget(world: &World) {
+    for tenant in TENANTS {
+        tamper::<Report>(world, &Report::key(&world.lane(tenant)), |report| {
+            (report.parcels_from, report.due_at, report.at) = (0, 0, 0);
+        });
+    }
+}
+
+#[test]
+fn a_look_that_takes_longer_than_a_leader_leads_ends_all_the_same_and_others_have_their_turn() {
+    let mut world = with_a_history();
     for gives_back in [false, true] {
         world.pass(20_000);
-        for tenant in TENANTS {
-            tamper::<Report>(&world, &Report::key(&world.lane(tenant)), |report| {
-                (report.parcels_from, report.due_at, report.at) = (0, 0, 0);
-            });
-        }
+        forget(&world);
         let looked = |world: &World| TENANTS.map(|tenant| report(world, tenant).at > 0);
         let mut reigns = 0;
         while looked(&world) != [true, true] {
@@ -71,4 +90,22 @@ fn a_look_that_takes_longer_than_a_leader_leads_ends_all_the_same_and_others_hav
     world.next_block_at = Some(world.clock.now_ms());
     world.pass(TOLD_WITHIN_MS);
     nothing_was_told(&world);
+}
+
+/// A network's blocks must not wait for a report that cannot be written.
+#[test]
+fn a_look_that_cannot_be_kept_ends_no_reign() {
+    let keeps: Which = |writes| writes.iter().any(|write| write.key().pk.starts_with("REPORT#"));
+    for fault in [CommitFault::Contended, CommitFault::LoseReply, CommitFault::LoseCall] {
+        let mut world = with_a_history();
+        world.pass(20_000);
+        forget(&world);
+        let epoch = world.head().expect("led").epoch;
+        world.clock.advance(16_000);
+        world.replace_tracker();
+        world.script.commit(CommitRule { which: keeps, skip: 0, tries: EVERY_TRY, fault });
+        slow_reign(&mut world, 600, true);
+        assert!(world.script.struck() > 0, "a report was to be written");
+        assert_eq!(world.head().expect("led").epoch, epoch + 1, "one leader led all the time: {fault:?}");
+    }
 }
