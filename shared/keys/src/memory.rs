@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use alloy_primitives::{Address, B256, keccak256};
@@ -41,6 +41,25 @@ struct Inner {
     fault: Option<FaultHook>,
 }
 
+/// Every key that was made: its address is a multiplication on the curve, and thousands of stories make the same ones.
+static MADE: LazyLock<Mutex<HashMap<KeyRef, (SigningKey, Address)>>> = LazyLock::new(Mutex::default);
+
+/// The key that belongs to a reference, and its address.
+fn make(key: &KeyRef) -> (SigningKey, Address) {
+    let mut secret = match key {
+        KeyRef::Kms { key_id } => keccak256(format!("test key kms {key_id}")),
+        KeyRef::Secret { name } => keccak256(format!("test key secret {name}")),
+    };
+    loop {
+        if let Ok(signing) = SigningKey::from_slice(secret.as_slice()) {
+            let address = curve::address_of(signing.verifying_key());
+            return (signing, address);
+        }
+        // Zero and numbers beyond the group's order are no keys.
+        secret = keccak256(secret);
+    }
+}
+
 impl MemoryKeys {
     /// No keys.
     pub fn new() -> Self {
@@ -49,17 +68,10 @@ impl MemoryKeys {
 
     /// Makes the key that belongs to this reference, the same in every run, and answers its address.
     pub fn create(&self, key: KeyRef) -> Address {
-        let mut secret = match &key {
-            KeyRef::Kms { key_id } => keccak256(format!("test key kms {key_id}")),
-            KeyRef::Secret { name } => keccak256(format!("test key secret {name}")),
-        };
-        loop {
-            match self.import(key.clone(), secret) {
-                Some(address) => return address,
-                // Zero and numbers beyond the group's order are no keys.
-                None => secret = keccak256(secret),
-            }
-        }
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (signing, address) = made.entry(key.clone()).or_insert_with(|| make(&key)).clone();
+        self.lock().held.insert(key, signing);
+        address
     }
 
     /// Holds a key with this secret and answers its address; `None` if the number is no key.

@@ -75,9 +75,13 @@ impl World {
     /// By how much the chain may have more (or less) of an asset at a treasury than the books say.
     pub fn deep_difference(&self, lane: &LaneId, asset: Address) -> i128 {
         let rules = self.rules.borrow();
+        let mut left = rules.deep().iter().filter(|((of, _), _)| of == lane).peekable();
+        if left.peek().is_none() {
+            return 0;
+        }
         let inclusions = self.chain.inclusions(lane.address);
         let mut difference = 0_i128;
-        for ((_, number), released) in rules.deep().iter().filter(|((of, _), _)| of == lane) {
+        for ((_, number), released) in left {
             let now = inclusions.get(number).and_then(|all| all.iter().find(|inclusion| inclusion.canonical));
             if asset == Address::ZERO {
                 let costs = now.map_or(U256::ZERO, cost);

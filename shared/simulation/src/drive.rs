@@ -184,13 +184,14 @@ impl World {
 
     /// Lets a moment pass: blocks, the tracker, every queue; and holds the rules.
     pub fn step(&mut self) {
-        self.clock.advance(self.step_ms);
+        self.clock.advance(self.step_ms * if self.idle { self.patience } else { 1 });
         self.make_blocks();
         self.note_halts(false);
         self.track();
+        self.idle = true;
         for queue in READ {
-            if !self.held.contains(queue) {
-                self.deliver_all(queue);
+            while !self.held.contains(queue) && self.deliver(queue) {
+                self.idle = false;
             }
         }
         self.check();

@@ -65,14 +65,14 @@ impl World {
 
     /// Lets time pass until nothing is published any more.
     fn goes_quiet(&mut self) {
-        let usual = (std::mem::replace(&mut self.step_ms, LONG_STEP_MS), self.block_ms);
-        self.block_ms = LONG_BLOCK_MS;
+        let usual = (self.step_ms, self.patience, self.block_ms);
+        (self.step_ms, self.patience, self.block_ms) = (LONG_STEP_MS, 1, LONG_BLOCK_MS);
         let quiet = (0..QUIET_WITHIN).any(|_| {
             let before = self.inbox.count();
             self.pass(QUIET_MS);
             self.inbox.count() == before
         });
-        (self.step_ms, self.block_ms) = usual;
+        (self.step_ms, self.patience, self.block_ms) = usual;
         assert!(quiet, "quiet: something is published again and again although every transfer has ended");
     }
 

@@ -325,8 +325,7 @@ pub struct Network {
 impl Network {
     /// Rules 2 and 10, at the moment they are about: the bytes are a stored attempt's, and no halt holds it back that stood
     /// before its sender began. Answers its number.
-    fn must_be_let_out(&self, raw: &Bytes) -> u64 {
-        let hash = keccak256(raw);
+    fn must_be_let_out(&self, raw: &Bytes, hash: B256) -> u64 {
         let row = |key: &Key| self.rows.get(key).now_or_never().and_then(Result::ok).flatten();
         let watch: Option<Watch> = row(&Watch::key(&self.id, hash)).and_then(|row| row.parse().ok());
         let attempt = watch.as_ref().and_then(|watch| row(&Attempt::key(&watch.lane, watch.number, watch.attempt)));
@@ -345,15 +344,16 @@ impl Network {
 
 impl Network {
     async fn hand_out(&self, raw: &Bytes, call: impl Future<Output = Broadcast>) -> Broadcast {
-        let number = self.must_be_let_out(raw);
-        let answer = if self.refused.refuse(keccak256(raw), number) {
+        let hash = keccak256(raw);
+        let number = self.must_be_let_out(raw, hash);
+        let answer = if self.refused.refuse(hash, number) {
             let outcome = BroadcastOutcome::Refused { reason: format!("{REFUSAL}; nor does anybody") };
             Broadcast { outcome, provider: "0".to_owned() }
         } else {
             self.crossing.around(call).await
         };
         self.coverage.count(answer_name(&answer.outcome));
-        self.trace.tell(&self.who, || format!("sends {}: {:?}", keccak256(raw), answer.outcome));
+        self.trace.tell(&self.who, || format!("sends {hash}: {:?}", answer.outcome));
         match (&answer.outcome, self.sabotage) {
             (BroadcastOutcome::Unknown { detail }, Sabotage::TimeoutFails) => {
                 Broadcast { outcome: BroadcastOutcome::Refused { reason: detail.clone() }, ..answer }

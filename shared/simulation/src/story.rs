@@ -32,6 +32,10 @@ const REQUESTS: u64 = 20;
 const FAULTS_MIN: u64 = 10;
 /// Time between two looks of the platform once the storm is over: nothing is as close together then.
 const CALM_STEP_MS: u64 = 2_000;
+/// From one block to the next then: what waits, waits for spans of time more than for blocks.
+const CALM_BLOCK_MS: u64 = 4_000;
+/// Looks that pass at once where nothing is to be done but to wait.
+const CALM_PATIENCE: u64 = 2;
 /// How often people open halted lanes before they give a story up.
 pub(crate) const RELEASES_MAX: u32 = 20;
 
@@ -163,7 +167,8 @@ impl Story {
         world.storm(self.weather, STEPS, faults);
         let enough = world.clients.taken() >= self.requests && coverage.faults() >= faults;
         assert!(enough, "too little happened: {} transfers, {} faults", world.clients.taken(), coverage.faults());
-        world.step_ms = CALM_STEP_MS;
+        (world.step_ms, world.patience) = (CALM_STEP_MS, CALM_PATIENCE);
+        world.block_ms = CALM_BLOCK_MS;
         if self.turns_when_fees_rise(&world) {
             world.turn_when_fees_rise();
         }

@@ -266,6 +266,10 @@ pub struct World {
     pub checked: Cell<usize>,
     /// Time between two looks of the platform.
     pub step_ms: u64,
+    /// So many of them pass at once when nothing was delivered at the last one.
+    pub patience: u64,
+    /// Whether nothing was.
+    pub idle: bool,
     /// Providers of the chain.
     pub providers: usize,
     /// Blocks until success may be told, and until money may be released.
@@ -412,6 +416,8 @@ impl World {
             refused,
             network,
             step_ms: STEP_MS,
+            patience: 1,
+            idle: false,
             providers: setup.providers,
             depths: (setup.confirmed_at, setup.final_at),
             tag: Tag::default(),
