@@ -36,8 +36,9 @@ const CALM_STEP_MS: u64 = 2_000;
 const CALM_BLOCK_MS: u64 = 4_000;
 /// Looks that pass at once where nothing is to be done but to wait.
 const CALM_PATIENCE: u64 = 2;
-/// How often people open halted lanes before they give a story up.
-pub(crate) const RELEASES_MAX: u32 = 20;
+/// How often people look after what waits for them before they give a story up: while a hundred blocks are made, since some
+/// of what they ask is refused until a block is final.
+pub(crate) const RELEASES_MAX: u32 = 80;
 
 /// What befalls one world.
 #[derive(Debug, Clone, Copy)]
