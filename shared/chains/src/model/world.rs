@@ -164,8 +164,8 @@ impl World {
         Ok(tx)
     }
 
-    /// A hash nothing else has, the same in every run. Nobody computes a block's again, so it need not be the one that
-    /// chains use, which costs most of a block without transactions.
+    /// A hash nothing else has, the same in every run. Nobody computes a block's again, so it is a cheaper one than
+    /// chains use.
     pub(super) fn fresh_hash(&mut self, of: &[u8]) -> B256 {
         self.salt += 1;
         let mut hasher = DefaultHasher::new();
