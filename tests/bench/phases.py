@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from support.reconciliation import reconciled_often, reconciliation, wait_looked
 from support.stack import REQUEST_QUEUES, Stack
 from support.waiting import wait_until
 from support.world import World
@@ -43,6 +44,8 @@ class Bench:
         self.world = World.of(Stack(outputs))
         self.tenant = self.world.demo_tenant("alice", gas="100", ETH="1000")
         self.functions = self.world.stack.outputs["functions"]
+        # The first look at a new treasury comes within a minute, the next in an hour: it must not fall into a phase.
+        self.look()
 
     def variables(self, function: str) -> dict[str, str]:
         """A function's environment as deployed, with the credentials that its worker gets."""
@@ -111,6 +114,7 @@ class Bench:
         """Calls and write units per transfer at full batches; what is called while nothing is to do goes off."""
         for name in self.functions:
             self.world.functions.set_variables(name, CAUSEWAY_LOG="info,calls=debug")
+        self.look()
         self.load("--count", "40", "--follow", "terminal")
         self.wait_all_final()
         start = time.time()
@@ -130,6 +134,27 @@ class Bench:
         busy = between(logs, counted_in, start, end)
         idle = between(logs, counted_in, end, idle_end)
         return counted(busy, idle)
+
+    def looks(self) -> dict[str, Any]:
+        """What a look at the treasury costs, which holds what was paid since the last one against chain and ledger."""
+        self.look()
+        self.load("--count", str(COUNTED), "--concurrency", str(CONNECTIONS))
+        self.wait_all_final()
+        quiet = self.workers.cpu_ms()
+        time.sleep(IDLE_S)
+        before, begun = self.workers.cpu_ms(), time.monotonic()
+        self.look()
+        after, took = self.workers.cpu_ms(), time.monotonic() - begun
+        names = ("status-check", "emulator", "node")
+        idle = {name: (before[name] - quiet[name]) / IDLE_S * took for name in names}
+        return {"transfers": COUNTED, "cpu_ms_per_transfer": {
+            name: round(max(0.0, after[name] - before[name] - idle[name]) / COUNTED, 2) for name in names}}
+
+    def look(self) -> None:
+        """Has a tracker look at the treasury now."""
+        before = reconciliation(self.world).get("lookedAt", "")
+        with reconciled_often(self.world):
+            wait_looked(self.world, before, HANG_S, LOOK_S)
 
     def load(self, *options: str) -> dict[str, Any]:
         """`causeway load`; its report."""

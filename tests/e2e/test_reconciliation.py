@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 
 from support.chain import Chain
+from support.reconciliation import reconciled_often, reconciliation, wait_looked
 from support.waiting import wait_until
 from support.world import World
-
-OFTEN_S = "2"
-
-
-@contextmanager
-def reconciled_often(world: World) -> Iterator[None]:
-    """The tracker looks at treasuries all the time, not each hour."""
-    world.functions.set_variables("status-check", CAUSEWAY_RECONCILE_S=OFTEN_S)
-    try:
-        yield
-    finally:
-        world.functions.set_variables("status-check", CAUSEWAY_RECONCILE_S="")
-
-
-def reconciliation(world: World) -> dict[str, Any]:
-    [local] = [row for row in world.operator.items("/admin/v1/reconciliation") if row["network"] == "local"]
-    return local
 
 
 def told(world: World, tenant: str) -> dict[str, bool]:
@@ -60,11 +40,6 @@ def test_what_the_chain_lacks_is_told_and_ends_with_its_cause(world: World, chai
 @pytest.mark.last
 def test_after_everything_all_agrees(world: World) -> None:
     before = reconciliation(world).get("lookedAt", "")
-
-    def looked_again() -> dict[str, Any] | None:
-        now = reconciliation(world)
-        return now if now.get("lookedAt", "") > before and not now["suspected"] else None
-
     with reconciled_often(world):
-        now = wait_until("every treasury is looked at", looked_again)
+        now = wait_looked(world, after=before)
     assert (now["clean"], now["differences"]) == (True, [])

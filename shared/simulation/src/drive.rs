@@ -98,9 +98,13 @@ impl World {
         Some(failed.is_none())
     }
 
-    /// Delivers all there is of a queue now.
-    pub fn deliver_all(&mut self, queue: &'static str) {
-        while self.deliver(queue) {}
+    /// Delivers all there is of a queue now; answers whether there was anything.
+    pub fn deliver_all(&mut self, queue: &'static str) -> bool {
+        let mut any = false;
+        while self.deliver(queue) {
+            any = true;
+        }
+        any
     }
 
     /// One look of the tracker's process.
@@ -190,9 +194,8 @@ impl World {
         self.track();
         self.idle = true;
         for queue in READ {
-            while !self.held.contains(queue) && self.deliver(queue) {
-                self.idle = false;
-            }
+            let delivered = !self.held.contains(queue) && self.deliver_all(queue);
+            self.idle &= !delivered;
         }
         self.check();
     }

@@ -507,9 +507,9 @@ fn a_deposit_that_the_tracker_has_not_come_to_yet_is_not_missing() {
     // The simulation's rules know no treasury that is paid: these steps go without them.
     let step = |world: &mut World| {
         world.quiet_step();
-        [queues::TRANSFERS_NORMAL, queues::TRANSACTIONS, queues::CHAIN_EVENTS]
-            .iter()
-            .for_each(|it| world.deliver_all(it));
+        for queue in [queues::TRANSFERS_NORMAL, queues::TRANSACTIONS, queues::CHAIN_EVENTS] {
+            world.deliver_all(queue);
+        }
     };
     while world.on_chain(treasury, Address::ZERO) == had {
         step(&mut world);

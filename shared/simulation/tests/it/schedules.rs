@@ -47,7 +47,9 @@ fn a_leader_behind_and_a_follower_ahead_never_lead_at_once() {
         world.make_blocks();
         leads[0] = look(&world, &behind, "behind", leads[0].take());
         leads[1] = look(&world, &ahead, "ahead", leads[1].take());
-        READ.iter().for_each(|queue| world.deliver_all(queue));
+        for queue in READ {
+            world.deliver_all(queue);
+        }
         world.check();
         assert!(leads.iter().filter(|lead| lead.is_some()).count() <= 1, "{leads:?}");
     }
@@ -63,7 +65,9 @@ fn two_minutes_without_a_tick_delay_everything_and_lose_nothing() {
     for _ in 0..120_000 / SILENT_STEP_MS {
         world.clock.advance(SILENT_STEP_MS);
         world.make_blocks();
-        READ.iter().for_each(|queue| world.deliver_all(queue));
+        for queue in READ {
+            world.deliver_all(queue);
+        }
         world.check();
     }
     assert_eq!(world.parcel(&early).state, ParcelState::Assigned, "nobody looked");

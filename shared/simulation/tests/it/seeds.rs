@@ -11,6 +11,8 @@ use causeway_simulation::{coverage::Coverage, sabotage::Sabotage, story::Story};
 const SEEDS: u64 = 4_000;
 /// Seeds within which anything broken on purpose must be noticed.
 const NOTICED_WITHIN: u64 = 40;
+/// In which people wait for another's transaction to be final before they may displace it: longest of a hundred thousand.
+const PATIENT: [u64; 3] = [836_053, 852_866, 896_771];
 
 #[test]
 fn every_rule_holds_in_every_story_and_together_they_cover_what_they_should() {
@@ -26,6 +28,13 @@ fn every_rule_holds_in_every_story_and_together_they_cover_what_they_should() {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(tell))));
     assert_eq!(coverage.missing(), Vec::<&str>::new());
+}
+
+#[test]
+fn people_look_after_what_waits_until_a_displaced_number_is_final() {
+    for seed in PATIENT {
+        assert_eq!(Story::of(seed).tell().violation, None, "seed {seed}");
+    }
 }
 
 #[test]
