@@ -81,6 +81,11 @@ def test_a_treasury_without_coins_waits_for_them_and_its_lane_goes_on(world: Wor
     lane = wait_until("the lane waits", lambda: (lane := tenant.lane())["state"] == "waiting" and lane)
     assert lane["reason"] == "treasury_short"
     assert tenant.told(transfer)["status"] == "pending"
+    # People are told, and nobody else waits for it.
+    wait_until("an alarm's metric", lambda: world.functions.logs("send", '"TreasuryShort"'))
+    other = world.tenant(ETH="1")
+    other.wait_confirmed(other.transfer("ETH", "1", new_address()))
+    assert tenant.lane()["state"] == "waiting"
     chain.give("ETH", tenant.treasury, chain.units("ETH", "6"))
     # Nobody has to do anything but bring the money: the next look finds it.
     tenant.wait_confirmed(transfer)

@@ -37,6 +37,30 @@ def test_what_the_chain_lacks_is_told_and_ends_with_its_cause(world: World, chai
     tenant.assert_ledger_is_chain("ETH")
 
 
+def test_a_parcel_that_its_number_does_not_name_is_told_to_people(world: World, chain: Chain, recipient: str) -> None:
+    tenant = world.tenant(ETH="2")
+
+    def number(value: int) -> None:
+        world.stack.client("dynamodb").update_item(
+            TableName=world.stack.outputs["tables"]["transfers"],
+            Key={"pk": {"S": f"PCL#{parcel}"}, "sk": {"S": "PCL"}}, ConditionExpression="attribute_exists(pk)",
+            UpdateExpression="SET #n = :n", ExpressionAttributeNames={"#n": "number"},
+            ExpressionAttributeValues={":n": {"N": str(value)}})
+
+    # Nobody writes the row, and no look calls it settled, before a block has it.
+    with chain.frozen():
+        transfer = tenant.transfer("ETH", "1", recipient)
+        tenant.wait_told(transfer, state="broadcast")
+        parcel = transfer.removeprefix("tr_").split("-")[0]
+        number(7)
+        with reconciled_often(world):
+            wait_until("the difference is told", lambda: told(world, tenant.name).get("parcel"))
+            assert not reconciliation(world)["clean"]
+            number(0)
+            wait_until("nothing is told", lambda: told(world, tenant.name) == {})
+    tenant.wait_confirmed(transfer)
+
+
 @pytest.mark.last
 def test_after_everything_all_agrees(world: World) -> None:
     before = reconciliation(world).get("lookedAt", "")

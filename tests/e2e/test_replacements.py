@@ -55,6 +55,29 @@ def test_a_price_that_is_too_low_is_raised_and_paid_once(tenant: Tenant, chain: 
     tenant.assert_ledger_is_chain("ETH")
 
 
+def included_instead(world: World, chain: Chain, raw: str, other: str) -> None:
+    """These bytes are in a block, and not the others under the same number, which nodes have."""
+    with world.functions.untriggered("send", "transactions.fifo"):
+        assert chain.call("anvil_dropTransaction", other)
+        chain.call("eth_sendRawTransaction", raw)
+        chain.mine()
+
+
+def test_an_older_attempt_that_wins_is_told_and_paid_once(
+    world: World, tenant: Tenant, chain: Chain, recipient: str
+) -> None:
+    with chain.frozen():
+        transfer, first = waiting(tenant, chain, recipient, priority="high")
+        raw = chain.raw(first)
+        with chain.base_fee(20 * GWEI):
+            second = replaced(tenant, chain, transfer, first)
+        included_instead(world, chain, raw, second)
+    assert tenant.wait_confirmed(transfer)["transactionHash"] == first
+    assert [one["hash"] for one in chain.sent_by(tenant.treasury)] == [first]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    tenant.assert_ledger_is_chain("ETH")
+
+
 def test_one_that_the_pool_drops_is_sent_again_with_the_same_bytes_and_paid_once(
     world: World, tenant: Tenant, chain: Chain, recipient: str
 ) -> None:
@@ -108,6 +131,26 @@ def test_a_cancel_after_the_signature_ends_as_the_chain_decides(tenant: Tenant, 
     assert (told["status"], told["transactionHash"]) == ("failed", no_op)
     assert chain.balance("ETH", recipient) == 0
     assert tenant.account("ETH").held == 0
+    tenant.assert_ledger_is_chain("ETH")
+
+
+def test_a_payment_that_wins_against_an_operators_no_op_is_told_as_paid(
+    world: World, tenant: Tenant, chain: Chain, recipient: str
+) -> None:
+    def another() -> str | None:
+        return next((one for one in tenant.lane()["transactions"][0]["hashes"] if one != first), None)
+
+    with chain.frozen():
+        transfer, first = waiting(tenant, chain, recipient)
+        raw = chain.raw(first)
+        world.operator.act(f"transfers/{transfer}/cancel").must(200)
+        no_op = wait_until("a no-op", another)
+        chain.wait_pooled(no_op)
+        included_instead(world, chain, raw, no_op)
+    told = tenant.wait_confirmed(transfer)
+    assert (told["transactionHash"], told["cancelRequested"]) == (first, True)
+    assert [one["hash"] for one in chain.sent_by(tenant.treasury)] == [first]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
     tenant.assert_ledger_is_chain("ETH")
 
 

@@ -44,8 +44,8 @@ TENANTS = 3
 GAS = "10"
 FUNDS = {"ETH": "1000", "TUSD": "100000", "TUSDT": "100000"}
 # Of each kind so many withdrawals: told as paid before the moment, signed and accepted at it, asked for after it by clients
-# that ask again and by clients that never do, and asked for when all is over.
-SETTLED, SIGNED, ACCEPTED, LOST, FORGOTTEN, NEW = 12, 6, 12, 6, 3, 6
+# that ask again and by clients that never do, and asked for when all is over; and accepted at it and cancelled after it.
+SETTLED, SIGNED, ACCEPTED, LOST, FORGOTTEN, NEW, UNDONE = 12, 6, 12, 6, 3, 6, 3
 # So many are the first ones of their treasury: accepted at the moment, so that its lane begins after it.
 FIRST = 4
 # A restore takes minutes on AWS, and the newest moment it offers is minutes old: so many blocks of a second.
@@ -66,11 +66,11 @@ class Drill:
         self.phases: dict[str, float] = {}
         self.facts: dict[str, int] = {}
         self.tenants = [self.world.tenant(GAS, **FUNDS) for _ in range(TENANTS)]
-        count = SETTLED + SIGNED + ACCEPTED + LOST + FORGOTTEN + NEW
+        count = SETTLED + SIGNED + ACCEPTED + LOST + FORGOTTEN + NEW + UNDONE
         made = iter(orders(self.tenants, count, "restore"))
         take = lambda most: [next(made) for _ in range(most)]  # noqa: E731
         self.settled, self.signed, self.accepted = take(SETTLED), take(SIGNED), take(ACCEPTED)
-        self.lost, self.forgotten, self.new = take(LOST), take(FORGOTTEN), take(NEW)
+        self.lost, self.forgotten, self.new, self.undone = take(LOST), take(FORGOTTEN), take(NEW), take(UNDONE)
         late = self.world.tenant(GAS, **FUNDS)
         self.tenants.append(late)
         self.first = list(orders([late], FIRST, "restore-first"))
@@ -86,7 +86,11 @@ class Drill:
         with self.phase("tables back to that moment"), self.stopped():
             self.facts["rows that the restore undid"] = backup.restore()
             self.world.chain.mine(BLOCKS)
+            self.hold_back()
         self.facts["blocks between the moment and now"] = self.world.chain.height() - self.height
+        with self.phase("cancelled once more: what was cancelled after the moment"):
+            self.cancelled(self.undone)
+            self.desk.ask("switches", "unblock", f"network:{NETWORK}", "--reason", "restore drill")
         with self.phase("found on the chain: what was signed or accepted then"):
             self.begin_again()
             self.paid(self.settled + self.signed + self.accepted + self.first)
@@ -113,13 +117,27 @@ class Drill:
             wait_until("all are signed", lambda: self.states(self.signed) == {"assigned"})
             for queue in REQUEST_QUEUES:
                 held.enter_context(functions.untriggered("validate-sign", queue))
-            self.ask(self.accepted + self.first)
+            self.ask(self.accepted + self.first + self.undone)
             held.enter_context(self.world.chain.frozen())
             time.sleep(2)  # What the tracker has begun on the newest block ends.
             backup = Backup(self.world.stack)
             self.height = self.world.chain.height()
             self.facts["rows at the moment"] = backup.count
+            for order in self.undone:
+                order.tenant.api.post(f"/api/v1/transfers/{self.transfer(order)}/cancel", {}).must(200)
         return backup
+
+    def hold_back(self) -> None:
+        """The operator's part: nothing is signed before everybody is cancelled again who was after the moment, as the logs
+        say; the tables do not know it any more."""
+        self.desk.ask("switches", "block", f"network:{NETWORK}", "--reason", "restore drill")
+        for order in self.undone:
+            self.desk.ask("transfers", "cancel", self.transfer(order), "--reason", "restore drill: it was cancelled before")
+
+    def transfer(self, order: Order) -> str:
+        """A withdrawal's name as a transfer."""
+        [request] = order.requests
+        return self.told()[request]["transferId"]
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -205,6 +223,10 @@ class Drill:
         """Waits until all of these are told as paid."""
         wait_until("all are told as paid", lambda: self.states(wanted) == {"confirmed"}, limit_s=PATIENCE_S)
 
+    def cancelled(self, wanted: list[Order]) -> None:
+        """Waits until all of these are told as cancelled."""
+        wait_until("all are cancelled", lambda: self.states(wanted) == {"cancelled"}, limit_s=PATIENCE_S)
+
     # What it was like.
 
     @contextmanager
@@ -221,9 +243,11 @@ class Drill:
         credited = {tenant.name: {symbol: self.world.chain.units(symbol, amount) for symbol, amount in FUNDS.items()}
                     for tenant in self.tenants}
         credited |= {f"gas:{tenant.name}": {"ETH": self.world.chain.units("ETH", GAS)} for tenant in self.tenants}
-        verdict = judge(gather(self.world, self.desk, known + self.forgotten, credited))
+        verdict = judge(gather(self.world, self.desk, known + self.forgotten + self.undone, credited))
         keys = [order.key for order in self.forgotten]
         verdict.unfinished = [one for one in verdict.unfinished if one.split()[0] not in keys]
+        cancelled = {f"{order.key} is told failed; on chain it is paid by nothing" for order in self.undone}
+        verdict.false_failures = [one for one in verdict.false_failures if one not in cancelled]
         verdict.lost_hashes = [one for one in verdict.lost_hashes if one.split(",")[0] not in passed_over]
         rows = verdict.rows()
         return {"passed": passes(verdict), "seconds": round(time.monotonic() - BEGUN), "phases": self.phases,

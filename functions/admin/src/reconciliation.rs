@@ -70,8 +70,9 @@ impl Admin {
         let treasuries = self.all(Treasury::query_network(&network.id)).await?.len() as u64;
         let rows = self.all(Report::query(&network.id)).await?;
         let reports: Vec<Report> = rows.iter().map(parse).collect::<Result<_, _>>()?;
-        // A row is written when a look has ended, so every row was looked at.
-        let all = reports.len() as u64 >= treasuries;
+        // A look that takes long keeps what it has with its report, before the first one has ended.
+        let ended = reports.iter().filter(|report| report.at > 0).count() as u64;
+        let all = ended >= treasuries;
         let oldest = reports.iter().map(|report| report.at).min().filter(|_| all);
         Ok(Reconciliation {
             network: network.id.to_string(),

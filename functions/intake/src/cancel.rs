@@ -73,6 +73,10 @@ impl Intake {
             {
                 tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
             }
+            if committed {
+                // Tables that are set back lose it; whoever sets them back finds it in the log (docs/operations.md).
+                tracing::info!(parcel = %told.parcel.id, trace = %told.parcel.trace, at_once = how == Cancelled::Yes, "cancel");
+            }
             let again = self.store.get(&Parcel::key(told.parcel.id)).await;
             row = again.map_err(|error| ApiError::internal(&error))?.ok_or_else(unsure)?;
             if committed {

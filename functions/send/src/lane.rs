@@ -22,8 +22,6 @@ use causeway_store::{RowError, StoreError};
 
 use crate::Sender;
 
-/// Rows of one read: transactions and attempts, well under a page.
-const ROWS_PER_READ: usize = 200;
 /// Broadcasts of one message before the lane is published again: an invocation must end in time.
 const BROADCASTS_MAX: u32 = 400;
 /// Broadcasts between two writes of the gate: what a killed process sends again.
@@ -89,7 +87,7 @@ impl Sender {
         let mut sent = 0;
         let mut stepped_back = false;
         loop {
-            let query = Transaction::query_from(lane, gate.seen, ROWS_PER_READ);
+            let query = Transaction::query_from(lane, gate.seen, Signed::ROWS_MAX);
             let page = self.store.query(&query).await?;
             let mut unwritten = 0;
             let mut moved = false;
@@ -302,10 +300,11 @@ fn opened(gate: Gate) -> Gate {
     }
 }
 
-/// What this sender saw, on top of what somebody else wrote since it read `base`; nothing where that set the lane back
-/// or changed whether it may send.
+/// What this sender saw, on top of what somebody else wrote since it read `base`; nothing where that set the lane back,
+/// changed whether it may send, or has other bytes sent under one of its numbers than those that this sender knows.
 fn merged(base: &Gate, ours: &Gate, theirs: &Gate) -> Option<Gate> {
-    let only_further = theirs.gate == base.gate && theirs.seen >= base.seen;
+    let same_bytes = theirs.replaced_at == base.replaced_at;
+    let only_further = theirs.gate == base.gate && theirs.seen >= base.seen && same_bytes;
     only_further.then(|| Gate {
         seen: theirs.seen.max(ours.seen),
         gate: ours.gate.clone(),
@@ -332,4 +331,53 @@ fn tired(now: Millis) -> Verdict {
 /// Quick tries double their pauses; after five of them the lane is left alone for a while.
 fn quick(after_ms: u64, tries: u32) -> u64 {
     if tries > QUICK_TRIES_MAX { TIRED_MS.max(after_ms) } else { after_ms.saturating_mul(1 << (tries - 1).min(4)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(seen: u64) -> Gate {
+        Gate { seen, ..Gate::new(4, 0) }
+    }
+
+    #[test]
+    fn what_others_wrote_of_blocks_and_what_was_seen_here_both_stand() {
+        let (base, ours) = (gate(5), Gate { tries: 2, moved_at: 9, ..gate(8) });
+        let theirs = Gate { consumed: 6, moved_at: 7, ..gate(6) };
+        let both = merged(&base, &ours, &theirs).expect("only further");
+        assert_eq!((both.seen, both.consumed, both.tries, both.moved_at), (8, 6, 2, 9));
+    }
+
+    #[test]
+    fn what_was_set_back_stopped_opened_or_replaced_meanwhile_stands_alone() {
+        let (base, ours) = (gate(5), gate(8));
+        let waiting = LaneGate::Waiting { reason: WaitReason::ChainUnavailable, wake_at: 1 };
+        for theirs in [
+            gate(4),
+            gate(5).halted("number 4 is refused", 4),
+            Gate { gate: waiting, ..gate(5) },
+            Gate { replaced_at: 7, ..gate(5) },
+        ] {
+            assert_eq!(merged(&base, &ours, &theirs), None, "{theirs:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_covers_no_halt_and_one_that_is_over_is_open() {
+        let halted = gate(5).halted("number 5 is refused", 5);
+        let waits = Gate { gate: LaneGate::Waiting { reason: WaitReason::Blocked, wake_at: 1 }, ..gate(5) };
+        assert_eq!(keep_halt(&halted, waits.clone()).gate, halted.gate);
+        assert_eq!(keep_halt(&halted, opened(waits.clone())).gate, halted.gate);
+        assert_eq!(keep_halt(&waits, halted.clone()).gate, halted.gate);
+        assert_eq!(opened(waits).gate, LaneGate::Open);
+        assert_eq!(opened(halted.clone()).gate, halted.gate);
+    }
+
+    #[test]
+    fn quick_tries_double_their_pauses_and_end() {
+        let pauses: Vec<u64> = (1..=QUICK_TRIES_MAX + 1).map(|tries| quick(BUSY_MS, tries)).collect();
+        assert_eq!(pauses, [2_000, 4_000, 8_000, 16_000, 32_000, TIRED_MS]);
+        assert_eq!(quick(60_000, QUICK_TRIES_MAX + 1), 60_000, "as long as the node asked for");
+    }
 }

@@ -20,8 +20,6 @@ use causeway_store::{Key, Query, Range, Write};
 
 use crate::{TrackError, Tracker, displaced::taker, lead::Lead};
 
-/// Rows of one read: a number and as many attempts as any cap allows.
-const ROWS_PER_READ: usize = 60;
 /// Keys of one read.
 const KEYS_PER_READ: usize = 100;
 
@@ -45,7 +43,7 @@ impl Tracker {
             self.name_taker(lane, number, &taker).await?;
             return Ok(false);
         };
-        let rows = self.store.query(&Transaction::query_from(lane, number, ROWS_PER_READ)).await?.items;
+        let rows = self.store.query(&Transaction::query_from(lane, number, Signed::ROWS_MAX)).await?.items;
         let known = Signed::read(&rows)?.into_iter().find(|signed| signed.transaction.number == number);
         let writes = match known {
             Some(signed) => self.as_attempt(lane, &found, &signed).await?,

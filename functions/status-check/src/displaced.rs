@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use causeway_chains::{BlockAt, Chain, ChainError, Receipt, Reply, Testimony};
+use causeway_chains::{Chain, ChainError, Receipt, Reply, Testimony};
 use causeway_domain::{B256, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
@@ -16,12 +16,7 @@ use causeway_state::{
 };
 use causeway_store::Key;
 
-use crate::{Post, TrackError, Tracker, lanes::found_out, lead::Lead};
-
-/// Providers that must say the same.
-const WITNESSES: usize = 2;
-/// Rows of one read: a number and as many attempts as any cap allows.
-const ROWS_PER_READ: usize = 60;
+use crate::{Post, TrackError, Tracker, lanes::found_out, lead::Lead, opinion::WITNESSES};
 
 impl Tracker {
     /// Gives a number up if that is proven, and has its parcels accepted once more.
@@ -32,12 +27,14 @@ impl Tracker {
         lane: &LaneId,
         number: u64,
     ) -> Result<(), TrackError> {
-        let rows = self.store.query(&Transaction::query_from(lane, number, ROWS_PER_READ)).await?.items;
+        let rows = self.store.query(&Transaction::query_from(lane, number, Signed::ROWS_MAX)).await?.items;
         let Some(signed) = Signed::read(&rows)?.into_iter().find(|signed| signed.transaction.number == number) else {
             return Ok(());
         };
         let (height, since) = (lead.head.finalized, signed.transaction.since);
         if signed.attempts.len() != signed.transaction.attempts as usize || since == 0 || height <= since {
+            let (attempts, of) = (signed.attempts.len(), signed.transaction.attempts);
+            tracing::warn!(lane = %lane, number, attempts, of, since, height, "nothing proves yet whose a number is");
             return Ok(());
         }
         let row = self.store.get(&HeaderRow::key(&lane.network, height)).await?;
@@ -134,10 +131,10 @@ pub(crate) async fn taker(
         return Ok(None);
     }
     let (mut used, mut step) = (height, 1);
-    let (mut free, mut next) = loop {
+    let mut free = loop {
         let lower = height.saturating_sub(step);
         match number_at(chain, lane, lower).await? {
-            Some(next) if next <= number => break (lower, next),
+            Some(next) if next <= number => break lower,
             Some(_) if lower > 0 => (used, step) = (lower, step * 2),
             Some(_) | None => return Ok(None),
         }
@@ -146,14 +143,15 @@ pub(crate) async fn taker(
         let middle = free + (used - free) / 2;
         match number_at(chain, lane, middle).await? {
             None => return Ok(None),
-            Some(now) if now <= number => (free, next) = (middle, now),
+            Some(next) if next <= number => free = middle,
             Some(_) => used = middle,
         }
     }
-    let Some(block) = chain.block(BlockAt::Number(used)).await?.value else { return Ok(None) };
-    let Some(receipts) = chain.receipts(block.header.hash, &block.transactions).await?.value else { return Ok(None) };
-    let place = usize::try_from(number - next).unwrap_or(usize::MAX);
-    Ok(receipts.into_iter().filter(|receipt| receipt.from == lane.address).nth(place))
+    // Only its own receipt is asked for: one of a stranger's in the same block may be missing, or not to be read.
+    let Some(sent) = chain.sent_in(used, lane.address).await?.value else { return Ok(None) };
+    let Some(hash) = sent.by_number.get(&number) else { return Ok(None) };
+    let receipts = chain.receipts(sent.block, &[*hash]).await?.value;
+    Ok(receipts.and_then(|receipts| receipts.into_iter().next()).filter(|receipt| receipt.from == lane.address))
 }
 
 async fn number_at(chain: &dyn Chain, lane: &LaneId, height: u64) -> Result<Option<u64>, ChainError> {

@@ -85,32 +85,25 @@ impl Tracker {
     ) -> Result<Inclusion, TrackError> {
         let revert_reason =
             if receipt.success || watch.cancel { None } else { self.why(chain, watch, receipt).await? };
-        // A recipient's contract may log what it likes: the tokens that count are those on the list, and the one called.
-        let counts = |log: &&Log| receipt.to == Some(log.address) || network.asset(log.address).is_some();
-        let logs: Vec<Log> = receipt.logs.iter().filter(counts).cloned().collect();
-        let moved = token::movements_from(&logs, watch.lane.address, MOVED_MAX);
-        // Whether anything moved at all, any contract may say: some tokens have another one tell of their transfers.
-        let any = |log: &Log| token::moved_at_all(std::slice::from_ref(log), log.address, watch.lane.address);
-        let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
-        let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
         tracing::info!(
             lane = %watch.lane, number = watch.number, hash = %watch.hash, trace = %watch.trace,
             height = receipt.block_number, success = receipt.success, "included"
         );
-        Ok(Inclusion {
+        let included = Inclusion {
             hash: watch.hash,
             lane: watch.lane.clone(),
             number: watch.number,
             attempt: watch.attempt,
             cancel: watch.cancel,
-            success: receipt.success,
-            gas_used: receipt.gas_used,
-            // Caps are below 2^64, so what was paid is.
-            gas_price_wei: u64::try_from(receipt.effective_gas_price_wei).unwrap_or(u64::MAX),
-            moved,
-            unreadable,
+            success: false,
+            gas_used: 0,
+            gas_price_wei: 0,
+            moved: Vec::new(),
+            unreadable: false,
+            disputed: false,
             revert_reason,
-        })
+        };
+        Ok(evidence(network, &included, receipt))
     }
 
     /// Replays a reverted call as it was sent. Not knowing why is no reason to wait.
@@ -221,6 +214,29 @@ impl Tracker {
             }
         }
         Err(TrackError::Stuck(format!("the gate of {lane} never held still")))
+    }
+}
+
+/// An inclusion with what a receipt says of it.
+pub(crate) fn evidence(network: &Network, included: &Inclusion, receipt: &Receipt) -> Inclusion {
+    let lane = included.lane.address;
+    // A recipient's contract may log what it likes: the tokens that count are those on the list, and the one called.
+    let counts = |log: &&Log| receipt.to == Some(log.address) || network.asset(log.address).is_some();
+    let logs: Vec<Log> = receipt.logs.iter().filter(counts).cloned().collect();
+    let moved = token::movements_from(&logs, lane, MOVED_MAX);
+    // Whether anything moved at all, any contract may say: some tokens have another one tell of their transfers.
+    let any = |log: &Log| token::moved_at_all(std::slice::from_ref(log), log.address, lane);
+    let unreadable = moved.is_empty() && receipt.logs.iter().any(any);
+    let moved = moved.into_iter().map(|(token, to, amount)| Moved { token, to, amount }).collect();
+    Inclusion {
+        success: receipt.success,
+        gas_used: receipt.gas_used,
+        // Caps are below 2^64, so what was paid is.
+        gas_price_wei: u64::try_from(receipt.effective_gas_price_wei).unwrap_or(u64::MAX),
+        moved,
+        unreadable,
+        revert_reason: included.revert_reason.clone().filter(|_| !receipt.success),
+        ..included.clone()
     }
 }
 

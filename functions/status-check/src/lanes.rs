@@ -24,6 +24,7 @@ use futures::future::join_all;
 use crate::{
     TrackError, Tracker,
     lead::{FAILED_MS, Lead},
+    reconcile::lane_of,
 };
 
 /// A lane with unsent bytes that nothing moved for so long is announced again.
@@ -59,10 +60,10 @@ pub struct LaneMemory {
 impl Tracker {
     /// Announces lanes with unsent bytes that nothing moves, and lanes whose wait is over.
     pub async fn sweep_lanes(&self, network: &Network, memory: &mut LaneMemory) -> Result<u64, TrackError> {
-        let (lanes, unreadable) = self.read_lanes(network).await?;
+        let Lanes { lanes, unreadable, nameless } = self.read_lanes(network).await?;
         let now = self.clock.now_ms();
         if now.saturating_sub(memory.measured_at) >= MEASURE_MS {
-            self.measure(network, &lanes, unreadable.len()).await?;
+            self.measure(network, &lanes, unreadable.len() + nameless).await?;
             memory.measured_at = now;
         }
         memory.awaits_look = lanes.iter().any(|(_, _, gate)| gate.awaits_look(now));
@@ -136,7 +137,7 @@ impl Tracker {
         lead: &mut Lead,
         anew: bool,
     ) -> Result<(), TrackError> {
-        let (lanes, unreadable) = self.read_lanes(network).await?;
+        let Lanes { lanes, unreadable, .. } = self.read_lanes(network).await?;
         for lane in unreadable {
             // Where not even the gate can be read, nobody can free anything either.
             found_out(self.doubt(&lane).await, &lane)?;
@@ -416,13 +417,13 @@ impl Tracker {
 
     /// All lanes of a network that have begun.
     pub(crate) async fn lanes(&self, network: &Network) -> Result<Vec<(LaneId, Counter, Gate)>, TrackError> {
-        Ok(self.read_lanes(network).await?.0)
+        Ok(self.read_lanes(network).await?.lanes)
     }
 
-    /// As [`Tracker::lanes`], and those that cannot be read.
-    async fn read_lanes(&self, network: &Network) -> Result<(Vec<(LaneId, Counter, Gate)>, Vec<LaneId>), TrackError> {
+    async fn read_lanes(&self, network: &Network) -> Result<Lanes, TrackError> {
         let (mut lanes, mut unreadable) = (Vec::new(), Vec::new());
-        for (lane, rows) in self.lane_rows(network).await? {
+        let (rows, nameless) = self.lane_rows(network).await?;
+        for (lane, rows) in rows {
             let [Some(counter), Some(gate)] = &rows else { continue };
             let (row, error) = match (counter.parse(), gate.parse()) {
                 (Ok(counter), Ok(gate)) => {
@@ -435,25 +436,30 @@ impl Tracker {
             cannot_be_read(row, &error);
             unreadable.push(lane);
         }
-        Ok((lanes, unreadable))
+        Ok(Lanes { lanes, unreadable, nameless })
     }
 
     /// All lanes of a network that have not.
     pub(crate) async fn unused(&self, network: &Network) -> Result<Vec<LaneId>, TrackError> {
-        let all = self.lane_rows(network).await?.into_iter();
+        let all = self.lane_rows(network).await?.0.into_iter();
         Ok(all.filter(|(_, rows)| rows.iter().any(Option::is_none)).map(|(lane, _)| lane).collect())
     }
 
-    /// Counter and gate of each treasury's lane.
-    async fn lane_rows(&self, network: &Network) -> Result<Vec<(LaneId, [Option<Item>; 2])>, TrackError> {
-        let mut treasuries: Vec<Treasury> = Vec::new();
+    /// Counter and gate of each treasury's lane, and how many treasuries cannot be read: their lanes are looked at all the
+    /// same, by the place that the row has.
+    async fn lane_rows(&self, network: &Network) -> Result<(Vec<(LaneId, [Option<Item>; 2])>, usize), TrackError> {
+        let (mut all, mut nameless) = (Vec::new(), 0);
         let mut query: Query = Treasury::query_network(&network.id);
         loop {
             let page = self.store.query(&query).await?;
             for row in &page.items {
-                match row.parse() {
-                    Ok(treasury) => treasuries.push(treasury),
-                    Err(error) => cannot_be_read(row, &error),
+                match row.parse::<Treasury>() {
+                    Ok(treasury) => all.push(treasury.lane()),
+                    Err(error) => {
+                        cannot_be_read(row, &error);
+                        nameless += 1;
+                        all.extend(lane_of(network, row));
+                    }
                 }
             }
             match page.next {
@@ -462,14 +468,22 @@ impl Tracker {
             }
         }
         let mut lanes = Vec::new();
-        for chunk in treasuries.chunks(LANES_PER_READ) {
-            let ids: Vec<LaneId> = chunk.iter().map(Treasury::lane).collect();
-            let keys: Vec<_> = ids.iter().flat_map(|lane| [Counter::key(lane), Gate::key(lane)]).collect();
+        for chunk in all.chunks(LANES_PER_READ) {
+            let keys: Vec<_> = chunk.iter().flat_map(|lane| [Counter::key(lane), Gate::key(lane)]).collect();
             let mut rows = self.store.get_many(&keys).await?.into_iter();
-            lanes.extend(ids.into_iter().map(|lane| (lane, [rows.next().flatten(), rows.next().flatten()])));
+            lanes.extend(chunk.iter().map(|lane| (lane.clone(), [rows.next().flatten(), rows.next().flatten()])));
         }
-        Ok(lanes)
+        Ok((lanes, nameless))
     }
+}
+
+/// A network's lanes that have begun.
+struct Lanes {
+    lanes: Vec<(LaneId, Counter, Gate)>,
+    /// Whose rows cannot be read.
+    unreadable: Vec<LaneId>,
+    /// Treasuries whose row cannot be read.
+    nameless: usize,
 }
 
 /// What a lane's key has used as nodes see it: in blocks, and with what waits.

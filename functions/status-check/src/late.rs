@@ -9,7 +9,6 @@ use causeway_state::{
     adopt::watch_of,
     commit::{Done, commit},
     lane::{Attempt, Transaction},
-    message::Stage,
     tracker::{HeaderRow, Inclusion, Watch},
 };
 
@@ -41,7 +40,7 @@ impl Tracker {
         }
         if height <= lead.head.finalized {
             self.keep_lease(network, lead).await?;
-            told.extend(self.tell_final(network, chain, (height, hash), attempt).await?);
+            told.extend(self.tell_final_late(network, chain, (height, hash), attempt).await?);
             return Ok(told.contains(&attempt.hash));
         }
         // A leader to whom a node told only part of the block may have written over the rows of one before.
@@ -55,7 +54,7 @@ impl Tracker {
     }
 
     /// Tells a final block once more, whether or not somebody has: a mark does not prove it. Answers what it told.
-    async fn tell_final(
+    async fn tell_final_late(
         &self,
         network: &Network,
         chain: &dyn Chain,
@@ -70,7 +69,9 @@ impl Tracker {
             return Ok(Vec::new());
         }
         // The block's other ones may not have been told either, and are marked with it.
-        self.publish_stage(network, height, hash, Stage::Final, &all).await?;
+        if !self.tell_final(network, chain, (height, hash), all.clone()).await? {
+            return Ok(Vec::new());
+        }
         self.write_inclusions(network, &block, &found).await?;
         self.tell_lanes((height, hash), &all).await?;
         Ok(all.into_iter().map(|inclusion| inclusion.hash).collect())

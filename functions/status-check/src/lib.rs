@@ -21,6 +21,7 @@ pub mod lanes;
 pub mod late;
 pub mod lead;
 mod opinion;
+mod proof;
 pub mod reconcile;
 pub mod reorg;
 pub mod stages;

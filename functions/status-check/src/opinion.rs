@@ -7,8 +7,8 @@ use causeway_domain::Network;
 
 use crate::{TrackError, Tracker, lead::Lead};
 
-/// Providers that must have a block.
-const WITNESSES: usize = 2;
+/// Providers that must say the same.
+pub(crate) const WITNESSES: usize = 2;
 
 impl Tracker {
     /// How far up to `to` blocks are believed, given that they were told up to `from`. A hash stands for all blocks

@@ -198,7 +198,7 @@ impl Tracker {
         };
         let mut walk = walk;
         if walk.has_numbers() {
-            self.walk_numbers(network, &lead.head, &mut walk).await?;
+            self.walk_numbers(network, chain, &lead.head, &mut walk).await?;
         } else if walk.has_parcels() {
             self.walk_parcels(&mut walk).await?;
         } else {
@@ -309,8 +309,8 @@ impl Reconciling {
     }
 }
 
-/// Whose a report is, by its place.
-fn lane_of(network: &Network, row: &Item) -> Option<LaneId> {
+/// Whose a treasury's row or a report is, by its place.
+pub(crate) fn lane_of(network: &Network, row: &Item) -> Option<LaneId> {
     let address = row.text("sk")?.strip_prefix("LANE#")?.parse().ok()?;
     Some(LaneId { network: network.id.clone(), address })
 }

@@ -43,13 +43,18 @@ impl Tracker {
             self.keep_lease(network, lead).await?;
             let height = lead.head.confirmed + 1;
             // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
-            self.tell(network, lead, height, Stage::Confirmed, |inclusion| inclusion.success).await?;
+            let (hash, inclusions) = self.included_at(network, lead, height).await?;
+            let succeeded: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| inclusion.success).collect();
+            self.publish_stage(network, height, hash, Stage::Confirmed, &succeeded).await?;
             lead.head.confirmed = height;
         }
         while lead.head.finalized < last {
             self.keep_lease(network, lead).await?;
             let height = lead.head.finalized + 1;
-            self.tell(network, lead, height, Stage::Final, |_| true).await?;
+            let (hash, inclusions) = self.included_at(network, lead, height).await?;
+            if !self.tell_final(network, chain, (height, hash), inclusions).await? {
+                break;
+            }
             lead.head.finalized = height;
         }
         if before != (lead.head.confirmed, lead.head.finalized) && self.told_something(lead, before) {
@@ -69,14 +74,13 @@ impl Tracker {
         told(before.0, lead.head.confirmed) || told(before.1, lead.head.finalized)
     }
 
-    async fn tell(
+    /// The block of a height that is to be told, and what of ours it includes.
+    async fn included_at(
         &self,
         network: &Network,
         lead: &Lead,
         height: u64,
-        stage: Stage,
-        wanted: impl Fn(&Inclusion) -> bool,
-    ) -> Result<(), TrackError> {
+    ) -> Result<(B256, Vec<Inclusion>), TrackError> {
         let block = match lead.ring.get(&height) {
             Some(block) => block.clone(),
             // A node whose finality stalls for long is told late: the rows remember longer than the ring.
@@ -86,8 +90,7 @@ impl Tracker {
             Some(inclusions) => inclusions,
             None => self.inclusions(network, height, block.hash).await?,
         };
-        let wanted: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| wanted(inclusion)).collect();
-        self.publish_stage(network, height, block.hash, stage, &wanted).await
+        Ok((block.hash, inclusions))
     }
 
     /// A block that is no longer in the ring, from its rows.

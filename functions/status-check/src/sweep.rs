@@ -169,7 +169,7 @@ const fn is_nobodys(reason: WaitReason) -> bool {
         | WaitReason::KeysUnavailable
         | WaitReason::LaneFull
         | WaitReason::LaneClosed
-        | WaitReason::TriesExhausted => true,
+        | WaitReason::NotAllowed => true,
         WaitReason::Blocked | WaitReason::TreasuryShort => false,
     }
 }

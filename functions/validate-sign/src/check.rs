@@ -4,9 +4,9 @@ use std::sync::PoisonError;
 
 use causeway_chains::{Call, Chain, Estimate, token};
 use causeway_domain::{
-    Asset, Network,
+    Address, Asset, Network, U256,
     fees::{FeeHistory, Fees, price},
-    limits::TRANSACTION_GAS_MAX,
+    limits::PLAIN_TRANSFER_GAS,
     verdict::{Verdict, WaitReason},
 };
 use causeway_state::{lane::Intent, parcel::Parcel};
@@ -19,6 +19,8 @@ const FEES_FOR_MS: u64 = 2_000;
 const CHAIN_WAIT_MS: u64 = 5_000;
 /// Fees move within minutes.
 const FEE_WAIT_MS: u64 = 30_000;
+/// Another version of the list comes with a deployment.
+const POLICY_WAIT_MS: u64 = 30_000;
 /// Treasuries are topped up by people.
 const SHORT_WAIT_MS: u64 = 30_000;
 
@@ -54,12 +56,18 @@ impl Signer {
         let now = self.clock.now_ms();
         let wait = |reason, after_ms| Verdict::Wait { reason, wake_at: now + after_ms };
         let fatal = |reason: &str| Verdict::Fatal { reason: reason.to_owned() };
-        let asset = network.asset(parcel.asset.address).ok_or_else(|| fatal("the token is no longer listed"))?;
+        let not_allowed = |what: &str| {
+            tracing::warn!(parcel = %parcel.id, what, "it was accepted under another list of networks");
+            wait(WaitReason::NotAllowed, POLICY_WAIT_MS)
+        };
+        let asset = network
+            .asset(parcel.asset.address)
+            .ok_or_else(|| not_allowed("the token is not on this version's list"))?;
         let [line] = parcel.transfers.as_slice() else {
             return Err(fatal("this deployment sends one transfer in a transaction"));
         };
         if asset.max_per_transfer.is_some_and(|most| line.amount > most) {
-            return Err(fatal("the amount is above the limit per transfer"));
+            return Err(not_allowed("the amount is above this version's limit per transfer"));
         }
         let fees = price(&recent.history, network, parcel.priority).map_err(|above| {
             tracing::warn!(parcel = %parcel.id, %above, "fees are above the cap");
@@ -83,14 +91,18 @@ impl Signer {
             }
         };
         let gas_limit = with_margin(gas);
-        if gas_limit > TRANSACTION_GAS_MAX {
-            return Err(fatal(&format!("the transfer needs {gas} gas, more than a transaction may have")));
+        if gas_limit > network.transfer_gas_max {
+            let most = network.transfer_gas_max;
+            return Err(fatal(&format!(
+                "the transfer needs {gas} gas, with its margin more than the {most} that it may have"
+            )));
         }
         Ok(Checked { intent: Intent { to, value, data, gas_limit }, fees, since: recent.height })
     }
 
-    /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault. A top-up
-    /// may come between the trial and the look at the balance, so another trial has the last word.
+    /// A treasury that holds too little makes a token revert too; that is ours to wait for, not the client's fault. The trial
+    /// may be of an older state than a look at the balance, whoever answers which: only a trial between two looks that found
+    /// enough, and of no older state than the first of them, has the last word.
     async fn why_reverted(
         &self,
         parcel: &Parcel,
@@ -100,23 +112,27 @@ impl Signer {
     ) -> Verdict {
         let now = self.clock.now_ms();
         let wait = |reason, after_ms| Verdict::Wait { reason, wake_at: now + after_ms };
+        let unsure = || {
+            tracing::info!(parcel = %parcel.id, reason = first, "a trial reverted, and nothing proves that it always will");
+            wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS)
+        };
+        let Some((height, before)) = held_at_head(chain, parcel).await else { return unsure() };
+        if before < parcel.total().to_u256() {
+            return wait(WaitReason::TreasuryShort, SHORT_WAIT_MS);
+        }
+        let (reason, of) = match chain.estimate(call).await.map(|reply| (reply.value, reply.height)) {
+            Ok((Estimate::Reverted { reason }, of)) => (reason, of),
+            Ok((Estimate::Gas(_), _)) | Err(_) => return unsure(),
+            Ok((Estimate::InsufficientFunds, _)) => return wait(WaitReason::TreasuryShort, SHORT_WAIT_MS),
+        };
+        if of.is_none_or(|of| of < height) {
+            return unsure();
+        }
         let token = (!asset.is_native()).then_some(asset.address);
         match chain.balance(parcel.wallet.address, token).await {
-            Ok(balance) if balance.value < parcel.total().to_u256() => {
-                return wait(WaitReason::TreasuryShort, SHORT_WAIT_MS);
-            }
-            Ok(_) => {}
-            Err(_) => return wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS),
-        }
-        match chain.estimate(call).await.map(|reply| reply.value) {
-            Ok(Estimate::Reverted { reason }) => {
-                Verdict::Fatal { reason: format!("the transfer would revert: {reason}") }
-            }
-            Ok(Estimate::Gas(_)) | Err(_) => {
-                tracing::info!(parcel = %parcel.id, reason = first, "a trial reverted, and the next one did not");
-                wait(WaitReason::ChainUnavailable, CHAIN_WAIT_MS)
-            }
-            Ok(Estimate::InsufficientFunds) => wait(WaitReason::TreasuryShort, SHORT_WAIT_MS),
+            Ok(after) if after.value < parcel.total().to_u256() => wait(WaitReason::TreasuryShort, SHORT_WAIT_MS),
+            Ok(_) => Verdict::Fatal { reason: format!("the transfer would revert: {reason}") },
+            Err(_) => unsure(),
         }
     }
 
@@ -144,8 +160,17 @@ impl Signer {
     }
 }
 
+/// What a parcel's treasury holds of its asset in the newest block, and that block's height; `None` where nobody tells.
+async fn held_at_head(chain: &dyn Chain, parcel: &Parcel) -> Option<(u64, U256)> {
+    let height = chain.head().await.ok()?.value.number;
+    let token = parcel.asset.address;
+    let tokens: &[Address] = if token.is_zero() { &[] } else { &[token] };
+    let held = chain.holdings(height, parcel.wallet.address, tokens).await.ok()?.value?;
+    let units = if token.is_zero() { held.coin } else { held.tokens.first().copied().flatten()? };
+    Some((height, units))
+}
+
 /// A fifth more than the trial took: state moves between trial and block. A plain payment never takes more.
 const fn with_margin(gas: u64) -> u64 {
-    const PLAIN_PAYMENT: u64 = 21_000;
-    if gas == PLAIN_PAYMENT { gas } else { gas.saturating_add(gas / 5) }
+    if gas == PLAIN_TRANSFER_GAS { gas } else { gas.saturating_add(gas / 5) }
 }

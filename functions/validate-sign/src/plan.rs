@@ -3,7 +3,7 @@
 use causeway_domain::{
     Network,
     clock::Millis,
-    fees::{FeeHistory, Fees, is_enough, price, replacement},
+    fees::{FeeHistory, Fees, Replacement, is_enough, price},
     parcel::ParcelState,
 };
 use causeway_state::{
@@ -79,10 +79,15 @@ impl Case<'_> {
         let wished = !self.parcels.is_empty() && self.parcels.iter().all(|(parcel, _)| parcel.cancel.is_some());
         match (latest.kind, self.reason) {
             (AttemptKind::Payment, SignReason::Stuck | SignReason::Cancel) if wished => {
-                self.raised(latest, AttemptKind::Cancel)
+                self.raised(latest, Replacement::NoOp)
             }
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Cancel) => Plan::Nothing,
-            (kind, SignReason::Stuck) if self.should_be_raised(latest) => self.raised(latest, kind),
+            (AttemptKind::Payment, SignReason::Stuck) if self.should_be_raised(latest) => {
+                self.raised(latest, Replacement::Payment)
+            }
+            (AttemptKind::Cancel, SignReason::Stuck) if self.should_be_raised(latest) => {
+                self.raised(latest, Replacement::NoOp)
+            }
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Stuck) => Plan::Again,
         }
     }
@@ -98,7 +103,7 @@ impl Case<'_> {
         let sent = self.signed.to_send().unwrap_or(latest);
         match self.reason {
             SignReason::Stuck if all && !self.gate.is_halted() && self.should_be_raised(sent) => {
-                self.raised(latest, AttemptKind::Payment)
+                self.raised(latest, Replacement::ToldAsPaid)
             }
             SignReason::Stuck | SignReason::Cancel => Plan::Again,
         }
@@ -121,9 +126,9 @@ impl Case<'_> {
     }
 
     /// Where a cap stands in the way, the bytes that are there go again.
-    fn raised(&self, latest: &Attempt, kind: AttemptKind) -> Plan {
+    fn raised(&self, latest: &Attempt, what: Replacement) -> Plan {
         let market = self.history.map(|history| price(history, self.network, self.signed.transaction.priority));
-        let fees = market.and_then(Result::ok).and_then(|market| replacement(latest.fees, market, self.network).ok());
+        let fees = market.and_then(|market| what.price(latest.fees, market, self.network).ok());
         let Some(fees) = fees else {
             let (number, offered) = (latest.number, latest.fees);
             tracing::warn!(
@@ -132,6 +137,10 @@ impl Case<'_> {
                 "no fees are told, or a cap keeps it from offering more: the same bytes go again"
             );
             return Plan::Again;
+        };
+        let kind = match what {
+            Replacement::Payment | Replacement::ToldAsPaid => AttemptKind::Payment,
+            Replacement::NoOp => AttemptKind::Cancel,
         };
         Plan::Sign { kind, fees }
     }

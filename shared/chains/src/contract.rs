@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use causeway_domain::fees::Fees;
 
 use crate::{
-    port::{Block, BlockAt, BroadcastOutcome, Call, Chain, Estimate, NumberAt, Receipt},
+    port::{Block, BlockAt, BroadcastOutcome, Call, Chain, Estimate, NumberAt, Receipt, Sent},
     transaction::{Payment, Sealed},
 };
 
@@ -164,6 +164,16 @@ pub async fn head_blocks_and_receipts_tell_one_story(lab: &dyn Lab) {
     assert_eq!(receipt.gas_used, TRANSFER_GAS);
     let price = receipt.effective_gas_price_wei;
     assert!((1_000_000_000..=10_000_000_000).contains(&price), "between tip and cap: {price}");
+
+    let each = lab.chain().receipts_by_each(head.hash, &[sealed.hash]).await;
+    assert!(!each.is_empty() && each.iter().all(|reply| reply.value == [receipt.clone()]), "{each:?}");
+    assert_eq!(lab.chain().receipts_by_each(before.hash, &[sealed.hash]).await, [], "it is in no other block");
+
+    let sent = |at, by| async move { lab.chain().sent_in(at, lab.address(by)).await.expect("answered").value };
+    let by_number = [(0, sealed.hash)].into();
+    assert_eq!(sent(head.number, PAYER).await, Some(Sent { block: head.hash, by_number }));
+    assert_eq!(sent(head.number, PAYEE).await.map(|sent| sent.by_number.len()), Some(0));
+    assert_eq!(sent(head.number + 1, PAYER).await, None, "no block of that height");
 
     let elsewhere = lab.chain().receipts(before.hash, &[sealed.hash]).await.expect("answered").value;
     assert_eq!(elsewhere, None, "it is in no other block");

@@ -38,7 +38,7 @@ use crate::{
     classify,
     port::{
         Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt,
-        Receipt, Reply, Testimony,
+        Receipt, Reply, Sent, Testimony,
     },
 };
 use world::World;
@@ -244,8 +244,16 @@ impl Chain for ModelChain {
         self.ask("block", |world, provider| Some(world.block(provider, at)))
     }
 
+    async fn sent_in(&self, height: u64, from: Address) -> Result<Reply<Option<Sent>>, ChainError> {
+        self.ask("block", |world, provider| Some(world.sent_in(provider, height, from)))
+    }
+
     async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
         self.ask("receipts", |world, provider| Some(world.receipts(provider, block, of)))
+    }
+
+    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
+        self.ask_each("receipts", |world, provider| world.receipts(provider, block, of))
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

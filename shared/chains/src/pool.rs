@@ -30,7 +30,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     port::{
-        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply,
+        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply, Sent,
         Testimony,
     },
     token,
@@ -162,8 +162,16 @@ impl Chain for RpcChain {
         self.block_at(at).await
     }
 
+    async fn sent_in(&self, height: u64, from: Address) -> Result<Reply<Option<Sent>>, ChainError> {
+        self.sent_by(height, from).await
+    }
+
     async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
         self.block_receipts(block, of).await
+    }
+
+    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
+        self.ask_each(|provider| self.receipts_of(provider, block, of)).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

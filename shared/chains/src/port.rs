@@ -1,5 +1,7 @@
 //! The port itself.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use async_trait::async_trait;
 use causeway_domain::fees::FeeHistory;
@@ -13,6 +15,15 @@ pub struct Reply<T> {
     pub provider: String,
     /// Height of the provider's head as last seen, at or before the answer.
     pub height: Option<u64>,
+}
+
+/// What an address sent in a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The block's hash.
+    pub block: B256,
+    /// Hashes by the numbers that they used.
+    pub by_number: BTreeMap<u64, B256>,
 }
 
 /// A block's header, as far as the tracker needs it.
@@ -275,9 +286,17 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// A block, or `None` where the provider does not know it (yet, or any more).
     async fn block(&self, at: BlockAt) -> Result<Reply<Option<Block>>, ChainError>;
 
+    /// What an address sent in the block of a height: each number's transaction, and the block's hash. `None` where the
+    /// provider does not know the block.
+    async fn sent_in(&self, height: u64, from: Address) -> Result<Reply<Option<Sent>>, ChainError>;
+
     /// The receipts of these transactions of a block, in their order; by its hash, so that two branches never mix. `None` where
     /// the provider does not know the block, or does not have all of them yet.
     async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError>;
+
+    /// As [`Chain::receipts`], of every provider on its own: for conclusions that what one of them said once must not make
+    /// alone. Who does not answer, or does not have all of them, is absent, so an empty answer says nothing.
+    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>>;
 
     /// A transaction's receipt on the provider's current chain.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;

@@ -87,19 +87,57 @@ pub fn is_enough(fees: Fees, history: &FeeHistory, network: &Network, priority: 
 /// an eighth leaves room for their rounding.
 const REPLACEMENT_PART: u128 = 8;
 
-/// Prices a replacement of an attempt with `before` as its fees: what the market asks now, and in both fees at least
-/// the step that nodes require. An error where that step is above a cap of the network.
-pub fn replacement(before: Fees, market: Fees, network: &Network) -> Result<Fees, AboveCap> {
-    let step = |wei: u128| wei.saturating_add(wei.div_ceil(REPLACEMENT_PART));
-    let under = |asked_wei: u128, cap_wei: u128| {
-        if asked_wei > cap_wei { Err(AboveCap { asked_wei, cap_wei }) } else { Ok(asked_wei) }
-    };
-    let max_fee_wei = step(before.max_fee_wei).max(market.max_fee_wei);
-    let max_priority_wei = step(before.max_priority_wei).max(market.max_priority_wei);
-    Ok(Fees {
-        max_fee_wei: under(max_fee_wei, network.max_fee_per_gas_wei)?,
-        max_priority_wei: under(max_priority_wei, network.max_priority_fee_per_gas_wei.max(1))?,
-    })
+fn step(wei: u128) -> u128 {
+    wei.saturating_add(wei.div_ceil(REPLACEMENT_PART))
+}
+
+/// What is replaced, which says how far above the network's caps it may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// A payment by a dearer one: never above the cap of the fee.
+    Payment,
+    /// A payment by a no-op, which costs the least gas there is: a step above all that a payment may offer, so that
+    /// whatever was signed can be cancelled.
+    NoOp,
+    /// A no-op by the payment that was told as paid before: a step above all that a no-op may offer, so that it can win.
+    ToldAsPaid,
+}
+
+impl Replacement {
+    /// The most that it may offer. What the market asks for as a tip is held under the tip's cap when a transaction is
+    /// priced; what nodes ask for to replace one may take the tip to twice that cap: a base fee that rises must not leave
+    /// what tips as much as it may without a remedy.
+    fn ceiling(self, network: &Network) -> Fees {
+        let above = |wei: u128| match self {
+            Self::Payment => wei,
+            Self::NoOp => step(wei),
+            Self::ToldAsPaid => step(step(wei)),
+        };
+        let tip = network.max_priority_fee_per_gas_wei.max(1).saturating_mul(2);
+        Fees { max_fee_wei: above(network.max_fee_per_gas_wei), max_priority_wei: above(tip) }
+    }
+
+    /// Prices a replacement of an attempt with `before` as its fees: what the market asks now, and in both fees at least
+    /// the step that nodes require. A no-op needs no more than that step where the market is above the cap: it only has to
+    /// take the payment's place. An error where the market or the step is above what it may offer.
+    pub fn price(self, before: Fees, market: Result<Fees, AboveCap>, network: &Network) -> Result<Fees, AboveCap> {
+        let market = match (self, market) {
+            (_, Ok(market)) => market,
+            (Self::NoOp, Err(_)) => before,
+            (Self::Payment | Self::ToldAsPaid, Err(above)) => return Err(above),
+        };
+        let ceiling = self.ceiling(network);
+        let under = |asked_wei: u128, cap_wei: u128| {
+            if asked_wei > cap_wei { Err(AboveCap { asked_wei, cap_wei }) } else { Ok(asked_wei) }
+        };
+        Ok(Fees {
+            max_fee_wei: under(step(before.max_fee_wei).max(market.max_fee_wei), ceiling.max_fee_wei)?,
+            max_priority_wei: under(
+                step(before.max_priority_wei).max(market.max_priority_wei),
+                ceiling.max_priority_wei,
+            )?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -143,31 +181,70 @@ mod tests {
         assert!(!enough(fees(200, 4)), "others tip more");
     }
 
+    fn replaced(what: Replacement, before: Fees, market: Fees) -> Option<Fees> {
+        what.price(before, Ok(market), &network()).ok()
+    }
+
     #[test]
     fn a_replacement_offers_the_step_even_where_the_market_fell() {
         let before = Fees { max_fee_wei: 8_000, max_priority_wei: 801 };
-        let market = Fees { max_fee_wei: 10, max_priority_wei: 1 };
-        let fees = replacement(before, market, &network()).expect("below the caps");
-        assert_eq!(fees, Fees { max_fee_wei: 9_000, max_priority_wei: 902 });
-        let market = Fees { max_fee_wei: 20_000, max_priority_wei: 1 };
-        let fees = replacement(before, market, &network()).expect("below the caps");
-        assert_eq!(fees, Fees { max_fee_wei: 20_000, max_priority_wei: 902 });
+        for what in [Replacement::Payment, Replacement::NoOp, Replacement::ToldAsPaid] {
+            let market = Fees { max_fee_wei: 10, max_priority_wei: 1 };
+            let fees = Fees { max_fee_wei: 9_000, max_priority_wei: 902 };
+            assert_eq!(replaced(what, before, market), Some(fees));
+            let market = Fees { max_fee_wei: 20_000, max_priority_wei: 1 };
+            let fees = Fees { max_fee_wei: 20_000, max_priority_wei: 902 };
+            assert_eq!(replaced(what, before, market), Some(fees));
+        }
+    }
+
+    #[test]
+    fn a_tip_at_its_cap_can_still_be_replaced_where_the_base_fee_rose() {
+        let (gwei, market) = (1_000_000_000, Fees { max_fee_wei: 205_000_000_000, max_priority_wei: 5_000_000_000 });
+        let before = Fees { max_fee_wei: 45 * gwei, max_priority_wei: 5 * gwei };
+        let fees = Fees { max_fee_wei: 205 * gwei, max_priority_wei: 5_625_000_000 };
+        assert_eq!(replaced(Replacement::Payment, before, market), Some(fees));
+        let before = Fees { max_fee_wei: 45 * gwei, max_priority_wei: 10 * gwei };
+        assert_eq!(replaced(Replacement::Payment, before, market), None, "twice the cap is the end");
+    }
+
+    #[test]
+    fn whatever_a_payment_may_offer_a_no_op_can_replace_and_that_the_payment_which_was_told_as_paid() {
+        let (network, low) = (network(), Fees { max_fee_wei: 10, max_priority_wei: 1 });
+        let above = Err(AboveCap { asked_wei: 900_000_000_000, cap_wei: 300_000_000_000 });
+        let highest = Replacement::Payment.ceiling(&network);
+        assert_eq!(replaced(Replacement::Payment, highest, low), None);
+        let no_op = replaced(Replacement::NoOp, highest, low).expect("a step above it");
+        assert_eq!(
+            Replacement::NoOp.price(highest, above, &network),
+            Ok(no_op),
+            "also where no block would take it now"
+        );
+        assert_eq!(replaced(Replacement::NoOp, no_op, low), None);
+        assert!(replaced(Replacement::ToldAsPaid, no_op, low).is_some());
+        let cheap = Fees { max_fee_wei: 10, max_priority_wei: 1 };
+        for what in [Replacement::Payment, Replacement::ToldAsPaid] {
+            assert_eq!(what.price(cheap, above, &network), above, "it waits until fees are below the cap");
+        }
     }
 
     proptest! {
         #[test]
-        fn a_replacement_is_one_for_every_node_or_above_a_cap(
-            max_fee_wei in 1..400_000_000_000_u128, tip in 1..6_000_000_000_u128, market in 1..300_000_000_000_u128,
+        fn a_replacement_is_one_for_every_node_or_above_what_it_may_offer(
+            max_fee_wei in 1..400_000_000_000_u128, tip in 1..12_000_000_000_u128, market in 1..300_000_000_000_u128,
         ) {
             let network = network();
             let before = Fees { max_fee_wei: max_fee_wei.max(tip), max_priority_wei: tip };
             let market = Fees { max_fee_wei: market, max_priority_wei: 1 };
-            if let Ok(fees) = replacement(before, market, &network) {
-                prop_assert!(fees.max_fee_wei * 10 >= before.max_fee_wei * 11);
-                prop_assert!(fees.max_priority_wei * 10 >= before.max_priority_wei * 11);
-                prop_assert!(fees.max_priority_wei <= fees.max_fee_wei);
-                prop_assert!(fees.max_fee_wei <= network.max_fee_per_gas_wei);
-                prop_assert!(fees.max_priority_wei <= network.max_priority_fee_per_gas_wei);
+            for what in [Replacement::Payment, Replacement::NoOp, Replacement::ToldAsPaid] {
+                if let Ok(fees) = what.price(before, Ok(market), &network) {
+                    prop_assert!(fees.max_fee_wei * 10 >= before.max_fee_wei * 11);
+                    prop_assert!(fees.max_priority_wei * 10 >= before.max_priority_wei * 11);
+                    prop_assert!(fees.max_priority_wei <= fees.max_fee_wei);
+                    let over = if what == Replacement::Payment { 0 } else { 1 };
+                    prop_assert!(fees.max_fee_wei <= network.max_fee_per_gas_wei * (10 + 3 * over) / 10);
+                    prop_assert!(fees.max_priority_wei <= network.max_priority_fee_per_gas_wei * (20 + 6 * over) / 10);
+                }
             }
         }
 

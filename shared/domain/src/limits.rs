@@ -29,5 +29,10 @@ pub const COMMIT_WRITES_MAX: usize = 96;
 /// Gas of one transaction: what Ethereum allows (EIP-7825, 2^24), and far above any plain transfer. A recipient whose
 /// code burns more would otherwise stop the whole lane, since nodes refuse such a transaction for good.
 pub const TRANSACTION_GAS_MAX: u64 = 1 << 24;
+/// Gas of one transfer where a network's file says nothing else: several times what tokens take, and little enough that a
+/// recipient whose code does more than take the money cannot have the treasury pay for it.
+pub const TRANSFER_GAS_MAX: u64 = 500_000;
+/// Gas of a payment of the coin to an account without code, which logs nothing: it takes exactly that (Yellow Paper, G_transaction).
+pub const PLAIN_TRANSFER_GAS: u64 = 21_000;
 /// Characters of a revert reason that are kept.
 pub const REVERT_REASON_CHARS_MAX: usize = 300;

@@ -9,6 +9,7 @@ use crate::{
     amount::{Amount, AmountError},
     fees::Priority,
     id::NetworkId,
+    limits::{PLAIN_TRANSFER_GAS, TRANSACTION_GAS_MAX, TRANSFER_GAS_MAX},
 };
 
 /// A coin or token on a network, as an operator lists it.
@@ -112,6 +113,8 @@ pub struct Network {
     pub max_fee_per_gas_wei: u128,
     /// More than this is never tipped per gas, in wei.
     pub max_priority_fee_per_gas_wei: u128,
+    /// Gas that one transfer may take, its margin included: the treasury pays for what a recipient's code does.
+    pub transfer_gas_max: u64,
     /// Transactions of one lane that may wait for inclusion at once.
     pub in_flight_max: u64,
     /// Blocks after which an urgent transaction that none of them took is stuck.
@@ -227,6 +230,7 @@ struct NetworkText {
     second_opinion: bool,
     max_fee_per_gas_wei: u64,
     max_priority_fee_per_gas_wei: u64,
+    transfer_gas_max: Option<u64>,
     in_flight_max: u64,
     stuck_after: u64,
     #[serde(default)]
@@ -295,6 +299,10 @@ impl NetworkText {
         if self.max_priority_fee_per_gas_wei > self.max_fee_per_gas_wei {
             return Err(wrong("the priority fee's cap is above the fee's cap".to_owned()));
         }
+        let transfer_gas_max = self.transfer_gas_max.unwrap_or(TRANSFER_GAS_MAX);
+        if !(PLAIN_TRANSFER_GAS..=TRANSACTION_GAS_MAX).contains(&transfer_gas_max) {
+            return Err(wrong(format!("transfer_gas_max must be from {PLAIN_TRANSFER_GAS} to {TRANSACTION_GAS_MAX}")));
+        }
         let mut assets = BTreeMap::new();
         let native = AssetText { address: Some(Address::ZERO), ..self.native };
         for text in std::iter::once(native).chain(self.token) {
@@ -316,6 +324,7 @@ impl NetworkText {
             second_opinion: self.second_opinion,
             max_fee_per_gas_wei: u128::from(self.max_fee_per_gas_wei),
             max_priority_fee_per_gas_wei: u128::from(self.max_priority_fee_per_gas_wei),
+            transfer_gas_max,
             in_flight_max: self.in_flight_max,
             stuck_after: self.stuck_after,
             assets,

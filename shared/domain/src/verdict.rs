@@ -22,8 +22,9 @@ pub enum WaitReason {
     ChainUnavailable,
     /// The key service refuses or is out of reach.
     KeysUnavailable,
-    /// Five quick tries did not help.
-    TriesExhausted,
+    /// The list of networks that signs does not allow it: a token that is not on it, or a lower limit than the one it was
+    /// accepted under. Two versions may be at work at once, and an older one may come back.
+    NotAllowed,
 }
 
 /// The whole vocabulary of a step's outcome, where it did not simply succeed.

@@ -81,10 +81,24 @@ impl World {
         key: Option<&str>,
         body: Option<Value>,
     ) -> impl Future<Output = Answer> + use<> {
+        self.note_wish(tenant, path);
         let claims = json!({
             "custom:tenant": tenant, "sub": format!("{tenant}-user"), "cognito:groups": "[client]",
         });
         send(self.router.clone(), &claims, method, path, key, body)
+    }
+
+    /// Remembers what is asked to be cancelled, by either surface's name for it.
+    pub(crate) fn note_wish(&self, tenant: &str, path: &str) {
+        let named = path.strip_prefix("/withdrawal/cancel/").filter(|id| id.parse::<RequestId>().is_ok());
+        let withdrawal = named.map(|id| self.parcel_id(tenant, id));
+        let transfer = || {
+            let id = path.strip_suffix("/cancel")?.rsplit('/').next()?;
+            id.parse::<TransferId>().ok().map(|id| id.parcel)
+        };
+        if let Some(parcel) = withdrawal.or_else(transfer) {
+            self.rules.borrow_mut().wish(parcel);
+        }
     }
 
     /// Asks for a withdrawal.

@@ -47,6 +47,11 @@ impl Truth for World {
         let all = inclusions.get(&number)?;
         all.iter().find(|inclusion| self.is_deep(inclusion)).map(|inclusion| inclusion.receipt.hash)
     }
+
+    fn refuses(&self, parcel: &Parcel) -> bool {
+        let token = parcel.asset.address;
+        parcel.transfers.iter().any(|line| self.chain.refuses(token, parcel.wallet.address, line.to))
+    }
 }
 
 impl World {

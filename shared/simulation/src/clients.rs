@@ -85,6 +85,11 @@ impl Clients {
         Self { left, ..Self::default() }
     }
 
+    /// Whether all that they want was asked for.
+    pub const fn all_asked(&self) -> bool {
+        self.left == 0
+    }
+
     /// Transfers that were taken so far.
     pub const fn taken(&self) -> u64 {
         self.taken

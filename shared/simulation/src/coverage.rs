@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 144] = [
+pub const REQUIRED: [&str; 147] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -18,10 +18,12 @@ pub const REQUIRED: [&str; 144] = [
     "fault: publish lost after its effect",
     "fault: publish taken in part",
     "fault: key unavailable",
-    "fault: chain call lost before its effect",
-    "fault: chain call lost after its effect",
-    "fault: chain call delayed",
+    "fault: question to a node lost",
+    "fault: broadcast lost after its effect",
+    "fault: broadcast delayed",
     "fault: chain call limited",
+    "fault: broadcast lost before its effect",
+    "fault: keys denied for long",
     "fault: handler killed",
     "fault: tracker killed",
     "fault: message repeated",
@@ -35,6 +37,7 @@ pub const REQUIRED: [&str; 144] = [
     "fault: node loses what it takes",
     "fault: node has some receipts",
     "fault: node has receipts late",
+    "fault: node has receipts without logs",
     "fault: pool forgets one",
     "branch: depth 1",
     "branch: depth 2",

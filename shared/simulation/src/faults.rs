@@ -13,7 +13,11 @@ use causeway_store::{
     memory::{CommitFault, Faults, Read, ReadFault},
 };
 
-use crate::{clock::SimClock, coverage::Coverage};
+use crate::{
+    clock::SimClock,
+    coverage::Coverage,
+    weather::{Class, Weather},
+};
 
 /// Which commits a rule is about.
 pub type Which = fn(&[Write]) -> bool;
@@ -118,6 +122,7 @@ struct Plan {
 struct Rates {
     clock: SimClock,
     commits: u64,
+    contended: u64,
     reads: u64,
 }
 
@@ -137,10 +142,12 @@ impl Script {
         self.plan().hidden = Some(sk);
     }
 
-    /// Lets commits and reads fail by chance, in so many of a thousand cases each.
-    pub fn weather(&self, clock: &SimClock, (commits, reads): (u64, u64), coverage: &Coverage) {
+    /// Lets commits and reads fail by chance, as often as the weather says.
+    pub fn weather(&self, clock: &SimClock, weather: Weather, coverage: &Coverage) {
         let mut plan = self.plan();
-        plan.weather = Some(Rates { clock: clock.clone(), commits, reads });
+        let [commits, contended, reads] =
+            [Class::Commits, Class::Contended, Class::Reads].map(|class| weather.rate(class));
+        plan.weather = Some(Rates { clock: clock.clone(), commits, contended, reads });
         plan.coverage = coverage.clone();
     }
 
@@ -165,18 +172,16 @@ impl Script {
 
 impl Plan {
     fn by_chance(&self) -> Option<CommitFault> {
-        let Rates { clock, commits, .. } = self.weather.as_ref()?;
-        let kinds = [
-            (CommitFault::LoseCall, "fault: commit lost before its effect"),
-            (CommitFault::LoseReply, "fault: commit lost after its effect"),
-            (CommitFault::Delay, "fault: commit delayed"),
-            (CommitFault::Contended, "fault: commit contended"),
-        ];
-        clock.chance(*commits).then(|| {
-            let (fault, name) = kinds[usize::try_from(clock.below(4)).unwrap_or(0)];
-            self.coverage.count(name);
-            fault
-        })
+        let Rates { clock, commits, contended, .. } = self.weather.as_ref()?;
+        let (fault, name) = match (clock.chance(*contended), clock.chance(*commits), clock.below(3)) {
+            (true, ..) => (CommitFault::Contended, "fault: commit contended"),
+            (false, true, 0) => (CommitFault::LoseCall, "fault: commit lost before its effect"),
+            (false, true, 1) => (CommitFault::LoseReply, "fault: commit lost after its effect"),
+            (false, true, _) => (CommitFault::Delay, "fault: commit delayed"),
+            (false, false, _) => return None,
+        };
+        self.coverage.count(name);
+        Some(fault)
     }
 }
 

@@ -203,7 +203,7 @@ impl World {
         }
         for provider in 0..self.providers {
             if self.clock.chance(weather.rate(Class::Nodes)) {
-                self.chain.set_provider(provider, self.view());
+                self.chain.set_provider(provider, self.view(weather));
             }
         }
         if self.clock.chance(weather.rate(Class::Pool)) {
@@ -217,23 +217,25 @@ impl World {
     }
 
     /// How a node may see the chain for a while.
-    fn view(&self) -> Provider {
-        let receipts = match self.clock.below(8) {
-            0 => Receipts::Late,
-            1 => Receipts::First(1),
-            2 => Receipts::First(0),
-            _ => Receipts::All,
+    fn view(&self, weather: Weather) -> Provider {
+        let receipts = match (self.clock.chance(weather.rate(Class::Receipts)), self.clock.below(4)) {
+            (false, _) => Receipts::All,
+            (true, 0) => Receipts::Late,
+            (true, 1) => Receipts::First(1),
+            (true, 2) => Receipts::First(0),
+            (true, _) => Receipts::Logless(2),
         };
+        let lies = || self.clock.chance(weather.rate(Class::Lies));
         let sent: Vec<B256> = self.chain.pooled().into_iter().map(|waiting| waiting.hash).collect();
-        let hides = sent.into_iter().filter(|_| self.clock.chance(50)).collect();
+        let hides = sent.into_iter().filter(|_| lies()).collect();
         let view = Provider {
             lag: self.clock.below(3),
             down: self.clock.chance(200),
             blind: self.clock.chance(100),
-            loses: self.clock.chance(100),
-            bare: self.clock.chance(50),
+            loses: lies(),
+            bare: lies(),
             hides,
-            forgets_numbers: self.clock.chance(50),
+            forgets_numbers: lies(),
             prunes: self.clock.chance(100),
             receipts,
             ..Provider::default()
@@ -250,6 +252,7 @@ impl World {
             (view.receipts == Receipts::First(1), "fault: node has some receipts"),
             (view.receipts == Receipts::First(0), "fault: node has empty receipts"),
             (view.receipts == Receipts::Late, "fault: node has receipts late"),
+            (view.receipts == Receipts::Logless(2), "fault: node has receipts without logs"),
         ];
         seen.into_iter().filter(|(is, _)| *is).for_each(|(_, name)| self.coverage.count(name));
         view

@@ -93,6 +93,7 @@ const UNDECIDED: &str = "moved something other than what was asked for";
 impl World {
     /// A request of an operator.
     pub fn operate(&self, path: &str, body: Value) -> impl Future<Output = Answer> + use<> {
+        self.note_wish("", path);
         let claims = json!({"custom:tenant": "causeway", "sub": "olga", "cognito:groups": "[operator]"});
         send(self.operators.clone(), &claims, Method::POST, &format!("/admin/v1/{path}"), None, Some(body))
     }

@@ -13,7 +13,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use async_trait::async_trait;
 use causeway_chains::{
     Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, ModelChain,
-    NumberAt, Receipt, Reply, Testimony,
+    NumberAt, Receipt, Reply, Sent, Testimony,
 };
 use causeway_domain::{fees::FeeHistory, id::NetworkId, lane::LaneId};
 use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
@@ -381,8 +381,16 @@ impl Chain for Network {
         self.crossing.around(self.inner.block(at)).await
     }
 
+    async fn sent_in(&self, height: u64, from: Address) -> Result<Reply<Option<Sent>>, ChainError> {
+        self.crossing.around(self.inner.sent_in(height, from)).await
+    }
+
     async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError> {
         self.crossing.around(self.inner.receipts(block, of)).await
+    }
+
+    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
+        self.crossing.around(self.inner.receipts_by_each(block, of)).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {
@@ -431,7 +439,14 @@ impl Chain for Network {
     }
 
     async fn estimate(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {
-        self.crossing.around(self.inner.estimate(call)).await
+        let answer = self.crossing.around(self.inner.estimate(call)).await;
+        match (answer, self.sabotage) {
+            (Err(error), Sabotage::RejectUnsure) => {
+                let value = Estimate::Reverted { reason: error.to_string() };
+                Ok(Reply { value, provider: "0".to_owned(), height: Some(u64::MAX) })
+            }
+            (answer, _) => answer,
+        }
     }
 
     async fn revert_reason(&self, call: &Call, block: u64) -> Result<Reply<Option<String>>, ChainError> {

@@ -1,5 +1,6 @@
 //! What the rows say, kept up with every commit, and the rules that hold for each commit and at every moment.
 
+mod asked;
 mod commit;
 mod names;
 
@@ -100,6 +101,8 @@ pub trait Truth {
     fn is_final(&self, lane: &LaneId, hash: B256) -> bool;
     /// What a final block has under a lane's number.
     fn final_taker(&self, lane: &LaneId, number: u64) -> Option<B256>;
+    /// Whether what a parcel asks for fails whatever its treasury holds.
+    fn refuses(&self, parcel: &Parcel) -> bool;
 }
 
 /// The rows that rules are about.
@@ -115,6 +118,8 @@ pub struct Rules {
     touched: BTreeSet<AccountId>,
     /// Parcels that were settled since somebody asked.
     settled: Vec<ParcelId>,
+    /// Parcels that somebody asked to cancel.
+    wished: BTreeSet<ParcelId>,
     owes_less: bool,
     coverage: Coverage,
     office: Office,
@@ -157,6 +162,8 @@ impl Rules {
             })?;
         }
         self.may_sign(&commit)?;
+        self.no_ops_are_wished(&commit)?;
+        self.rejections_are_deserved(&commit, truth)?;
         self.office.must_hold(&commit.turn, &self.parcels, &self.lines, truth)?;
         commit.must_hold()
     }
@@ -226,8 +233,12 @@ impl Rules {
 
     fn parcel(&mut self, parcel: Parcel, commit: &mut Commit) -> Held {
         let id = parcel.id;
+        self.was_wished(self.parcels.get(&id), &parcel)?;
         if let Some(before) = self.parcels.remove(&id) {
             let before = &before;
+            if parcel.state == ParcelState::Rejected && before.state != parcel.state {
+                commit.rejected.push(id);
+            }
             let intent = |it: &Parcel| {
                 (it.tenant.clone(), it.wallet.clone(), it.asset.clone(), it.transfers.clone(), it.body_hash)
             };

@@ -3,19 +3,23 @@
 use std::borrow::Cow;
 
 use causeway_domain::{
+    fees::Fees,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
     verdict::WaitReason,
 };
 use causeway_state::{
-    lane::{Gate, Transaction},
-    parcel::Parcel,
+    lane::{Attempt, Gate, Transaction},
+    parcel::{CancelAsked, Parcel},
     tables::{AUDIT, LEDGER, TRACKER},
 };
 use causeway_store::{Expect, Item, Key, MemoryStore, Page, Query, Store, Update, Value, Write};
 use futures::FutureExt;
 
-use crate::views::{OPERATORS, SENDER};
+use crate::{
+    views::{OPERATORS, SENDER, SIGNER},
+    weather::Class,
+};
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,11 +63,17 @@ pub enum Sabotage {
     ForgetSweep,
     /// A sender goes on behind what was refused for good (rule 10).
     IgnoreHalts,
+    /// What no block takes is cancelled, though nobody asked for that (rule 6).
+    CancelStuck,
+    /// A trial without an answer counts as one that reverts (rule 3).
+    RejectUnsure,
+    /// A raise offers less than nodes ask for.
+    RaiseTooLittle,
 }
 
 impl Sabotage {
     /// All that break something.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::BroadcastFirst,
         Self::IgnoreExpectations,
         Self::BurnNumbers,
@@ -82,6 +92,9 @@ impl Sabotage {
         Self::RecycleNumbers,
         Self::ForgetSweep,
         Self::IgnoreHalts,
+        Self::CancelStuck,
+        Self::RejectUnsure,
+        Self::RaiseTooLittle,
     ];
 
     /// How the violation begins that tells of it: noticed in another way it would be noticed by chance.
@@ -90,7 +103,7 @@ impl Sabotage {
             Self::None => &[],
             Self::BurnNumbers => &["rule 1:"],
             Self::BroadcastFirst | Self::DropHash => &["rule 2:"],
-            Self::TimeoutFails => &["rule 3:"],
+            Self::TimeoutFails | Self::RejectUnsure => &["rule 3:"],
             Self::RecycleNumbers => &["rule 4:"],
             // What is signed must keep its number whatever people ask for, and what they settle its outcome.
             Self::RefundSigned => &["rule 4:", "rule 7:"],
@@ -99,11 +112,23 @@ impl Sabotage {
             Self::ForgetCancel => &["paid:", "assertion `left == right` failed: books and chain"],
             Self::PostTwice | Self::ForgetRelease | Self::CreditTwice => &["rule 7:"],
             Self::ForgetSweep => &["every transfer's end never comes"],
+            Self::CancelStuck => &["rule 6:"],
+            Self::RaiseTooLittle => &["replacement:"],
             Self::WaitForever => &["rule 9:"],
             Self::IgnoreHalts => &["rule 10:"],
             Self::IgnoreSwitches => &["rule 12:"],
-            Self::IgnoreExpectations => &["states:"],
+            // What another one signed meanwhile has its number.
+            Self::IgnoreExpectations => &["states:", "rule 4:"],
             Self::ForgetAudit => &["audit:"],
+        }
+    }
+
+    /// What must strike for it to matter, and how often, where that is rare.
+    pub(crate) const fn shows_in(self) -> Option<(Class, u64)> {
+        match self {
+            Self::IgnoreHalts => Some((Class::Refusals, 60)),
+            Self::RejectUnsure => Some((Class::Calls, 100)),
+            _ => None,
         }
     }
 
@@ -114,6 +139,9 @@ impl Sabotage {
         }
         if self == Self::RefundSigned && who == OPERATORS && of_parcel(key) {
             return Some(as_if_unsigned(row));
+        }
+        if self == Self::CancelStuck && who == SIGNER && of_parcel(key) {
+            return Some(as_if_unwanted(row));
         }
         if self == Self::IgnoreHalts && who == SENDER && key.sk == "GATE" {
             return Some(as_if_open(row));
@@ -140,7 +168,10 @@ impl Sabotage {
             | Self::ConfirmEarly
             | Self::ReleaseEarly
             | Self::ForgetSweep
-            | Self::IgnoreHalts => {}
+            | Self::IgnoreHalts
+            | Self::CancelStuck
+            | Self::RejectUnsure => {}
+            Self::RaiseTooLittle => writes.iter_mut().for_each(raise_too_little),
             Self::RecycleNumbers if who == SENDER => recycle(rows, &mut writes),
             Self::RecycleNumbers => {}
             Self::RefundSigned => writes.iter_mut().for_each(refund_anyway),
@@ -183,6 +214,18 @@ fn as_if_unsigned(row: Item) -> Item {
         Ok(parcel) if parcel.state == ParcelState::Assigned => {
             let unsigned = Parcel { state: ParcelState::Accepted, number: None, ..parcel };
             unsigned.item().map(|item| item.with("version", i128::from(row.version()))).unwrap_or(row)
+        }
+        Ok(_) | Err(_) => row,
+    }
+}
+
+/// A parcel that is signed, told as one that nobody wants any more.
+fn as_if_unwanted(row: Item) -> Item {
+    match row.parse::<Parcel>() {
+        Ok(parcel) if parcel.state == ParcelState::Assigned && parcel.cancel.is_none() => {
+            let cancel = Some(CancelAsked { by: "nobody".to_owned(), at: parcel.updated_at, reason: None });
+            let unwanted = Parcel { cancel, ..parcel };
+            unwanted.item().map(|item| item.with("version", i128::from(row.version()))).unwrap_or(row)
         }
         Ok(_) | Err(_) => row,
     }
@@ -249,6 +292,20 @@ fn overwrite_first(write: &mut Write) {
     {
         key.sk = format!("{number}#A000000");
         expect.clear();
+    }
+}
+
+/// Every attempt after the first offers as little as there is.
+fn raise_too_little(write: &mut Write) {
+    if let Write::Put { key, item, .. } = write
+        && key.sk.contains("#A")
+        && let Ok(attempt) = item.parse::<Attempt>()
+        && attempt.index > 0
+    {
+        let fees = Fees { max_fee_wei: 1, max_priority_wei: 1 };
+        if let Ok(cheap) = Item::from_fields(&Attempt { fees, ..attempt }) {
+            *item = cheap;
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl World {
         let mut purged = false;
         self.begin(weather);
         for step in 0..STEPS_MAX {
-            if step >= steps && self.coverage.faults() >= faults {
+            if step >= steps && self.coverage.faults() >= faults && self.clients.all_asked() {
                 break;
             }
             self.coverage.trace().step();
@@ -192,7 +192,7 @@ impl World {
 
     /// What is held up at some await, by chance.
     fn may_stall(&self, weather: Weather, tracker: Option<usize>, step: Step) -> Step {
-        let (stalls, polls) = (self.clock.chance(weather.rate(Class::Stalls)), 1 + self.clock.below(40));
+        let (stalls, polls) = (self.clock.chance(weather.rate(Class::Stalls)), self.some_polls(9));
         if !stalls {
             return step;
         }
@@ -219,8 +219,7 @@ impl World {
         self.inbox.shuffled = weather.rate(Class::Order);
         self.inbox.repeated = weather.rate(Class::Repeats);
         self.inbox.late = weather.rate(Class::Late);
-        let rates = (weather.rate(Class::Commits), weather.rate(Class::Reads));
-        self.script.weather(&self.clock, rates, &self.coverage);
+        self.script.weather(&self.clock, weather, &self.coverage);
         self.refused.dice().set(&self.clock, weather.rate(Class::Refusals), &self.coverage);
         self.views.keys.lost.set(&self.clock, weather.rate(Class::Signatures), &self.coverage);
         let (clock, coverage) = (self.clock.clone(), self.coverage.clone());
@@ -239,7 +238,15 @@ impl World {
             fault
         });
         let (clock, coverage) = (self.clock.clone(), self.coverage.clone());
+        let mut denied = false;
         self.keys.set_fault(move |_| {
+            if !denied && clock.chance(weather.rate(Class::Denied)) {
+                denied = true;
+                coverage.count("fault: keys denied for long");
+            }
+            if denied {
+                return KeyFault::Denied;
+            }
             let strikes = [Class::Keys, Class::Denials].map(|class| clock.chance(weather.rate(class)));
             let (fault, name) = match strikes {
                 [false, false] => return KeyFault::Pass,
@@ -250,14 +257,17 @@ impl World {
             fault
         });
         let (clock, coverage) = (self.clock.clone(), self.coverage.clone());
-        self.chain.set_faults(Arc::new(ChainScript(move |_| {
-            let strikes = clock.chance(weather.rate(Class::Calls));
-            let (fault, name) = match (strikes, clock.below(4)) {
-                (false, _) => return ChainFault::Pass,
-                (true, 0) => (ChainFault::FailBefore, "fault: chain call lost before its effect"),
-                (true, 1) => (ChainFault::LoseReply, "fault: chain call lost after its effect"),
-                (true, 2) => (ChainFault::Delay, "fault: chain call delayed"),
-                (true, _) => (ChainFault::Limit { after_ms: None }, "fault: chain call limited"),
+        self.chain.set_faults(Arc::new(ChainScript(move |call| {
+            let limited = clock.chance(weather.rate(Class::Limits));
+            // A question that is lost is lost, before or after it was answered.
+            let (fails, kinds) = if call == "broadcast" { (Class::Broadcasts, 3) } else { (Class::Calls, 1) };
+            let (fault, name) = match (limited, clock.chance(weather.rate(fails)), clock.below(kinds)) {
+                (false, false, _) => return ChainFault::Pass,
+                (true, ..) => (ChainFault::Limit { after_ms: None }, "fault: chain call limited"),
+                (false, true, _) if kinds == 1 => (ChainFault::FailBefore, "fault: question to a node lost"),
+                (false, true, 0) => (ChainFault::FailBefore, "fault: broadcast lost before its effect"),
+                (false, true, 1) => (ChainFault::LoseReply, "fault: broadcast lost after its effect"),
+                (false, true, _) => (ChainFault::Delay, "fault: broadcast delayed"),
             };
             coverage.count(name);
             fault
@@ -323,9 +333,15 @@ impl World {
         trackers.iter_mut().take(ticks.trackers()).enumerate().map(look).collect()
     }
 
+    /// So many polls, as often fewer than 8 as from 512 to 1,024 where it is 10: most of what a handler does is short, and some
+    /// of it goes through many rows.
+    fn some_polls(&self, magnitudes: u64) -> u64 {
+        1 + self.clock.below(1 << (3 + self.clock.below(magnitudes - 2)))
+    }
+
     /// Polls until a process is killed.
     fn lifetime(&self, weather: Weather) -> u64 {
-        let polls = 1 + self.clock.below(60);
+        let polls = self.some_polls(10);
         if self.clock.chance(weather.rate(Class::Kills)) { polls } else { u64::MAX }
     }
 

@@ -92,6 +92,15 @@ impl Story {
         Self { seed, weather, requests: REQUESTS, sabotage: Sabotage::None }
     }
 
+    /// The same story with something broken on purpose, in a weather that brings it to light.
+    pub fn broken_by(self, sabotage: Sabotage) -> Self {
+        let weather = match sabotage.shows_in() {
+            Some((class, rate)) => self.weather.with(class, rate),
+            None => self.weather,
+        };
+        Self { sabotage, weather, ..self }
+    }
+
     /// The same story without these classes of faults, by their bits.
     pub fn without(self, classes: u64) -> Self {
         Self { weather: self.weather.without(classes), ..self }
@@ -125,18 +134,25 @@ impl Story {
         Told { coverage, violation }
     }
 
+    /// Deeper than any branch of the storm: in some stories by one block, in others by several.
+    fn final_at(seed: u64, depth_max: u64) -> u64 {
+        const CONFIRMED_AT_MAX: u64 = 4;
+        CONFIRMED_AT_MAX.max(depth_max + 1 + seed / 16 % 5)
+    }
+
     fn live(&self, coverage: &Coverage) {
         let chance = SimClock::new(!self.seed);
         let setup = Setup {
             seed: self.seed,
             confirmed_at: 2 + chance.below(3),
-            final_at: 5 + self.weather.depth_max,
+            final_at: Self::final_at(self.seed, self.weather.depth_max),
             in_flight_max: 2 + chance.below(14),
             tokens: if chance.chance(300) { 3 } else { 1_000 },
             providers: 1 + usize::try_from(chance.below(3)).unwrap_or(0),
             rotate: chance.chance(500),
             gaps: if chance.chance(300) { Gaps::Refused } else { Gaps::Queued },
             account_max: if chance.chance(200) { 2 + chance.below(3) } else { Setup::default().account_max },
+            tip_cap_wei: if self.seed % 7 == 2 { 2 } else { Setup::default().tip_cap_wei },
             coverage: coverage.clone(),
             sabotage: self.sabotage,
             ..Setup::default()

@@ -19,9 +19,9 @@ pub enum Class {
     Denials,
     /// Signatures are lost after they were made.
     Signatures,
-    /// Calls to nodes fail.
+    /// Questions to nodes fail.
     Calls,
-    /// Nodes lag, lie still, lose, or know half.
+    /// Nodes lag, lie still, or know half.
     Nodes,
     /// Nodes refuse a transaction for good.
     Refusals,
@@ -71,11 +71,23 @@ pub enum Class {
     Stalls,
     /// Queues lose all that is in them.
     Purges,
+    /// Others' writes stand in a commit's way.
+    Contended,
+    /// Broadcasts fail, before or after their effect.
+    Broadcasts,
+    /// Nodes limit us.
+    Limits,
+    /// Nodes have some, or none, of a block's receipts, or those of new blocks without their logs.
+    Receipts,
+    /// Nodes tell blocks without transactions, lose what they take, or say that numbers are free.
+    Lies,
+    /// Keys refuse to sign until the storm is over.
+    Denied,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::Kills,
         Self::Commits,
         Self::Reads,
@@ -109,6 +121,12 @@ impl Class {
         Self::Meanwhile,
         Self::Stalls,
         Self::Purges,
+        Self::Contended,
+        Self::Broadcasts,
+        Self::Limits,
+        Self::Receipts,
+        Self::Lies,
+        Self::Denied,
     ];
 
     /// Its name, as `WITHOUT` takes it.
@@ -137,7 +155,7 @@ impl Class {
     const fn usual(self) -> (u64, u64) {
         match self {
             Self::Kills => (20, 100),
-            Self::Commits | Self::Publishes | Self::Keys | Self::Calls => (20, 60),
+            Self::Commits | Self::Publishes | Self::Keys | Self::Calls | Self::Broadcasts => (20, 60),
             Self::Reads => (5, 15),
             Self::Denials | Self::Signatures | Self::Refusals => (5, 20),
             Self::Nodes | Self::Pool | Self::Indexes | Self::Tokens | Self::Held | Self::Fees | Self::Doubled => {
@@ -154,6 +172,10 @@ impl Class {
             Self::Silence | Self::Strangers | Self::Purges => (2, 8),
             Self::Meanwhile => (100, 300),
             Self::Stalls => (20, 60),
+            Self::Contended | Self::Limits => (5, 20),
+            Self::Receipts => (250, 500),
+            Self::Lies => (25, 75),
+            Self::Denied => (1, 4),
             Self::Deep => (0, 0),
         }
     }

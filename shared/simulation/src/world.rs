@@ -99,6 +99,8 @@ pub struct Setup {
     pub stuck_after: u64,
     /// Wei per gas above which nothing is signed.
     pub fee_cap_wei: u64,
+    /// Wei per gas that nobody tips more than for the market's sake.
+    pub tip_cap_wei: u64,
     /// What each treasury holds of the coin, in whole coins; the tenant's account gets all but ten of it.
     pub coins: u64,
     /// What each treasury and tenant has of each token, in whole tokens.
@@ -127,6 +129,7 @@ impl Default for Setup {
             account_max: ModelConfig::default().account_max,
             stuck_after: 5,
             fee_cap_wei: 500_000_000_000,
+            tip_cap_wei: 2_000_000_000,
             coins: 1000,
             tokens: 1_000_000,
             shards: ACCOUNT_SHARDS,
@@ -158,7 +161,10 @@ impl Setup {
             | Sabotage::ForgetCancel
             | Sabotage::RecycleNumbers
             | Sabotage::ForgetSweep
-            | Sabotage::IgnoreHalts => (self.confirmed_at, self.final_at),
+            | Sabotage::IgnoreHalts
+            | Sabotage::CancelStuck
+            | Sabotage::RejectUnsure
+            | Sabotage::RaiseTooLittle => (self.confirmed_at, self.final_at),
         };
         Self { confirmed_at, final_at, ..self.clone() }.networks()
     }
@@ -172,13 +178,14 @@ impl Setup {
         let text = format!(
             "[[network]]\nid = \"local\"\nchain_id = 31337\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
              block_time_ms = 1000\npoll_ms = 200\nconfirmed_at = {}\nfinal_at = {}\nfinal_tag = {}\nsecond_opinion = {}\n\
-             max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = {}\nstuck_after = {}\n\
+             max_fee_per_gas_wei = {}\nmax_priority_fee_per_gas_wei = {}\nin_flight_max = {}\nstuck_after = {}\n\
              token = [{}]\n",
             self.confirmed_at,
             self.final_at,
             self.final_tag,
             self.second_opinion,
             self.fee_cap_wei,
+            self.tip_cap_wei,
             self.in_flight_max,
             self.stuck_after,
             tokens.join(", "),
@@ -459,7 +466,12 @@ impl World {
 
     /// Another process of the signer: the same ports, a memory of its own.
     pub fn another_signer(&self) -> Arc<Signer> {
-        signer(&self.views, &self.networks, &self.signer.metrics)
+        self.signer_with(&self.networks)
+    }
+
+    /// A signer of a version that has another list of networks.
+    pub fn signer_with(&self, networks: &Networks) -> Arc<Signer> {
+        signer(&self.views, networks, &self.signer.metrics)
     }
 
     /// From now on treasuries are looked at every so often: an hour is longer than a story.

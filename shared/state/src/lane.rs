@@ -497,6 +497,10 @@ pub struct Signed {
 }
 
 impl Signed {
+    /// Rows that hold a number whole: its own, and as many attempts as any cap allows. Each offers an eighth more than the
+    /// one before, so that from one wei to the largest cap (2^64 wei per gas) there are fewer.
+    pub const ROWS_MAX: usize = 400;
+
     /// A lane's transactions as one read gives them: each row followed by its attempts.
     pub fn read(rows: &[Item]) -> Result<Vec<Self>, RowError> {
         let mut all: Vec<Self> = Vec::new();

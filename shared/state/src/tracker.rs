@@ -175,6 +175,9 @@ pub struct Inclusion {
     /// Whether nothing in `moved` is no proof: its log tells of a movement that cannot be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unreadable: bool,
+    /// Whether providers tell different receipts of it: people decide.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disputed: bool,
     /// Why it reverted, if it did and the node can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revert_reason: Option<String>,
@@ -255,6 +258,7 @@ mod tests {
             gas_price_wei: u64::MAX,
             moved,
             unreadable: true,
+            disputed: false,
             revert_reason: Some("\u{1F4B8}".repeat(300)),
         }
     }

@@ -32,6 +32,16 @@ async fn a_network_without_treasuries_is_clean_and_one_that_nobody_looked_at_is_
 }
 
 #[tokio::test]
+async fn a_first_look_that_is_kept_half_way_says_nothing_of_its_treasury() {
+    let world = World::new();
+    let (acme, globex) = (world.treasury("acme").await, world.treasury("globex").await);
+    put(&world, &report(&acme, "acme", NOW)).await;
+    put(&world, &report(&globex, "globex", 0)).await;
+    let told = world.get(PATH).await.ok()["items"][0].clone();
+    assert_eq!((&told["clean"], told.get("lookedAt")), (&json!(false), None));
+}
+
+#[tokio::test]
 async fn what_two_looks_found_is_told_and_only_some_of_it_is_an_alarm() {
     let world = World::new();
     let (acme, globex) = (world.treasury("acme").await, world.treasury("globex").await);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use causeway_chains::transaction::{Payment, open, payment_of};
+use causeway_chains::{
+    Chain,
+    transaction::{Payment, open, payment_of},
+};
 use causeway_domain::{
     Network,
     clock::Millis,
@@ -119,11 +122,17 @@ impl Tracker {
     }
 
     /// The rest of the partition in which the walk stands.
-    pub(super) async fn walk_numbers(&self, network: &Network, head: &Head, walk: &mut Walk) -> Result<(), TrackError> {
+    pub(super) async fn walk_numbers(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        head: &Head,
+        walk: &mut Walk,
+    ) -> Result<(), TrackError> {
         let (lane, look, mut all) = (&walk.lane, &mut walk.look, Vec::new());
         let end = look.next.min((look.at / NUMBERS_PER_PARTITION + 1) * NUMBERS_PER_PARTITION);
         let mut numbers = self.numbers(lane, look.at, &mut all).await?;
-        let left = self.tell_again(network, (head, lane), &numbers).await?;
+        let left = self.tell_again(network, chain, (head, lane), &numbers).await?;
         let keys = parcel_keys(&numbers);
         let rows = self.rows(&keys).await?;
         let readable = rows.iter().flatten().filter_map(|row| readable::<Parcel>(row, Kind::Parcel, &mut all));

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use causeway_chains::Chain;
 use causeway_domain::{B256, Network, lane::LaneId};
 use causeway_state::{
     lane::{Attempt, AttemptKind, Outcome},
@@ -26,6 +27,7 @@ impl Tracker {
     pub(super) async fn tell_again(
         &self,
         network: &Network,
+        chain: &dyn Chain,
         (head, lane): (&Head, &LaneId),
         numbers: &BTreeMap<u64, Numbered>,
     ) -> Result<BTreeSet<u64>, TrackError> {
@@ -35,28 +37,31 @@ impl Tracker {
         let heights = ended.keys().map(|(height, _)| *height).chain(paid.values().map(|((height, _), _)| *height));
         let heights: Vec<u64> = heights.collect::<BTreeSet<_>>().into_iter().collect();
         let keys: Vec<Key> = heights.iter().map(|height| HeaderRow::key(&network.id, *height)).collect();
-        let mut chain = BTreeMap::new();
+        let mut blocks = BTreeMap::new();
         for row in self.rows(&keys).await?.into_iter().flatten() {
             // What cannot be read says nothing.
             let Ok(header) = row.parse::<HeaderRow>() else { continue };
-            chain.insert(header.height, header.hash);
+            blocks.insert(header.height, header.hash);
         }
         for ((height, hash), attempts) in ended {
-            if chain.get(&height) == Some(&hash) {
+            if blocks.get(&height) == Some(&hash) {
                 let all = self.inclusions(network, height, hash).await?;
-                let meant = all.into_iter().filter(|inclusion| attempts.contains(&inclusion.hash)).collect();
-                self.tell_block_again(network, (height, hash), Stage::Final, meant).await?;
+                let meant: Vec<_> = all.into_iter().filter(|inclusion| attempts.contains(&inclusion.hash)).collect();
+                told_again(network, (height, hash), Stage::Final, &meant);
+                // Where nobody tells its receipts it is told at the next look.
+                self.tell_final(network, chain, (height, hash), meant).await?;
             }
         }
         let mut left = BTreeSet::new();
         for (number, ((height, hash), attempt)) in paid {
-            if chain.get(&height).is_some_and(|known| *known != hash) {
+            if blocks.get(&height).is_some_and(|known| *known != hash) {
                 left.insert(number);
                 if height + heard <= head.height {
                     let known = numbers.get(&number).into_iter().flat_map(|known| &known.attempts);
                     let of_hash = known.filter(|known| known.hash == attempt);
-                    let meant = of_hash.map(|attempt| was_included(lane, attempt)).collect();
-                    self.tell_block_again(network, (height, hash), Stage::Reorged, meant).await?;
+                    let meant: Vec<_> = of_hash.map(|attempt| was_included(lane, attempt)).collect();
+                    told_again(network, (height, hash), Stage::Reorged, &meant);
+                    self.publish_stage(network, height, hash, Stage::Reorged, &meant).await?;
                 }
             }
         }
@@ -84,17 +89,10 @@ impl Tracker {
         }
         Ok(blocks)
     }
+}
 
-    async fn tell_block_again(
-        &self,
-        network: &Network,
-        (height, hash): (u64, B256),
-        stage: Stage,
-        meant: Vec<Inclusion>,
-    ) -> Result<(), TrackError> {
-        tracing::warn!(network = %network.id, height, %hash, ?stage, transactions = meant.len(), "nobody heard; told again");
-        self.publish_stage(network, height, hash, stage, &meant).await
-    }
+fn told_again(network: &Network, (height, hash): (u64, B256), stage: Stage, meant: &[Inclusion]) {
+    tracing::warn!(network = %network.id, height, %hash, ?stage, transactions = meant.len(), "nobody heard; told again");
 }
 
 /// An attempt as it was in a block that left: what it paid is taken back as its outcome says. The block's own rows are not
@@ -111,6 +109,7 @@ fn was_included(lane: &LaneId, attempt: &Attempt) -> Inclusion {
         gas_price_wei: 0,
         moved: Vec::new(),
         unreadable: false,
+        disputed: false,
         revert_reason: None,
     }
 }

@@ -126,13 +126,22 @@ fn what_a_cap_does_not_allow_goes_again_as_it_is() {
     let high = signed(vec![attempt(0, AttemptKind::Payment, 290)]);
     assert_eq!(plan(SignReason::Stuck, &high, parcel(), 295, 1), Plan::Again);
     assert_eq!(plan(SignReason::Stuck, &high, parcel(), 900, 1), Plan::Again, "the network itself is above the cap");
-    assert_eq!(plan(SignReason::Stuck, &high, wished(), 1, 1), Plan::Again);
+    let dear = signed(vec![attempt(0, AttemptKind::Payment, 290), attempt(1, AttemptKind::Cancel, 327)]);
+    assert_eq!(plan(SignReason::Stuck, &dear, wished(), 295, 1), Plan::Again, "a no-op ends a step above the cap");
+}
+
+#[test]
+fn what_a_cap_keeps_from_offering_more_can_still_be_cancelled() {
+    let high = signed(vec![attempt(0, AttemptKind::Payment, 300)]);
+    let fees = Fees { max_fee_wei: 300 * GWEI * 9 / 8, max_priority_wei: GWEI * 9 / 8 };
+    for (reason, base) in [(SignReason::Cancel, 1), (SignReason::Stuck, 295), (SignReason::Cancel, 900)] {
+        let no_op = plan(reason, &high, wished(), base, 1);
+        assert_eq!(no_op, Plan::Sign { kind: AttemptKind::Cancel, fees }, "{reason:?} at {base}");
+    }
 }
 
 #[test]
 fn whoever_cancels_does_not_have_the_payment_sent_again_where_no_no_op_can_be_signed() {
-    let high = signed(vec![attempt(0, AttemptKind::Payment, 290)]);
-    assert_eq!(plan(SignReason::Cancel, &high, wished(), 1, 1), Plan::Nothing, "a cap stands in the way");
     let (gate, network, one) = (Gate::new(4, 0), network(), signed(vec![attempt(0, AttemptKind::Payment, 20)]));
     let (reason, parcels) = (SignReason::Cancel, [(wished(), 1)]);
     let unpriced =

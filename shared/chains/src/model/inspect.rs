@@ -196,6 +196,18 @@ impl ModelChain {
         });
     }
 
+    /// Whether a transfer fails whatever its sender holds; `token` is zero for the coin.
+    pub fn refuses(&self, token: Address, from: Address, to: Address) -> bool {
+        self.with(|world| {
+            let rules = &world.rules;
+            let called = if token.is_zero() { to } else { token };
+            let listed = |token: &Token| token.blacklist.contains(&from) || token.blacklist.contains(&to);
+            rules.reverting.contains_key(&called)
+                || rules.burning.contains_key(&called)
+                || rules.tokens.get(&token).is_some_and(listed)
+        })
+    }
+
     /// Makes every call of an address revert with this data.
     pub fn make_revert(&self, address: Address, data: Bytes) {
         self.with(|world| world.rules.reverting.insert(address, data));

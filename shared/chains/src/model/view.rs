@@ -12,7 +12,7 @@ use super::{
     world::{Stored, World},
 };
 use crate::{
-    port::{Block, BlockAt, Call, Estimate, Header, Holdings, NumberAt, Receipt, Testimony},
+    port::{Block, BlockAt, Call, Estimate, Header, Holdings, NumberAt, Receipt, Sent, Testimony},
     revert,
 };
 
@@ -29,6 +29,8 @@ pub enum Receipts {
     Late,
     /// It answers with this many of a block's, the first ones. The port's promise makes that "not all of them yet".
     First(usize),
+    /// It has all of them, those of its newest so many blocks without their logs.
+    Logless(u64),
 }
 
 /// How one provider sees the network. The default is a node that sees all.
@@ -125,15 +127,32 @@ impl World {
         Some(Block { header: stored.header.clone(), transactions })
     }
 
+    pub(super) fn sent_in(&self, provider: usize, height: u64, from: Address) -> Option<Sent> {
+        let told = self.block(provider, BlockAt::Number(height))?;
+        let stored = self.stored(told.header.hash)?;
+        let of = stored.transactions.iter().filter(|tx| tx.from == from && told.transactions.contains(&tx.hash));
+        Some(Sent { block: told.header.hash, by_number: of.map(|tx| (tx.number, tx.hash)).collect() })
+    }
+
     pub(super) fn receipts(&self, provider: usize, block: B256, of: &[B256]) -> Option<Vec<Receipt>> {
         let stored = self.block_of(provider, BlockAt::Hash(block))?;
         let shown = match self.providers.get(provider)?.receipts {
-            Receipts::All => stored.receipts.len(),
+            Receipts::All | Receipts::Logless(_) => stored.receipts.len(),
             Receipts::Late => return None,
             Receipts::First(shown) => shown,
         };
         let shown = &stored.receipts[..shown.min(stored.receipts.len())];
-        of.iter().map(|hash| shown.iter().find(|receipt| receipt.hash == *hash).cloned()).collect()
+        let found = |hash: &B256| shown.iter().find(|receipt| receipt.hash == *hash);
+        of.iter().map(|hash| found(hash).map(|receipt| self.as_told(provider, receipt))).collect()
+    }
+
+    /// A receipt, without its logs where the provider has none yet.
+    fn as_told(&self, provider: usize, receipt: &Receipt) -> Receipt {
+        let newest = self.header_of(provider).map_or(0, |header| header.number);
+        let without = self.providers.get(provider).is_some_and(
+            |view| matches!(view.receipts, Receipts::Logless(blocks) if receipt.block_number + blocks > newest),
+        );
+        if without { Receipt { logs: Vec::new(), ..receipt.clone() } } else { receipt.clone() }
     }
 
     fn inclusion(&self, provider: usize, tx: B256) -> Option<&Receipt> {
@@ -147,7 +166,7 @@ impl World {
         let found = self.inclusion(provider, tx)?;
         let position = self.stored(found.block_hash)?.receipts.iter().position(|receipt| receipt.hash == tx)?;
         match self.providers.get(provider)?.receipts {
-            Receipts::All => Some(found.clone()),
+            Receipts::All | Receipts::Logless(_) => Some(self.as_told(provider, found)),
             Receipts::Late => None,
             Receipts::First(shown) => (position < shown).then(|| found.clone()),
         }

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use alloy_primitives::{B256, U64};
+use alloy_primitives::{Address, B256, U64};
 use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     RpcChain,
     provider::Provider,
     tally::Tally,
     transport::{Failure, NodeError, Op},
-    wire::{BlockWire, ReceiptWire, read, read_receipt},
+    wire::{BlockWire, FullBlockWire, ReceiptWire, read, read_receipt},
 };
-use crate::port::{Block, BlockAt, ChainError, Header, Receipt, Reply};
+use crate::port::{Block, BlockAt, ChainError, Header, Receipt, Reply, Sent};
 
 /// Block times without a new block after which the provider itself is doubted: on every listed network five in a row
 /// without a block are an outage of the network, or of this provider.
@@ -87,6 +87,22 @@ impl RpcChain {
         without.ok_or_else(|| tally.into_error(&self.network))
     }
 
+    /// What an address sent in a block. A provider without it is not the last word while another one may have it.
+    pub(super) async fn sent_by(&self, height: u64, from: Address) -> Result<Reply<Option<Sent>>, ChainError> {
+        let (params, mut tally, mut without) = (json!([U64::from(height), true]), Tally::default(), None);
+        for provider in self.ranked() {
+            let sent = |result: &RawValue| {
+                read::<Option<FullBlockWire>>(result)?.map(|block| block.sent_by(height, from)).transpose()
+            };
+            match Self::ask_one(provider, Op::BLOCK_BY_NUMBER, &params, sent).await {
+                Ok(Some(sent)) => return Ok(provider.reply(Some(sent))),
+                Ok(None) => without = without.or_else(|| Some(provider.reply(None))),
+                Err(failure) => tally.note(provider, failure),
+            }
+        }
+        without.ok_or_else(|| tally.into_error(&self.network))
+    }
+
     /// Receipts of a block. A provider without all of them is not the last word while another one may have them.
     pub(super) async fn block_receipts(
         &self,
@@ -134,7 +150,7 @@ impl RpcChain {
 
     /// By one call for the whole block, and where that gives no answer with all of them one by one: a stranger's receipt may be
     /// missing from it, or not to be read, and strangers may make it larger than any bound.
-    async fn receipts_of(
+    pub(super) async fn receipts_of(
         &self,
         provider: &Provider,
         block: B256,

@@ -31,7 +31,7 @@ impl RpcChain {
 
     /// Asks all providers side by side and keeps one answer of each host: two addresses at one host are one provider
     /// with two keys.
-    async fn ask_each<'a, T, F>(&'a self, ask: impl Fn(&'a Provider) -> F) -> Vec<Reply<T>>
+    pub(super) async fn ask_each<'a, T, F>(&'a self, ask: impl Fn(&'a Provider) -> F) -> Vec<Reply<T>>
     where
         F: Future<Output = Result<Option<T>, Failure>>,
     {

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    port::{Block, Header, Log, Receipt},
+    port::{Block, Header, Log, Receipt, Sent},
     transaction::{Payment, Sealed, seal},
 };
 
@@ -37,6 +37,34 @@ impl From<BlockWire> for Block {
             timestamp_s: wire.timestamp.to(),
         };
         Self { header, transactions: wire.transactions }
+    }
+}
+
+/// A block that is asked for with its transactions, of which only the sender and its number are looked at.
+#[derive(Debug, Deserialize)]
+pub(super) struct FullBlockWire {
+    number: U64,
+    hash: B256,
+    transactions: Vec<SenderWire>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SenderWire {
+    hash: B256,
+    // Some networks have transactions that nobody sends, or that use no number.
+    from: Option<Address>,
+    nonce: Option<U64>,
+}
+
+impl FullBlockWire {
+    /// What an address sent in it, if it is the block of this height.
+    pub(super) fn sent_by(self, height: u64, from: Address) -> Result<Sent, String> {
+        if self.number.to::<u64>() != height {
+            return Err("another block than asked for".to_owned());
+        }
+        let of = self.transactions.into_iter().filter(|transaction| transaction.from == Some(from));
+        let by_number = of.filter_map(|transaction| Some((transaction.nonce?.to(), transaction.hash))).collect();
+        Ok(Sent { block: self.hash, by_number })
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Commit {
     pub(super) hashes: Vec<(LaneId, B256)>,
     pub(super) numbered: BTreeMap<(LaneId, u64), ParcelId>,
     pub(super) given_up: BTreeMap<(LaneId, u64), ParcelId>,
+    pub(super) rejected: Vec<ParcelId>,
     pub(super) displaced: BTreeSet<(LaneId, u64)>,
     pub(super) sums: BTreeMap<AssetId, i128>,
     pub(super) shards: BTreeSet<(AccountId, u8)>,

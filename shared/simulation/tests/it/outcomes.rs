@@ -1,6 +1,7 @@
 //! What a block says of a transaction, and when it counts.
 
 use alloy_primitives::U256;
+use causeway_chains::model::{Provider, Receipts};
 use causeway_domain::parcel::ParcelState;
 use causeway_simulation::{
     Setup, World,
@@ -132,4 +133,58 @@ fn a_stage_that_cannot_be_read_is_told_to_the_operators() {
     let letters = world.dead_letters();
     assert_eq!(letters.len(), 1);
     assert!(letters[0].reason.contains("not a stage's"), "{letters:?}");
+}
+
+/// Some nodes tell a block's receipts before they have its logs: the same question is answered better a moment later.
+#[test]
+fn a_payment_whose_receipt_had_no_logs_when_its_block_was_new_is_paid() {
+    let mut world = World::new(Setup::default());
+    world.chain.set_provider(0, Provider { receipts: Receipts::Logless(2), ..Provider::default() });
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    while depth(&world) < world.network.final_at {
+        assert_eq!(world.money("acme", "TUSD").held, 1_000_000);
+        world.step();
+    }
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn nothing_is_released_while_nobody_tells_a_receipt_again() {
+    let (mut world, id) = reverting();
+    while depth(&world) + 1 < world.network.final_at {
+        world.step();
+    }
+    world.chain.set_provider(0, Provider { receipts: Receipts::Late, ..Provider::default() });
+    world.pass(30_000);
+    assert!(depth(&world) > world.network.final_at);
+    assert!(world.parcel(&id).state.holds_money());
+    world.chain.set_provider(0, Provider::default());
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Failed);
+}
+
+#[test]
+fn where_providers_tell_different_receipts_people_decide() {
+    for first in [0, 1] {
+        let mut world = World::new(Setup { providers: 2, ..Setup::default() });
+        world.chain.set_provider(0, Provider { receipts: Receipts::Logless(10), ..Provider::default() });
+        let id = world.withdraw("TUSD", "1", recipient("rosa"));
+        while depth(&world) < 2 {
+            world.step();
+        }
+        // Whoever told it as unpaid, and whichever is asked now: they differ.
+        let logless = Provider { receipts: Receipts::Logless(1_000), ..Provider::default() };
+        world.chain.set_provider(0, Provider::default());
+        world.chain.set_provider(first, logless);
+        world.until("an operator's case", World::asks_people);
+        world.pass(60_000);
+        assert_eq!(world.parcel(&id).state, ParcelState::Assigned);
+        let [letter] = world.dead_letters().try_into().expect("one letter");
+        assert!(letter.reason.contains("different receipts"), "{}", letter.reason);
+        let word = world.settle_letter(letter.id, true);
+        assert!(world.act(&word).status.is_success());
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    }
 }

@@ -63,6 +63,12 @@ fn a_transaction_that_moves_to_another_block_is_posted_once() {
     assert_eq!(again.len(), 1);
     let before = world.chain.handed().len();
     assert!(world.chain.reorg(&Reorg { depth: 2, blocks: 3, again, orphans: Orphans::Forgotten }).is_empty());
+    let inclusions = world.chain.inclusions(world.lane("acme").address).into_values().flatten();
+    let [now] = inclusions.filter(|it| it.canonical).collect::<Vec<_>>().try_into().expect("one");
+    world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
+    let settled = world.parcels()[0].settled.clone().expect("settled");
+    assert_eq!((settled.height, settled.block_hash), (now.receipt.block_number, now.receipt.block_hash));
+    assert!(world.chain.height() + 1 >= settled.height + world.network.confirmed_at, "counted anew from its new block");
     world.finish();
     assert_eq!(entries(&world, &id), ["#hold", "#post#0"]);
     let raw: std::collections::BTreeSet<_> = world.chain.handed().into_iter().map(|handed| handed.raw).collect();

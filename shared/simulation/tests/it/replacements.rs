@@ -247,3 +247,38 @@ fn a_pause_holds_no_cancel_back_that_is_asked_for_beside_what_is_stuck() {
         assert!(kinds.into_iter().eq([AttemptKind::Payment].into_iter().chain(more)), "a no-op for what is unwanted");
     }
 }
+
+#[test]
+fn a_tip_at_its_cap_keeps_nothing_from_being_raised_where_the_base_fee_rose() {
+    let (mut world, ids) = stuck(Setup { tip_cap_wei: 1, ..Setup::default() }, 10 * GWEI);
+    world.finish();
+    for id in &ids {
+        is_paid(&world, id);
+        let attempts = attempts(&world, number(&world, id));
+        assert_eq!(attempts.iter().map(|attempt| attempt.fees.max_priority_wei).collect::<Vec<_>>(), [1, 2]);
+    }
+}
+
+#[test]
+fn what_a_cap_keeps_from_being_raised_can_be_cancelled() {
+    let (mut world, ids) =
+        stuck(Setup { fee_cap_wei: 2 * 1_000_000_000, tip_cap_wei: 1, ..Setup::default() }, 10 * GWEI);
+    world.pass(60_000);
+    for id in &ids {
+        let answer = world.clock.run(world.call("acme", Method::POST, &format!("/withdrawal/cancel/{id}"), None, None));
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+    }
+    world.pass(60_000);
+    // No block takes them at this price, but no node has the payments any more.
+    for id in &ids {
+        let attempts = attempts(&world, number(&world, id));
+        assert_eq!(
+            attempts.iter().map(|attempt| attempt.kind).collect::<Vec<_>>(),
+            [AttemptKind::Payment, AttemptKind::Cancel]
+        );
+        assert!(attempts[0].fees.max_fee_wei <= 2 * GWEI && attempts[1].fees.max_fee_wei <= 3 * GWEI, "{attempts:?}");
+    }
+    world.chain.set_base_fee(GWEI);
+    world.finish();
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Cancelled));
+}

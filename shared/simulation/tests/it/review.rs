@@ -200,6 +200,20 @@ fn a_recipient_that_burns_a_block_of_gas_does_not_stop_the_lane() {
     assert!(matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Open));
 }
 
+/// It mints or sells gas: the treasury would pay for it, again and again.
+#[test]
+fn a_recipient_that_takes_more_gas_than_a_transfer_needs_is_not_paid_for_it() {
+    let mut world = World::new(Setup::default());
+    world.chain.make_burn(recipient("minter"), 500_000);
+    world.chain.make_burn(recipient("wallet"), 100_000);
+    let (greedy, usual) =
+        (world.withdraw("ETH", "1", recipient("minter")), world.withdraw("ETH", "1", recipient("wallet")));
+    world.finish();
+    assert_eq!(world.parcel(&greedy).state, ParcelState::Rejected);
+    assert!(world.status(&greedy).text("error").contains("500000"), "{:?}", world.status(&greedy));
+    assert_eq!(world.parcel(&usual).state, ParcelState::Confirmed);
+}
+
 #[test]
 fn a_recipient_that_logs_transfers_of_its_own_stops_nobody() {
     let mut world = World::new(Setup { coins: 200, ..Setup::default() });

@@ -103,7 +103,7 @@ fn one_batch_of_thousands_is_signed_and_settled_once_each() {
 #[test]
 fn batches_of_thousands_among_faults_are_signed_and_settled_once_each() {
     const MANY: u64 = 1_000;
-    const STRIKE: [Class; 13] = [
+    const STRIKE: [Class; 16] = [
         Class::Kills,
         Class::Commits,
         Class::Reads,
@@ -111,6 +111,9 @@ fn batches_of_thousands_among_faults_are_signed_and_settled_once_each() {
         Class::Keys,
         Class::Signatures,
         Class::Calls,
+        Class::Contended,
+        Class::Broadcasts,
+        Class::Limits,
         Class::Repeats,
         Class::Order,
         Class::Late,

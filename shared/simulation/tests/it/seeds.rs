@@ -41,7 +41,7 @@ fn people_look_after_what_waits_until_a_displaced_number_is_final() {
 fn whatever_is_broken_on_purpose_is_noticed() {
     for sabotage in Sabotage::ALL {
         let noticed = (0..NOTICED_WITHIN).find_map(|seed| {
-            let told = Story { sabotage, ..Story::of(seed) }.tell();
+            let told = Story::of(seed).broken_by(sabotage).tell();
             told.violation.map(|what| (seed, what))
         });
         assert!(noticed.is_some(), "{sabotage:?} goes unnoticed in {NOTICED_WITHIN} seeds");

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+use alloy_primitives::keccak256;
 use causeway_chains::model::{Fault, Provider};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_simulation::{
@@ -143,6 +144,11 @@ fn a_node_that_forgot_its_pool_is_told_again() {
     for hash in &waiting[1..4] {
         assert!(world.chain.drop_from_pool(*hash));
     }
+    let before = world.chain.handed().len();
+    world.until("all at a node again", |world| world.chain.pooled().len() == 5);
+    let again: Vec<_> = world.chain.handed()[before..].iter().map(|handed| keccak256(&handed.raw)).collect();
+    let lost: Vec<_> = again.iter().filter(|hash| waiting[1..4].contains(hash)).collect();
+    assert_eq!(lost, waiting[1..4].iter().collect::<Vec<_>>(), "once each, in order");
     world.next_block_at = Some(world.clock.now_ms() + 1000);
     world.finish();
     handed_once(&world);
@@ -218,6 +224,20 @@ fn a_lane_that_is_set_back_meanwhile_goes_again_from_there() {
     let again: Vec<usize> =
         signed.iter().map(|(_, one)| handed.iter().filter(|it| it.raw == one.raw).count()).collect();
     assert_eq!(again, [1, 1, 2, 2, 2, 2]);
+    world.finish();
+}
+
+/// Its sender knows only the bytes that were replaced: whatever it heard of them, the new ones must go out.
+#[test]
+fn a_number_that_is_replaced_while_its_bytes_go_out_goes_out_anew() {
+    let mut world = signed(2);
+    meanwhile(&world, |gate| Gate { replaced_at: 1, publications: gate.publications + 1, ..gate });
+    world.deliver_all(LANES);
+    let handed = world.chain.handed();
+    let signed = world.lane_view("acme").expect("begun").transactions;
+    let times: Vec<usize> =
+        signed.iter().map(|(_, one)| handed.iter().filter(|it| it.raw == one.raw).count()).collect();
+    assert_eq!(times, [2, 2]);
     world.finish();
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use alloy_primitives::U256;
-use causeway_domain::{Clock, parcel::ParcelState, verdict::WaitReason};
+use causeway_domain::{Clock, Networks, parcel::ParcelState, verdict::WaitReason};
 use causeway_keys::memory::Fault as KeyFault;
 use causeway_queue::{Message, Queue, QueueName, memory::Fault};
 use causeway_simulation::{
     Setup, World,
     api::recipient,
     faults::{CommitRule, EVERY_TRY, any, assigns},
-    world::TUSD,
+    world::{ASSETS, TUSD},
 };
 use causeway_state::{
     dead_letter::Status,
@@ -48,6 +48,15 @@ fn two_hundred_withdrawals_at_once_leave_no_gap_and_no_repeat() {
     assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
 }
 
+/// A token that some of these recipients cannot have, which a trial does not tell.
+fn refusing(world: &World, numbers: &[usize]) {
+    let token = world.asset("TBLK").address;
+    world.chain.set_lenient(token, true);
+    for number in numbers {
+        world.chain.set_blacklisted(token, recipient(&format!("someone-{number}")), true);
+    }
+}
+
 /// Rejects a parcel behind everybody's back.
 fn reject(rows: &MemoryStore, id: causeway_domain::id::ParcelId, now: u64) {
     let row = rows.get(&Parcel::key(id)).now_or_never().expect("at once").expect("readable").expect("there");
@@ -67,6 +76,7 @@ fn reject(rows: &MemoryStore, id: causeway_domain::id::ParcelId, now: u64) {
 fn a_parcel_that_goes_under_the_signers_feet_costs_the_others_nothing() {
     let mut world = World::new(Setup::default());
     let ids = some(&mut world, 10);
+    refusing(&world, &[4]);
     let gone = world.parcel_id("acme", &ids[4]);
     let now = world.clock.now_ms();
     world.store.before(assigns, move |rows| reject(rows, gone, now));
@@ -83,6 +93,7 @@ fn parcels_that_go_one_after_the_other_leave_the_rest_signed_one_by_one() {
     let mut world = World::new(Setup::default());
     let ids = some(&mut world, 10);
     let now = world.clock.now_ms();
+    refusing(&world, &[1, 5, 7]);
     for index in [1, 5, 7] {
         let gone = world.parcel_id("acme", &ids[index]);
         world.store.before(assigns, move |rows| reject(rows, gone, now));
@@ -333,4 +344,33 @@ fn a_network_whose_providers_cannot_be_used_waits_and_is_paid_once_they_can() {
     std::sync::Arc::get_mut(&mut world.signer).expect("nobody works").chains = chains;
     world.finish();
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+/// While versions change, or an older one comes back, one function knows another list of networks than the next.
+#[test]
+fn what_another_versions_list_does_not_allow_waits_for_one_that_does() {
+    let text = |tokens: &str| {
+        format!(
+            "[[network]]\nid = \"local\"\nchain_id = 31337\nnative = {{ symbol = \"ETH\", decimals = 18 }}\n\
+             block_time_ms = 1000\nconfirmed_at = 3\nfinal_at = 6\nfinal_tag = false\n\
+             max_fee_per_gas_wei = 500000000000\nmax_priority_fee_per_gas_wei = 2000000000\nin_flight_max = 16\n\
+             stuck_after = 5\ntoken = [{tokens}]\n"
+        )
+    };
+    let (address, _, decimals) = ASSETS.into_iter().find(|(_, symbol, _)| *symbol == "TUSD").expect("listed");
+    let lower =
+        format!("{{ symbol = \"TUSD\", address = \"{address}\", decimals = {decimals}, max_per_transfer = \"1\" }}");
+    for tokens in ["", &lower] {
+        let mut world = World::new(Setup::default());
+        let id = world.withdraw("TUSD", "2", recipient("rosa"));
+        let batch = world.receive(NORMAL).expect("its message");
+        let older = world.signer_with(&Networks::parse(&text(tokens), &["local"]).expect("valid"));
+        let failed = world.clock.run(older.handle(batch.clone()));
+        world.worked_off(&batch, Some(&failed));
+        let parcel = world.parcel(&id);
+        assert_eq!(parcel.state, ParcelState::Waiting);
+        assert_eq!(parcel.wait.expect("waits").reason, WaitReason::NotAllowed);
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    }
 }

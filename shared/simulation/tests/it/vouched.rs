@@ -15,6 +15,7 @@ use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Transaction},
     message::queues,
+    wallet::Treasury,
 };
 use causeway_store::{Item, Key, Write};
 
@@ -138,6 +139,23 @@ fn what_cannot_be_read_of_a_lane_is_told_to_people() {
         world.quiet_step();
     }
     assert_eq!(world.measured.last(LANES_HALTED).map(|(_, lanes)| lanes), Some(1));
+}
+
+#[test]
+fn a_lane_whose_treasury_cannot_be_read_is_told_to_people_and_goes_on_once_it_can() {
+    let mut world = unvouched();
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    let key = Treasury::lane_key(&world.lane("acme"));
+    let treasury: Treasury = world.row(&key).expect("registered").parse().expect("a treasury");
+    let whole = Item::from_fields(&treasury).expect("a row");
+    world.must_commit(&[Write::Put { key: key.clone(), item: Item::new().with("tenant", "none"), expect: vec![] }]);
+    for _ in 0..600 {
+        world.quiet_step();
+    }
+    assert_eq!(world.measured.last(LANES_HALTED).map(|(_, lanes)| lanes), Some(1));
+    world.must_commit(&[Write::Put { key, item: whole, expect: vec![] }]);
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What cannot go on just now waits as a row, and goes on when it can.
 
 use alloy_primitives::{Address, U256};
-use causeway_chains::model::Provider;
-use causeway_domain::{lane::LaneGate, parcel::ParcelState, verdict::WaitReason};
+use causeway_chains::model::{Orphans, Provider, Reorg};
+use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState, verdict::WaitReason};
 use causeway_runtime::metrics::TREASURY_SHORT;
 use causeway_simulation::{Setup, World, api::recipient, clock::give_way};
-use causeway_state::message::queues;
+use causeway_state::{lane::AttemptKind, message::queues};
 use futures::future::join;
 
 fn reason(world: &World, id: &str) -> Option<WaitReason> {
@@ -54,6 +54,48 @@ fn a_top_up_at_any_moment_of_a_trial_rejects_nothing() {
         assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "paid in at moment {moment}");
     }
     assert!(waited > 0, "no top-up came between a trial and the look at the balance");
+}
+
+/// Another node answers the look at the balance than the trials, or the same one after it caught up: what a branch gave back, or
+/// somebody paid in, is there for the one and not for the others.
+#[test]
+fn trials_by_a_node_that_knows_less_than_the_look_at_the_balance_reject_nothing() {
+    for moment in 0..40 {
+        for ahead in 1..8 {
+            let mut world = World::new(Setup { tokens: 10, ..Setup::default() });
+            world.owe("acme", "TBLK", 3);
+            let first = world.withdraw("TBLK", "8", recipient("rosa"));
+            let (treasury, token) = (world.lane("acme").address, world.asset("TBLK").address);
+            world.until("its block", |world| world.on_chain(treasury, token) < U256::from(10_000_000));
+            let second = world.withdraw("TBLK", "5", recipient("otto"));
+            let batch = world.receive(queues::TRANSFERS_NORMAL).expect("published");
+            world.next_block_at = None;
+            let old = world.chain.header(world.chain.height()).map(|header| header.hash);
+            world.chain.reorg(&Reorg { depth: 2, blocks: 3, again: Vec::new(), orphans: Orphans::Waiting });
+            let chain = world.chain.clone();
+            let stands = |stuck_at| chain.set_provider(0, Provider { stuck_at, ..Provider::default() });
+            stands(old);
+            let catches_up = async {
+                for (turns, stuck_at) in [(moment, old), (ahead, None), (40, old)] {
+                    stands(stuck_at);
+                    for _ in 0..turns {
+                        give_way().await;
+                    }
+                }
+            };
+            world.crossing.set(true);
+            let work = world.work(queues::TRANSFERS_NORMAL, batch.clone());
+            let (failed, ()) = world.clock.run(join(work, catches_up));
+            world.crossing.set(false);
+            world.worked_off(&batch, Some(&failed));
+            assert_ne!(world.parcel(&second).state, ParcelState::Rejected, "ahead from {moment} for {ahead}");
+            stands(None);
+            world.chain.credit(treasury, Some(token), U256::from(3_000_000));
+            world.next_block_at = Some(world.clock.now_ms());
+            world.finish();
+            assert!([first, second].iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
+        }
+    }
 }
 
 #[test]
@@ -161,6 +203,7 @@ fn ten_minutes_without_any_provider_change_nothing_but_waits() {
     world.pass(1_600);
     let numbers = world.lane_view("acme").expect("begun").next;
     let states: Vec<ParcelState> = early.iter().map(|id| world.parcel(id).state).collect();
+    assert!(!world.chain.handed().is_empty(), "a node has some of them");
     world.chain.set_provider(0, Provider { down: true, ..Provider::default() });
     let late: Vec<String> = (0..3).map(|n| world.withdraw("TUSD", "1", recipient(&format!("late-{n}")))).collect();
     world.pass(10 * 60 * 1000);
@@ -174,6 +217,9 @@ fn ten_minutes_without_any_provider_change_nothing_but_waits() {
     assert!(!matches!(world.lane_view("acme").expect("begun").gate.gate, LaneGate::Halted { .. }));
     world.chain.set_provider(0, Provider::default());
     world.finish();
+    assert!(early.iter().chain(&late).all(|id| world.parcel(id).state == ParcelState::Confirmed));
+    let attempts = world.lane_view("acme").expect("begun").transactions.into_iter().map(|(_, attempt)| attempt.kind);
+    assert!(attempts.clone().count() >= 6 && attempts.into_iter().all(|kind| kind == AttemptKind::Payment), "no no-op");
 }
 
 #[test]

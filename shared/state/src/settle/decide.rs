@@ -127,6 +127,10 @@ fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
             Stage::Final => Decision::Cancel { gas_cost_wei },
         };
     }
+    if inclusion.disputed {
+        let reason = format!("providers tell different receipts of transaction {}", inclusion.hash);
+        return Decision::AskPeople { reason };
+    }
     if inclusion.success && paid(inclusion, parcels) {
         return Decision::Pay { gas_cost_wei };
     }

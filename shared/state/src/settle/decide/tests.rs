@@ -92,6 +92,7 @@ fn inclusion(success: bool, moved: &[(Address, u128)]) -> Inclusion {
         gas_price_wei: 2,
         moved,
         unreadable: false,
+        disputed: false,
         revert_reason: None,
     }
 }
