@@ -145,7 +145,7 @@ class Bench:
         before, begun = self.workers.cpu_ms(), time.monotonic()
         self.look()
         after, took = self.workers.cpu_ms(), time.monotonic() - begun
-        names = ("status-check", "emulator", "node")
+        names = ("status-check", "emulator", "anvil")
         idle = {name: (before[name] - quiet[name]) / IDLE_S * took for name in names}
         return {"transfers": COUNTED, "cpu_ms_per_transfer": {
             name: round(max(0.0, after[name] - before[name] - idle[name]) / COUNTED, 2) for name in names}}

@@ -133,10 +133,15 @@ impl Admin {
         let keys: Vec<Key> = page.items.iter().filter_map(|row| row.text("pk")).map(letter_key).collect();
         let mut items = Vec::new();
         for row in self.read(&keys).await?.into_iter().flatten() {
-            let letter: DeadLetter = parse(&row)?;
-            // The index is a hint: somebody may have acted since.
-            if letter.status == status {
-                items.push(told(&letter));
+            match row.parse::<DeadLetter>() {
+                Ok(letter) if letter.status == status => items.push(told(&letter)),
+                // The index is a hint: somebody may have acted since.
+                Ok(_) => {}
+                // One that cannot be read must not hide the others.
+                Err(error) => {
+                    tracing::error!(pk = row.text("pk"), error = %error, "a dead letter cannot be read");
+                    items.push(unreadable(&row, status));
+                }
             }
         }
         Ok(List { items, next_cursor: page.next_cursor })
@@ -193,6 +198,22 @@ fn told(letter: &DeadLetter) -> Letter {
         status: letter.status.as_str().to_owned(),
         created_at: iso(letter.created_at),
         updated_at: iso(letter.updated_at),
+    }
+}
+
+/// What is left to tell of a letter's row that is none.
+fn unreadable(row: &Item, status: Status) -> Letter {
+    let text = |name| row.text(name).unwrap_or_default().to_owned();
+    let at = |name| iso(row.number(name).and_then(|at| u64::try_from(at).ok()).unwrap_or_default());
+    Letter {
+        id: format!("dl_{}", text("pk").trim_start_matches("DL#")),
+        queue: text("queue"),
+        reason: "its row cannot be read: restore it from a backup".to_owned(),
+        parcel: None,
+        receives: 0,
+        status: status.as_str().to_owned(),
+        created_at: at("created_at"),
+        updated_at: at("updated_at"),
     }
 }
 

@@ -250,10 +250,10 @@ impl Story {
         }
     }
 
-    /// The smallest story that still breaks a rule: without each class of faults, and with fewer requests, where that
+    /// The smallest story that still breaks the same rule: without each class of faults, and with fewer requests, where that
     /// changes nothing.
-    pub fn smallest(self) -> Self {
-        let breaks = |story: &Self| story.tell().violation.is_some();
+    pub fn smallest(self, violation: &str) -> Self {
+        let breaks = |story: &Self| story.tell().violation.is_some_and(|what| rule(&what) == rule(violation));
         let mut story = self;
         for class in Class::ALL {
             let calmer = story.without(class.bit());
@@ -269,5 +269,26 @@ impl Story {
             story = shorter;
         }
         story
+    }
+}
+
+/// Which rule a violation is of: what its words begin with, behind the place in the code.
+fn rule(violation: &str) -> &str {
+    let words = violation.lines().nth(1).unwrap_or(violation);
+    words.split_once(':').map_or(words, |(rule, _)| rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rule;
+
+    #[test]
+    fn the_rule_is_what_a_violation_begins_with() {
+        assert_eq!(rule("panicked at src/check.rs:135:13:\nrule 3: pcl_1 is rejected\nchain at 20"), "rule 3");
+        assert_eq!(
+            rule("panicked at src/drive.rs:212:9:\nevery transfer's end never comes:\n"),
+            "every transfer's end never comes"
+        );
+        assert_eq!(rule("nothing"), "nothing");
     }
 }

@@ -288,3 +288,23 @@ async fn money_that_comes_to_hang_on_it_meanwhile_stops_a_discard() {
     assert_eq!(act(&world, &id, "discard").await.refusal().1, "CONFLICT");
     assert_eq!(show(&world, &id).await["status"], "open");
 }
+
+#[tokio::test]
+async fn one_that_cannot_be_read_is_listed_beside_the_others() {
+    let world = World::new();
+    let whole = put_letter(&world, &letter("whole", queues::TRANSFERS_DEAD, "{}", None)).await;
+    let broken = letter("broken", queues::TRANSFERS_DEAD, "{}", None);
+    let Write::Put { key, mut item, expect } = broken.create().expect("a row") else { panic!("a new row") };
+    item.remove("receives");
+    world.put(Write::Put { key, item, expect }).await;
+    let told = world.get("/admin/v1/dead-letters").await.ok();
+    let told: Vec<(&str, &str)> = told["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|letter| (letter["id"].as_str().expect("an id"), letter["reason"].as_str().expect("a reason")))
+        .collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&(&whole, "whole is why")));
+    assert!(told.contains(&(&broken.id.to_string(), "its row cannot be read: restore it from a backup")));
+}

@@ -119,8 +119,12 @@ fn tell(count: u64, cores: usize, begun: Instant, coverage: &Coverage, mut found
         found.violations.len()
     );
     for (seed, violation) in found.violations.iter().take(TOLD_MAX) {
-        let small = Story::of(*seed).smallest();
+        let small = Story::of(*seed).smallest(violation);
         println!("\nSEED={seed}: {violation}\n  smallest story: {}", small.command());
+    }
+    let more: Vec<String> = found.violations.iter().skip(TOLD_MAX).map(|(seed, _)| seed.to_string()).collect();
+    if !more.is_empty() {
+        println!("\nand of these seeds: {}", more.join(", "));
     }
     let missing = coverage.missing();
     if !missing.is_empty() {
