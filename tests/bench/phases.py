@@ -135,21 +135,6 @@ class Bench:
         idle = between(logs, counted_in, end, idle_end)
         return counted(busy, idle)
 
-    def looks(self) -> dict[str, Any]:
-        """What a look at the treasury costs, which holds what was paid since the last one against chain and ledger."""
-        self.look()
-        self.load("--count", str(COUNTED), "--concurrency", str(CONNECTIONS))
-        self.wait_all_final()
-        quiet = self.workers.cpu_ms()
-        time.sleep(IDLE_S)
-        before, begun = self.workers.cpu_ms(), time.monotonic()
-        self.look()
-        after, took = self.workers.cpu_ms(), time.monotonic() - begun
-        names = ("status-check", "emulator", "anvil")
-        idle = {name: (before[name] - quiet[name]) / IDLE_S * took for name in names}
-        return {"transfers": COUNTED, "cpu_ms_per_transfer": {
-            name: round(max(0.0, after[name] - before[name] - idle[name]) / COUNTED, 2) for name in names}}
-
     def look(self) -> None:
         """Has a tracker look at the treasury now."""
         before = reconciliation(self.world).get("lookedAt", "")

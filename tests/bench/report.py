@@ -18,8 +18,7 @@ def machine() -> dict[str, Any]:
 
 def text(result: dict[str, Any]) -> str:
     """All tables."""
-    known = {"starts": starts, "pace": load, "accept": accept, "drain": drain, "looks": looks, "kill": load,
-             "calls": calls}
+    known = {"starts": starts, "pace": load, "accept": accept, "drain": drain, "kill": load, "calls": calls}
     parts = [f"{result['machine']['cores']} cores, {result['machine']['cpu']}"]
     parts += [f"{name}\n{show(result[name])}" for name, show in known.items() if name in result]
     return "\n\n".join(parts)
@@ -62,12 +61,6 @@ def drain(result: dict[str, Any]) -> str:
     rows = [[name, took, result["per_second"][name]] for name, took in result["seconds"].items()]
     head = [f"all {result['transfers']}", "after s", "per s"]
     return f"{table(head, rows)}\n{cpu(result, result['per_second']['told'])}"
-
-
-def looks(result: dict[str, Any]) -> str:
-    """What a look at a treasury costs."""
-    rows = [[name, one] for name, one in result["cpu_ms_per_transfer"].items()]
-    return table(["process", f"CPU ms for each of {result['transfers']} paid since the last look"], rows)
 
 
 def cpu(result: dict[str, Any], rate: float) -> str:

@@ -31,7 +31,7 @@ from workers import Workers  # noqa: E402
 
 from localstack import settings, stack  # noqa: E402
 
-PHASES = ("starts", "pace", "accept", "drain", "looks", "kill", "calls")
+PHASES = ("starts", "pace", "accept", "drain", "kill", "calls")
 FUNCTIONS = sorted(path.parent.parent.name for path in ROOT.glob("functions/*/src/main.rs"))
 
 
@@ -79,8 +79,8 @@ def measure(here: settings.Settings, binaries: Path, phases: list[str], keep: Ca
             result[phase] = {
                 "starts": lambda: {name: cold.measure(here.zips / f"{name}.zip", bench.variables(name))
                                    for name in FUNCTIONS},
-                "pace": bench.pace, "accept": bench.accept, "drain": bench.drain, "looks": bench.looks,
-                "kill": bench.kill, "calls": bench.calls,
+                "pace": bench.pace, "accept": bench.accept, "drain": bench.drain, "kill": bench.kill,
+                "calls": bench.calls,
             }[phase]()
             print(f"    done in {time.monotonic() - begun:.0f} s", flush=True)
             result["workers_at_once"] = workers.peak

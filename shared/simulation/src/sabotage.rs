@@ -124,12 +124,9 @@ impl Sabotage {
     }
 
     /// What must strike for it to matter, and how often, where that is rare.
-    pub(crate) const fn shows_in(self) -> Option<(Class, u64)> {
-        match self {
-            Self::IgnoreHalts => Some((Class::Refusals, 60)),
-            Self::RejectUnsure => Some((Class::Calls, 100)),
-            _ => None,
-        }
+    pub(crate) fn shows_in(self) -> Option<(Class, u64)> {
+        let rare = [(Self::IgnoreHalts, (Class::Refusals, 60)), (Self::RejectUnsure, (Class::Calls, 100))];
+        rare.into_iter().find(|(sabotage, _)| *sabotage == self).map(|(_, shows)| shows)
     }
 
     /// What a process reads instead of a row.
