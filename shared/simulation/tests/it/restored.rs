@@ -5,6 +5,7 @@ use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::{
     BroadcastOutcome, Chain,
+    model::{Provider, Receipts},
     transaction::{Payment, digest, seal},
 };
 use causeway_domain::{Bytes, Clock, fees::Fees, lane::LaneGate, parcel::ParcelState};
@@ -59,6 +60,28 @@ fn got(world: &World, who: &str) -> U256 {
 fn accepted(world: &mut World, who: &[&str]) -> Vec<String> {
     world.held.insert(queues::TRANSFERS_NORMAL);
     who.iter().map(|who| world.withdraw("ETH", "1", recipient(who))).collect()
+}
+
+#[test]
+fn a_receipt_that_no_node_has_hides_no_other_payment_of_its_block() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["anna", "bert"]);
+    world.next_block_at = None;
+    for (number, who) in [(1, "anna"), (2, "bert")] {
+        let amount = value(&world, &ids[usize::from(number == 2)]);
+        lost(&mut world, number, recipient(who), amount);
+    }
+    world.chain.mine();
+    assert!(world.chain.pooled().is_empty(), "one block has both");
+    world.chain.set_provider(0, Provider { receipts: Receipts::First(1), ..Provider::default() });
+    world.next_block_at = Some(world.clock.now_ms());
+    world.pass(LOOKS_MS);
+    assert_eq!(world.parcel(&ids[0]).number, Some(1), "found by its own receipt");
+    world.chain.set_provider(0, Provider::default());
+    world.pass(LOOKS_MS);
+    world.held.clear();
+    world.finish();
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
 }
 
 #[test]
