@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from proxy import Fault
 from timeline import FULL, Event, planned
 
-KILLS = (Event.KILL, Event.KILL_IN_A_CALL, Event.KILL_TRACKER)
-IN_CALLS = (Event.KILL_IN_A_CALL, Event.KILL_TRACKER)
+IN_CALLS = (Event.KILL_IN_A_CALL, Event.KILL_TRACKER, Event.KILL_RECORDER)
+KILLS = (Event.KILL, *IN_CALLS)
 # Of the kills that are planned between a call's effect and its answer one in so many must have been one: the call that
 # is waited for may not come.
 IN_CALLS_OF = 2
@@ -47,7 +47,7 @@ def missing(count: int, deeds: Deeds) -> dict[str, int]:
         "kills": sum(plan[event] for event in KILLS) - deeds.kills,
         "kills in a call": -(-sum(plan[event] for event in IN_CALLS) // IN_CALLS_OF) - deeds.in_calls,
         "recycles": plan[Event.RECYCLE] - deeds.recycles,
-        "dead letters": plan[Event.LETTER] - deeds.planted,
+        "dead letters": plan[Event.LETTER] + plan[Event.KILL_RECORDER] - deeds.planted,
         "reorganisations": plan[Event.REORG] + plan[Event.DEEP_REORG] - deeds.branches,
         "deep reorganisations": plan[Event.DEEP_REORG] - deeds.deep,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from support.functions import Functions
@@ -16,20 +16,22 @@ from rpc import BROADCAST, RpcProxy
 from sockets import owner
 
 # Whom it hits, and how often in proportion. The tracker, which comes back by its schedule only, has cuts of its own.
-VICTIMS = {"intake": 2, "validate-sign": 3, "send": 3, "settle": 3}
+VICTIMS = {"intake": 2, "validate-sign": 3, "send": 3, "settle": 3, "admin": 1, "dead-letters": 1}
 TRACKER = "status-check"
 # A call whose answer its function never hears: the function, the operation, and through which proxy it goes.
 MOMENTS = (
     ("validate-sign", "Sign", "aws"), ("validate-sign", "TransactWriteItems", "aws"),
     ("validate-sign", "eth_estimateGas", "rpc"), ("send", BROADCAST, "rpc"), ("send", BROADCAST, "rpc"),
     ("send", "PutItem", "aws"), ("settle", "BatchGetItem", "aws"), ("settle", "TransactWriteItems", "aws"),
-    ("intake", "TransactWriteItems", "aws"),
+    ("intake", "TransactWriteItems", "aws"), ("admin", "Query", "aws"),
 )
 TRACKER_MOMENTS = (
     (TRACKER, "eth_getBlockReceipts", "rpc"), (TRACKER, "eth_getBlockByNumber", "rpc"),
     (TRACKER, "TransactWriteItems", "aws"), (TRACKER, "PutItem", "aws"), (TRACKER, "SendMessageBatch", "aws"),
 )
-RECYCLED = ("intake", "validate-sign", "send", "settle")
+# Where a dead letter is recorded.
+RECORDER, RECORDS = "dead-letters", "PutItem"
+RECYCLED = (*VICTIMS, TRACKER)
 # So long a call of the kind that is waited for does not come: then another kind's turn it is, and after so many kinds
 # the cut comes without one.
 MOMENT_S = 4
@@ -75,6 +77,13 @@ class Kills:
                 return f"{function} in {operation}"
         return self.at_random()
 
+    def in_a_record(self, plant: Callable[[], str]) -> str:
+        """Ends the worker that records a dead letter, which is put there for it, before it hears that it did; says where."""
+        if self._end_in(RECORDER, RECORDS, [self.aws], plant):
+            self.in_calls += 1
+            return f"{RECORDER} in {RECORDS}"
+        return self.at_random()
+
     def recycle(self) -> str:
         """Gives a function a new configuration, which ends its workers, also those at work; says whose."""
         name = self.dice.choice(RECYCLED)
@@ -83,12 +92,14 @@ class Kills:
         self.recycled[name] += 1
         return name
 
-    def _end_in(self, function: str, operation: str, proxies: Sequence[Proxy]) -> bool:
+    def _end_in(self, function: str, operation: str, proxies: Sequence[Proxy],
+                begin: Callable[[], object] = lambda: None) -> bool:
         # Others make such calls as well: a cut of who waits for nothing would not be one in a call.
         trap = Trap(operation, lambda port: owner(port, self.functions.workers(function)) is not None)
         with ExitStack() as stack:
             for proxy in proxies:
                 stack.enter_context(proxy.trapping(trap))
+            begin()
             if not trap.caught.wait(MOMENT_S):
                 return False
             caller = owner(trap.port, self.functions.workers(function))

@@ -97,6 +97,8 @@ class Storm:
                 what = self.kills.in_a_call()
             case Event.KILL_TRACKER:
                 what = self.kills.in_a_call(TRACKER_MOMENTS)
+            case Event.KILL_RECORDER:
+                what = self.kills.in_a_record(self._plant)
             case Event.RECYCLE:
                 what = self.kills.recycle()
             case Event.REORG:

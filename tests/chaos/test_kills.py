@@ -8,11 +8,13 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import yaml
 
 import kills
-from kills import MOMENTS, TRACKER, TRACKER_MOMENTS, VICTIMS, Kills
+from kills import MOMENTS, RECORDER, TRACKER, TRACKER_MOMENTS, VICTIMS, Kills
 from proxy import Trap
 from sockets import owner
 
@@ -87,6 +89,18 @@ def test_another_moment_is_waited_for_where_the_first_does_not_come() -> None:
     assert one.in_calls == 1
 
 
+def test_the_recorder_is_killed_while_it_records_what_was_put_there_for_it() -> None:
+    workers, planted = Workers(dead_letters=[8], send=[4]), []
+    one = of(workers, ("PutItem", 4), ("PutItem", 8))
+    assert one.in_a_record(lambda: planted.append("a letter") or "a letter") == "dead-letters in PutItem"
+    assert (planted, workers.ended, one.in_calls) == (["a letter"], [8], 1)
+
+
+def test_every_function_is_killed_and_recycled() -> None:
+    functions = yaml.safe_load((Path(__file__).parents[2] / "infra" / "topology.yaml").read_text())["functions"]
+    assert {*VICTIMS, TRACKER} == set(kills.RECYCLED) == set(functions)
+
+
 def test_a_kill_at_random_ends_one_worker_whoever_has_one() -> None:
     workers = Workers(settle=[5, 6])
     one = of(workers)
@@ -104,7 +118,8 @@ def test_where_there_is_no_worker_one_is_waited_for_and_nobody_is_no_kill() -> N
 
 
 def test_moments_are_enough_to_choose_from_and_each_group_is_its_functions() -> None:
-    assert {function for function, _, _ in MOMENTS} == set(VICTIMS)
+    # A dead letter comes too seldom to be waited for: what is recorded is put there.
+    assert {function for function, _, _ in MOMENTS} == set(VICTIMS) - {RECORDER}
     assert {function for function, _, _ in TRACKER_MOMENTS} == {TRACKER}
     assert min(len(MOMENTS), len(TRACKER_MOMENTS)) >= kills.MOMENTS_TRIED
 

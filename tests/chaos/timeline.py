@@ -25,6 +25,7 @@ class Event(Enum):
     KILL = "kill"
     KILL_IN_A_CALL = "kill in a call"
     KILL_TRACKER = "kill the tracker"
+    KILL_RECORDER = "kill the dead letters' recorder"
     RECYCLE = "recycle"
     REORG = "reorg"
     DEEP_REORG = "deep reorg"
@@ -33,8 +34,8 @@ class Event(Enum):
     LETTER = "dead letter"
 
 
-PER_FULL = {Event.KILL: 18, Event.KILL_IN_A_CALL: 22, Event.KILL_TRACKER: 3, Event.RECYCLE: 6, Event.REORG: 5,
-            Event.DEEP_REORG: 3, Event.DROP: 8, Event.LAG: 8, Event.LETTER: 5}
+PER_FULL = {Event.KILL: 18, Event.KILL_IN_A_CALL: 22, Event.KILL_TRACKER: 3, Event.KILL_RECORDER: 2, Event.RECYCLE: 8,
+            Event.REORG: 5, Event.DEEP_REORG: 3, Event.DROP: 8, Event.LAG: 8, Event.LETTER: 5}
 
 
 def planned(count: int) -> Counter[Event]:

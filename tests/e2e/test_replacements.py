@@ -224,3 +224,30 @@ def test_a_strangers_number_is_given_up_where_two_providers_prove_it(
 
         wait_until("the number is given up", given_up, limit_s=LOOKS_S)
         is_paid_once(tenant, chain, world, transfer, recipient)
+
+
+def test_a_number_that_was_used_without_a_transaction_is_passed_over(
+    world: World, tenant: Tenant, chain: Chain, recipient: str
+) -> None:
+    tenant.wait_confirmed(tenant.transfer("ETH", "1", new_address()))
+    # As an authorization signed elsewhere would (EIP-7702): the account's count goes up, and nothing of its is in a block.
+    chain.use_number(tenant.treasury)
+    wait_until("the lane halts", lambda: tenant.lane()["state"] == "halted", limit_s=LOOKS_S)
+    chain.bury()
+    path = f"lanes/local/{tenant.treasury}/displace"
+
+    def is_missing() -> bool:
+        refused = world.operator.act(path, number=1)
+        return (refused.status, refused.body["details"]["field"]) == (409, "takenBy")
+
+    assert is_missing(), "nobody names what took it"
+    taken_by = "0x" + "77" * 32
+
+    def passed_over() -> bool:
+        return world.operator.act(path, number=1, takenBy=taken_by).status == 200
+
+    wait_until("the number is passed over", passed_over, limit_s=LOOKS_S)
+    tenant.wait_confirmed(tenant.transfer("ETH", "1", recipient))
+    assert [int(one["nonce"], 16) for one in chain.sent_by(tenant.treasury)] == [0, 2]
+    assert chain.balance("ETH", recipient) == chain.units("ETH", "1")
+    tenant.assert_ledger_is_chain("ETH")

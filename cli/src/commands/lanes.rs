@@ -1,6 +1,6 @@
 //! `lanes`: the number lines transactions are sent on.
 
-use causeway_domain::lane::LaneId;
+use causeway_domain::{B256, lane::LaneId};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -32,6 +32,10 @@ pub(crate) enum Verb {
         /// The number at which it halted
         #[arg(long)]
         number: u64,
+        /// The transaction that took it, 0x…; needed where the number was never given to a transfer and the lane's reason
+        /// names none: you found it out elsewhere
+        #[arg(long, value_name = "HASH")]
+        taken_by: Option<B256>,
         /// Why, and what was seen; goes into the audit log
         #[arg(long)]
         reason: String,
@@ -77,12 +81,16 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             let call = Call::get(&["admin", "v1", "lanes", lane.network.as_str(), &address]);
             context.output.record(&api.call(&call).await?)
         }
-        Verb::Displace { lane, number, reason } => {
+        Verb::Displace { lane, number, taken_by, reason } => {
             let what = format!("give up number {number} of lane {lane}, so that what it was to pay is signed anew");
             context.confirm(&what, "displace")?;
             let address = lane.address.to_string();
             let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "displace"];
-            let answer: Value = api.call(&Call::post(&path, json!({"number": number, "reason": reason}))).await?;
+            let mut body = json!({"number": number, "reason": reason});
+            if let Some(hash) = taken_by {
+                body["takenBy"] = json!(hash);
+            }
+            let answer: Value = api.call(&Call::post(&path, body)).await?;
             context.output.record(&answer)
         }
         Verb::Release { lane, from, others, reason } => {

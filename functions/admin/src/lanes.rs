@@ -1,7 +1,7 @@
 //! Lanes: how far each number line is, and opening one that halted.
 
 use causeway_domain::{
-    Network,
+    B256, Network,
     clock::Millis,
     id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
@@ -9,11 +9,11 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    displace::{Case, DisplaceError, Word, skip},
+    displace::{Case, DisplaceError, Word, is_named, must_fit, skip},
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
-    tracker::{Head, HeaderRow},
+    tracker::{Head, HeaderRow, Watch},
     wallet::Treasury,
 };
 use causeway_store::{Item, Write};
@@ -29,6 +29,8 @@ use crate::{
 
 /// Transactions told of one lane.
 const TRANSACTIONS_MAX: u64 = 20;
+/// The field that names what took a number.
+const TAKEN_BY: &str = "takenBy";
 /// Rounds against a sender that moves the gate at the same time.
 const ROUNDS_MAX: usize = 4;
 
@@ -89,9 +91,15 @@ pub struct LaneTransaction {
 
 /// A number that another's transaction took for good, and how the operator knows.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct DisplaceRequest {
     /// The number at which the lane halted.
     pub number: u64,
+    /// `0x` and 64 hexadecimal digits: the transaction that took it, where you found it out. Needed for a number that nobody was
+    /// given and of which the lane's reason names none: no node tells, or it was used without a transaction (EIP-7702), and
+    /// this is the one with the authorization. Goes into the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_by: Option<String>,
     /// 1 to 500 characters; goes into the audit log.
     pub reason: String,
 }
@@ -193,8 +201,9 @@ impl Admin {
     /// `POST lanes/{network}/{address}/displace`: an operator's word that another's transaction took a number for good
     /// (rule 4 with fewer than two providers): its parcels are accepted once more, and the lane goes on.
     pub async fn displace(&self, by: &Principal, network: &str, address: &str, body: &[u8]) -> Result<Lane, ApiError> {
-        let fields = Fields::read(body, &["number", "reason"])?;
+        let fields = Fields::read(body, &["number", TAKEN_BY, "reason"])?;
         let (number, reason) = (fields.number("number")?, fields.reason()?);
+        let taker = fields.optional_hash(TAKEN_BY)?;
         let treasury = self.known_lane(network, address).await?;
         let id = treasury.lane();
         let rows = self.read(&[Gate::key(&id), Counter::key(&id), Transaction::key(&id, number)]).await?;
@@ -208,22 +217,46 @@ impl Admin {
         if halted(&gate)?.1 != number {
             return Err(ApiError::of_field(Code::Conflict, "number", "is not the one at which the lane halted"));
         }
+        self.must_be_anothers(&id, (number, &gate), taker).await?;
         let word = Word::Operator(by.user.to_string());
         let (writes, parcels, again) = match transaction {
             Some(transaction) => self.give_up(&id, transaction, (&gate, gate_row.version()), word).await?,
             // Nobody was given it: there is nothing to be paid under another one.
             None => {
                 let word = (word, TraceId::new(&*self.clock));
-                let writes = skip(&id, number, (&gate, gate_row.version()), word, self.clock.now_ms());
-                (writes.map_err(refused)?, Vec::new(), Vec::new())
+                let writes = skip(&id, number, (&gate, gate_row.version()), taker, word, self.clock.now_ms());
+                let writes = writes.map_err(refused)?;
+                if !is_named(&gate, number) {
+                    self.must_be_final(&id, &gate).await?;
+                }
+                (writes, Vec::new(), Vec::new())
             }
         };
-        let detail = json!({"number": number, "parcels": parcels, "again": again});
+        let mut detail = json!({"number": number, "parcels": parcels, "again": again});
+        if let Some(taker) = taker {
+            detail[TAKEN_BY] = json!(taker);
+        }
         let act = Act { by, action: "lanes.displace", target: id.to_string(), reason, detail };
         self.change(&act, &writes).await?.or_conflict("it changed meanwhile: look again")?;
         // The sweep publishes the parcels when they are due; no message of theirs is lost.
         let rows = self.read(&[Counter::key(&id), Gate::key(&id)]).await?;
         lane(&treasury, rows[0].as_ref(), rows[1].as_ref())
+    }
+
+    /// Refuses what is said to have taken a number and is Causeway's own, or is not what the chain has.
+    async fn must_be_anothers(
+        &self,
+        id: &LaneId,
+        (number, gate): (u64, &Gate),
+        taker: Option<B256>,
+    ) -> Result<(), ApiError> {
+        let Some(hash) = taker else { return Ok(()) };
+        must_fit(gate, number, taker).map_err(refused)?;
+        let watch = self.read(&[Watch::key(&id.network, hash)]).await?.pop().flatten();
+        match watch {
+            Some(_) => Err(ApiError::of_field(Code::Conflict, TAKEN_BY, "is a transaction of Causeway's")),
+            None => Ok(()),
+        }
     }
 
     /// The writes that give a number up, its parcels, and those of them that are accepted again.
@@ -328,6 +361,7 @@ fn released(
 fn refused(error: DisplaceError) -> ApiError {
     match error {
         DisplaceError::NotThis(why) => ApiError::of_field(Code::Conflict, "number", why),
+        DisplaceError::Taker(why) => ApiError::of_field(Code::Conflict, TAKEN_BY, why),
         DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_) => ApiError::internal(&error),
     }
 }

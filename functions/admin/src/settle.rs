@@ -51,7 +51,7 @@ impl Admin {
     /// `POST dead-letters/{id}/settle`: what settle would have done, had the block proved what the operator says.
     pub async fn settle(&self, by: &Principal, id: &str, body: &[u8]) -> Result<LetterDetail, ApiError> {
         let fields = Fields::read(body, &["paid", "hash", "reason"])?;
-        let (reason, paid, hash) = (fields.reason()?, fields.flag("paid")?, hash(&fields)?);
+        let (reason, paid, hash) = (fields.reason()?, fields.flag("paid")?, fields.optional_hash("hash")?);
         let found = self.find_letter(id).await?;
         let stage = stage(&found.letter)?;
         let said = |hash: B256| found.letter.settled.iter().find(|word| word.hash == hash).copied();
@@ -180,13 +180,6 @@ fn stage(letter: &DeadLetter) -> Result<StageMessage, ApiError> {
             Err(refused("id", "it is not about a final block: replay it, and wait for the one that is"))
         }
     }
-}
-
-/// The hash that is named, where one is.
-fn hash(fields: &Fields) -> Result<Option<B256>, ApiError> {
-    let Some(text) = fields.optional_text("hash")? else { return Ok(None) };
-    let read = text.strip_prefix("0x").and_then(|digits| digits.parse().ok());
-    read.map(Some).ok_or_else(|| ApiError::field("hash", "must be 0x and 64 hexadecimal digits"))
 }
 
 /// The transaction that is meant: the one that is named, or the only one there ever was to name.

@@ -91,7 +91,7 @@ impl Tracker {
         let word = Word::Providers { height, names: witnesses.iter().cloned().collect() };
         let (writes, again) = match case.writes(word, self.clock.now_ms()) {
             Ok(written) => written,
-            Err(DisplaceError::NotThis(why)) => {
+            Err(DisplaceError::NotThis(why) | DisplaceError::Taker(why)) => {
                 tracing::warn!(lane = %lane, number, why, "a number is not given up");
                 return Ok(());
             }

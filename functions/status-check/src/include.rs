@@ -154,6 +154,31 @@ impl Tracker {
         }
     }
 
+    /// Writes over a block's rows what is known of some of its inclusions by now. From the last part to the first: where that ends
+    /// half way, some are there twice, and none is missing.
+    pub(crate) async fn rewrite_inclusions(
+        &self,
+        network: &Network,
+        (height, hash): (u64, B256),
+        now: &[Inclusion],
+    ) -> Result<(), TrackError> {
+        let mut all = self.inclusions(network, height, hash).await?;
+        for inclusion in &mut all {
+            if let Some(known) = now.iter().find(|known| known.hash == inclusion.hash) {
+                inclusion.clone_from(known);
+            }
+        }
+        for (chunk, part) in parts(&all, MATCHES_PER_COMMIT, |one| one)?.into_iter().enumerate().rev() {
+            let row = InclusionChunk { inclusions: part.to_vec() };
+            let key = InclusionChunk::key(&network.id, height, hash, chunk);
+            let write = Write::Put { key, item: row.item()?, expect: vec![] };
+            match commit(&*self.store, &*self.clock, &[write]).await? {
+                Done::Committed | Done::Conflict(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// A lane whose numbers were included has room again, and surely was seen that far. Told once the head has moved: of a
     /// block that leaves before, nobody else would take it back, and of one that left since, it is not told.
     pub(crate) async fn tell_lanes(

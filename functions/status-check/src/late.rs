@@ -69,9 +69,9 @@ impl Tracker {
             return Ok(Vec::new());
         }
         // The block's other ones may not have been told either, and are marked with it.
-        if !self.tell_final(network, chain, (height, hash), all.clone()).await? {
-            return Ok(Vec::new());
-        }
+        let Some(agreed) = self.tell_final(network, chain, (height, hash), &all).await? else { return Ok(Vec::new()) };
+        let found: Vec<(Inclusion, u64)> =
+            agreed.into_iter().zip(found).map(|(one, (_, version))| (one, version)).collect();
         self.write_inclusions(network, &block, &found).await?;
         self.tell_lanes((height, hash), &all).await?;
         Ok(all.into_iter().map(|inclusion| inclusion.hash).collect())

@@ -1,37 +1,68 @@
-//! What would free money is read once more, of every provider, when its block is final: a node may tell a fresh block's
-//! receipts before it has their logs, and what was read then would stand.
+//! What seems to have paid nobody is read once more, of every provider, at each depth at which something is told: a node may
+//! tell a fresh block's receipts before it has their logs, and what was read then would stand.
 
 use causeway_chains::{Chain, Receipt};
 use causeway_domain::{B256, Network, limits::PLAIN_TRANSFER_GAS};
 use causeway_state::{message::Stage, tracker::Inclusion};
 
-use crate::{TrackError, Tracker, include::evidence, opinion::WITNESSES};
+use crate::{TrackError, Tracker, include::evidence, lead::Lead, opinion::WITNESSES};
 
 impl Tracker {
-    /// Tells that these are final. Answers whether it did: of what seems to have paid nobody, somebody must tell the receipt
-    /// again, and two where the network asks for a second opinion.
+    /// Tells that these are confirmed: what succeeded. What providers do not tell again, or not alike, waits until it is final,
+    /// and so do reverted ones: a reorganisation can turn them into successes (rule 5).
+    pub(crate) async fn tell_confirmed(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        (height, hash): (u64, B256),
+        inclusions: Vec<Inclusion>,
+    ) -> Result<(), TrackError> {
+        let mut known = inclusions;
+        if let Some(again) = self.read_again(network, chain, hash, &known).await? {
+            let agreed = agreed_ones(&known, again);
+            if agreed != known {
+                self.rewrite_inclusions(network, (height, hash), &agreed).await?;
+                if let Some(block) = lead.ring.get_mut(&height) {
+                    block.inclusions = None;
+                }
+                known = agreed;
+            }
+        }
+        let succeeded: Vec<Inclusion> = known.into_iter().filter(|inclusion| inclusion.success).collect();
+        self.publish_stage(network, height, hash, Stage::Confirmed, &succeeded).await
+    }
+
+    /// Tells that these are final. Answers what rows are to say of them, or `None` where it did not: of what seems to have
+    /// paid nobody, somebody must tell the receipt again, and two where the network asks for a second opinion.
     pub(crate) async fn tell_final(
         &self,
         network: &Network,
         chain: &dyn Chain,
         (height, hash): (u64, B256),
-        inclusions: Vec<Inclusion>,
-    ) -> Result<bool, TrackError> {
-        let Some(proven) = self.read_again(network, chain, hash, inclusions).await? else {
+        known: &[Inclusion],
+    ) -> Result<Option<Vec<Inclusion>>, TrackError> {
+        let Some(again) = self.read_again(network, chain, hash, known).await? else {
             tracing::warn!(network = %network.id, height, %hash, "nobody tells these receipts again; nothing is released");
-            return Ok(false);
+            return Ok(None);
         };
-        self.publish_stage(network, height, hash, Stage::Final, &proven).await?;
-        Ok(true)
+        self.publish_stage(network, height, hash, Stage::Final, &again).await?;
+        let agreed = agreed_ones(known, again);
+        if agreed != known {
+            self.rewrite_inclusions(network, (height, hash), &agreed).await?;
+        }
+        Ok(Some(agreed))
     }
 
+    /// These inclusions as providers tell them now, where their receipts seemed to pay nobody; `None` where too few answer.
     async fn read_again(
         &self,
         network: &Network,
         chain: &dyn Chain,
         block: B256,
-        mut inclusions: Vec<Inclusion>,
+        known: &[Inclusion],
     ) -> Result<Option<Vec<Inclusion>>, TrackError> {
+        let mut inclusions = known.to_vec();
         let doubtful: Vec<B256> = inclusions.iter().filter(|it| seems_unpaid(it)).map(|it| it.hash).collect();
         if doubtful.is_empty() {
             return Ok(Some(inclusions));
@@ -40,8 +71,8 @@ impl Tracker {
         if given.len() < if network.second_opinion { WITNESSES } else { 1 } {
             return Ok(None);
         }
-        let known = inclusions.iter_mut().filter(|it| seems_unpaid(it));
-        for (position, inclusion) in known.enumerate() {
+        let unpaid = inclusions.iter_mut().filter(|it| seems_unpaid(it));
+        for (position, inclusion) in unpaid.enumerate() {
             let receipts = given.iter().filter_map(|reply| reply.value.get(position));
             let again = agreed(network, inclusion, receipts);
             if again != *inclusion {
@@ -55,6 +86,11 @@ impl Tracker {
         }
         Ok(Some(inclusions))
     }
+}
+
+/// What all providers agree on by now; of the others what was known.
+fn agreed_ones(known: &[Inclusion], again: Vec<Inclusion>) -> Vec<Inclusion> {
+    known.iter().zip(again).map(|(known, again)| if again.disputed { known.clone() } else { again }).collect()
 }
 
 /// Whether its receipt says that nobody was paid. A no-op pays nobody whatever it says.

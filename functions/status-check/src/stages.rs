@@ -42,17 +42,15 @@ impl Tracker {
         while lead.head.confirmed < confirmed {
             self.keep_lease(network, lead).await?;
             let height = lead.head.confirmed + 1;
-            // Reverted ones are told when they are final: a reorganisation can turn them into successes (rule 5).
             let (hash, inclusions) = self.included_at(network, lead, height).await?;
-            let succeeded: Vec<Inclusion> = inclusions.into_iter().filter(|inclusion| inclusion.success).collect();
-            self.publish_stage(network, height, hash, Stage::Confirmed, &succeeded).await?;
+            self.tell_confirmed(network, chain, lead, (height, hash), inclusions).await?;
             lead.head.confirmed = height;
         }
         while lead.head.finalized < last {
             self.keep_lease(network, lead).await?;
             let height = lead.head.finalized + 1;
             let (hash, inclusions) = self.included_at(network, lead, height).await?;
-            if !self.tell_final(network, chain, (height, hash), inclusions).await? {
+            if self.tell_final(network, chain, (height, hash), &inclusions).await?.is_none() {
                 break;
             }
             lead.head.finalized = height;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use causeway_domain::limits;
 use serde::{
     Deserialize, Deserializer,
@@ -119,6 +119,14 @@ impl Fields {
     /// An EVM address: `0x` and 40 hex digits; in mixed case its EIP-55 checksum must hold.
     pub fn address(&self, name: &str) -> Result<Address, ApiError> {
         address(name, self.text(name)?)
+    }
+
+    /// A hash of 32 bytes that may be left out: `0x` and 64 hex digits.
+    pub fn optional_hash(&self, name: &str) -> Result<Option<B256>, ApiError> {
+        let Some(text) = self.optional_text(name)? else { return Ok(None) };
+        let digits = text.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let read = digits.and_then(|digits| digits.parse().ok());
+        read.map(Some).ok_or_else(|| ApiError::field(name, "must be 0x and 64 hexadecimal digits"))
     }
 
     /// An idempotency key: 1 to 128 visible ASCII characters.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use alloy_primitives::{Address, B256, U256};
-use causeway_chains::model::Inclusion;
+use causeway_chains::{model::Inclusion, token};
 use causeway_domain::{Clock, lane::LaneId, parcel::ParcelState};
 use causeway_queue::QueueName;
 use causeway_state::dead_letter::{DeadLetter, Status};
@@ -19,9 +19,10 @@ use futures::FutureExt;
 
 use crate::{
     clock::SimClock,
+    deep::cost,
     inbox::READ,
     people::Promise,
-    rules::{Rules, Truth, Violation},
+    rules::{Left, Rules, Truth, Violation},
     world::{ASSETS, TENANTS, World},
 };
 
@@ -46,6 +47,20 @@ impl Truth for World {
         let inclusions = self.chain.inclusions(lane.address);
         let all = inclusions.get(&number)?;
         all.iter().find(|inclusion| self.is_deep(inclusion)).map(|inclusion| inclusion.receipt.hash)
+    }
+
+    fn left(&self, lane: &LaneId, block: B256, hash: B256) -> Option<Left> {
+        let included = self.chain.included(block, hash).filter(|it| it.receipt.from == lane.address)?;
+        let value = if included.receipt.success { included.value } else { U256::ZERO };
+        let wei = i128::try_from(cost(&included) + value).expect("what there is");
+        let mut left = Left::from([(Address::ZERO, wei)]);
+        // Whoever tells of it: what counts is what was called.
+        let called = included.receipt.to.filter(|to| ASSETS.iter().any(|(asset, ..)| asset == to));
+        if let Some(asset) = called {
+            let moved = token::movements_from(&included.receipt.logs, lane.address, usize::MAX);
+            left.insert(asset, moved.into_iter().map(|(_, _, units)| units.signed()).sum());
+        }
+        Some(left)
     }
 
     fn refuses(&self, parcel: &Parcel) -> bool {

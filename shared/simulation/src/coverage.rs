@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 147] = [
+pub const REQUIRED: [&str; 149] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -80,6 +80,7 @@ pub const REQUIRED: [&str; 147] = [
     "people: cancel, refused",
     "people: displace",
     "people: displace at a guess, refused",
+    "people: pass over",
     "people: ask again",
     "people: no answer",
     "strangers: use a number",
@@ -149,6 +150,7 @@ pub const REQUIRED: [&str; 147] = [
     "number: taken back",
     "number: cancelled",
     "number: displaced",
+    "number: passed over",
     "number: raised after it was told as paid",
     "lane: waiting for Blocked",
     "lane: waiting for ChainUnavailable",

@@ -81,6 +81,11 @@ impl Turn {
         }
     }
 
+    /// Whether somebody said what became of a transaction.
+    pub fn settles_by_word(&self) -> bool {
+        self.records.iter().any(|(done, _)| done == "dead-letters.settle")
+    }
+
     fn has(&self, action: &str, target: &str) -> bool {
         self.records.iter().any(|(done, on)| done == action && on == target)
     }

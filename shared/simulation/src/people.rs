@@ -191,20 +191,19 @@ impl World {
         if !reason.contains("not Causeway's") {
             return None;
         }
-        // What nobody was given is passed over when the tracker has found what took it.
-        let next = self.row(&Counter::key(lane)).and_then(|row| row.parse::<Counter>().ok())?.next;
-        if number == next && !reason.contains(": 0x") {
-            return None;
-        }
         let inclusions = self.chain.inclusions(lane.address);
         let taken = inclusions.get(&number)?.iter().find(|inclusion| inclusion.canonical)?;
         let is_final = taken.receipt.block_number + self.depths.1 <= self.chain.height();
-        (taken.raw.is_none() && is_final).then(|| Act {
-            what: "people: displace",
-            path: format!("lanes/{lane}/displace"),
-            body: json!({"number": number, "reason": "simulated"}),
-            promise: Promise::Nothing,
-        })
+        // Of what nobody was given they say what took it, unless the tracker has.
+        let next = self.row(&Counter::key(lane)).and_then(|row| row.parse::<Counter>().ok())?.next;
+        let (what, body) = match number == next && !reason.contains(": 0x") {
+            true => {
+                ("people: pass over", json!({"number": number, "takenBy": taken.receipt.hash, "reason": "simulated"}))
+            }
+            false => ("people: displace", json!({"number": number, "reason": "simulated"})),
+        };
+        let path = format!("lanes/{lane}/displace");
+        (taken.raw.is_none() && is_final).then_some(Act { what, path, body, promise: Promise::Nothing })
     }
 
     /// A number given up by somebody who only saw the lane halted there, and did not look why, nor since which block.

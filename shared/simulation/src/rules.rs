@@ -1,6 +1,7 @@
 //! What the rows say, kept up with every commit, and the rules that hold for each commit and at every moment.
 
 mod asked;
+mod books;
 mod commit;
 mod names;
 
@@ -31,6 +32,7 @@ use commit::Commit;
 use names::Names;
 
 pub use crate::office::Ordered;
+pub use books::Left;
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +103,8 @@ pub trait Truth {
     fn is_final(&self, lane: &LaneId, hash: B256) -> bool;
     /// What a final block has under a lane's number.
     fn final_taker(&self, lane: &LaneId, number: u64) -> Option<B256>;
+    /// What a lane's transaction took from its address in a block that is, or once was, on the chain.
+    fn left(&self, lane: &LaneId, block: B256, hash: B256) -> Option<Left>;
     /// Whether what a parcel asks for fails whatever its treasury holds.
     fn refuses(&self, parcel: &Parcel) -> bool;
 }
@@ -164,6 +168,7 @@ impl Rules {
         self.may_sign(&commit)?;
         self.no_ops_are_wished(&commit)?;
         self.rejections_are_deserved(&commit, truth)?;
+        self.postings_are_the_chains(&commit, truth)?;
         self.office.must_hold(&commit.turn, &self.parcels, &self.lines, truth)?;
         commit.must_hold()
     }
@@ -319,6 +324,10 @@ impl Rules {
         let signed = match line.transactions.get(&number) {
             None => {
                 commit.created.insert((lane.clone(), number), transaction.parcels.clone());
+                if matches!(transaction.outcome, Some(Outcome::Displaced { .. })) {
+                    self.coverage.count("number: passed over");
+                    commit.displaced.insert((lane.clone(), number));
+                }
                 transaction.attempts
             }
             Some(before) => {
@@ -334,6 +343,7 @@ impl Rules {
                     }
                 };
                 hold(outcome, "rule 5", || format!("{} ended twice", name()))?;
+                commit.books.turned(lane, before.outcome.as_ref(), &transaction);
                 if before.outcome.is_none() && transaction.outcome.is_some() {
                     commit.turn.ended.insert((lane.clone(), number));
                 }
@@ -412,6 +422,7 @@ impl Rules {
             hold(item.version() == 1, "rule 7", || format!("entry {} of {account} is written again", key.sk))?;
             row.entries = plus(row.entries, said);
             commit.turn.entry(&key.sk, &account, said.available);
+            commit.books.entry(&account, item, said.available);
             *commit.sums.entry(account.asset.clone()).or_default() += said.available + said.held;
         }
         commit.shards.insert((account.clone(), shard));

@@ -109,7 +109,7 @@ impl Sabotage {
             Self::RefundSigned => &["rule 4:", "rule 7:"],
             Self::ConfirmEarly | Self::ReleaseEarly => &["rule 5:"],
             // What is posted for it has not left either.
-            Self::ForgetCancel => &["paid:", "assertion `left == right` failed: books and chain"],
+            Self::ForgetCancel => &["paid:", "rule 7:"],
             Self::PostTwice | Self::ForgetRelease | Self::CreditTwice => &["rule 7:"],
             Self::ForgetSweep => &["every transfer's end never comes"],
             Self::CancelStuck => &["rule 6:"],

@@ -1,7 +1,7 @@
 //! Rule 4: a number that somebody else's transaction took, proven at a final block. Its parcels are accepted once more.
 
 use causeway_domain::{
-    Bytes, U256,
+    B256, Bytes, U256,
     clock::Millis,
     fees::Priority,
     id::TraceId,
@@ -66,6 +66,9 @@ pub enum DisplaceError {
     /// Not what this is for.
     #[error("{0}")]
     NotThis(String),
+    /// What is said to have taken the number is missing, or cannot have.
+    #[error("{0}")]
+    Taker(String),
     /// A move that does not exist; a fault of ours.
     #[error(transparent)]
     Move(#[from] MoveError),
@@ -143,11 +146,13 @@ impl Case<'_> {
 }
 
 /// The one commit that goes on behind a number that another's transaction took before it was ever assigned: it pays nothing
-/// of ours. The lane must have halted there with the word of what took it, which the tracker has at a final height only.
+/// of ours. The lane must have halted there; what took it the tracker names at a final height only, and where it cannot,
+/// people do (`taker`), once the block at which the lane halted is final.
 pub fn skip(
     lane: &LaneId,
     number: u64,
     (gate, version): (&Gate, u64),
+    taker: Option<B256>,
     (word, trace): (Word, TraceId),
     now: Millis,
 ) -> Result<Vec<Write>, DisplaceError> {
@@ -155,11 +160,7 @@ pub fn skip(
         let what = format!("number {number} is not the lane's lowest that no block is known to have used");
         return Err(DisplaceError::NotThis(what));
     }
-    let named = format!("{}: 0x", foreign(number));
-    if !matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.contains(&named)) {
-        let what = format!("what took number {number} is not known yet: the lane's reason names it once it is final");
-        return Err(DisplaceError::NotThis(what));
-    }
+    let checks = must_be_known(lane, gate, number, taker)?;
     let nothing = Intent { to: lane.address, value: U256::ZERO, data: Bytes::new(), gas_limit: 0 };
     let transaction = Transaction {
         number,
@@ -174,11 +175,47 @@ pub fn skip(
         outcome: Some(word.outcome()),
         reopened: 0,
     };
-    Ok(vec![
+    let mut writes = vec![
         Counter::take(lane, number, 1),
         Write::create(Transaction::key(lane, number), Item::from_fields(&transaction)?),
         gate_behind(gate, number, now).put(lane, version)?,
-    ])
+    ];
+    writes.extend(checks);
+    Ok(writes)
+}
+
+/// Refuses where nobody tells what took the number; answers what the commit has to check of who does.
+fn must_be_known(lane: &LaneId, gate: &Gate, number: u64, taker: Option<B256>) -> Result<Vec<Write>, DisplaceError> {
+    let not_this = |what: String| Err(DisplaceError::NotThis(what));
+    if !is_foreign(gate, number) {
+        return not_this(format!(
+            "the lane did not halt since another's transaction has number {number}: no node says so"
+        ));
+    }
+    if is_named(gate, number) {
+        return Ok(Vec::new());
+    }
+    if taker.is_none() {
+        return Err(DisplaceError::Taker(format!(
+            "is missing: what took number {number} is not known, unless the lane's reason names it once it is final; where no \
+             node tells, find out and name it"
+        )));
+    }
+    match gate.taken_at {
+        Some(at) => Ok(at.is_final(&lane.network).to_vec()),
+        None => not_this(format!("no look has told yet at which block number {number} is another's: look again")),
+    }
+}
+
+/// Refuses what is said to have taken a number where a look found another transaction under it.
+pub fn must_fit(gate: &Gate, number: u64, taker: Option<B256>) -> Result<(), DisplaceError> {
+    let found = gate.taken_by.filter(|_| gate.consumed == number);
+    match (found, taker) {
+        (Some(found), Some(said)) if found != said => {
+            Err(DisplaceError::Taker(format!("is not what has number {number}: the chain has {found}")))
+        }
+        (Some(_), Some(_)) | (None, _) | (_, None) => Ok(()),
+    }
 }
 
 /// Why a lane halts at a number that is not ours.
@@ -190,6 +227,12 @@ pub fn foreign(number: u64) -> String {
 pub fn is_foreign(gate: &Gate, number: u64) -> bool {
     let foreign = foreign(number);
     matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.contains(&foreign))
+}
+
+/// Whether the reason of that halt names what a final block has under the number.
+pub fn is_named(gate: &Gate, number: u64) -> bool {
+    let named = format!("{}: 0x", foreign(number));
+    matches!(&gate.gate, LaneGate::Halted { reason, limit } if *limit == number && reason.contains(&named))
 }
 
 /// Closed to new numbers until a look has told whether the next one is ours.

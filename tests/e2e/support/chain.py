@@ -110,6 +110,12 @@ class Chain(deploy.Chain):
         finally:
             self.call("anvil_stopImpersonatingAccount", address)
 
+    def use_number(self, address: str) -> None:
+        """Uses an address's next number up without a transaction of its own, as an authorization would (EIP-7702)."""
+        used = int(self.call("eth_getTransactionCount", address, "latest"), 16)
+        self.call("anvil_setNonce", address, hex(used + 1))
+        self.mine()
+
     def reorg(self, depth: int, moved: list[tuple[str, int]] | None = None) -> None:
         """Replaces the newest blocks by as many others: empty, but for raw transactions put into
         one of them (0 is the oldest). What was in the old ones is in no pool afterwards.

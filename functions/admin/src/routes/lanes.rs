@@ -75,9 +75,9 @@ pub async fn release(
     ("address" = String, Path, description = "The sender's address"),
 ), responses(
     (status = 200, description = "Given up; the lane goes on", body = Lane),
-    (status = 400, description = "`VALIDATION_ERROR`: the number, the reason, or an unknown field", body = TransferError),
+    (status = 400, description = "`VALIDATION_ERROR`: the number, the hash, the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such lane, or no such number", body = TransferError),
-    (status = 409, description = "`CONFLICT`: the lane is not halted at that number, or the number has ended", body = TransferError),
+    (status = 409, description = "`CONFLICT`: the lane is not halted at that number, its block is not final, or the number has ended; or `takenBy` is missing where nobody knows what took it, is Causeway's, or is not what the chain has", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]

@@ -3,6 +3,7 @@
 use causeway_domain::{
     Address, B256, Bytes, U256,
     fees::Priority,
+    id::TraceId,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
@@ -10,10 +11,10 @@ use causeway_state::{
     displace::foreign,
     lane::{Counter, Gate, Intent, Outcome, TakenAt, Transaction},
     parcel::{CancelAsked, Parcel},
-    tracker::{Head, HeaderRow},
+    tracker::{Head, HeaderRow, Watch},
 };
 use causeway_store::{Expect, Item, MemoryStore, Write};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     refund::{balances, held},
@@ -74,8 +75,14 @@ async fn tracked(world: &World, lane: &LaneId, finalized: u64) {
 }
 
 async fn displace(world: &World, lane: &LaneId, number: u64) -> Answer {
+    displace_taken_by(world, lane, number, json!(null)).await
+}
+
+/// As [`displace`], with the operator's word for what took it.
+async fn displace_taken_by(world: &World, lane: &LaneId, number: u64, taken_by: Value) -> Answer {
     let path = format!("/admin/v1/lanes/local/{}/displace", lane.address);
-    world.post(&path, json!({"number": number, "reason": "seen in two explorers at a final block"})).await
+    let reason = "seen in two explorers at a final block";
+    world.post(&path, json!({"number": number, "takenBy": taken_by, "reason": reason})).await
 }
 
 async fn stored(world: &World, parcel: &Parcel) -> Parcel {
@@ -182,7 +189,8 @@ async fn a_number_that_nobody_was_given_is_passed_over() {
     assert_eq!(displace(&world, &lane, 6).await.refusal(), conflict, "halted for another reason: number 6 is free");
     let unnamed = gate.halted(&foreign(6), 6);
     world.put(unnamed.put(&lane, row.version() + 1).expect("a row")).await;
-    assert_eq!(displace(&world, &lane, 6).await.refusal(), conflict, "what took it is not final");
+    let missing = (409, "CONFLICT".to_owned(), "takenBy".to_owned());
+    assert_eq!(displace(&world, &lane, 6).await.refusal(), missing, "nobody says what took it");
     let named = gate.halted(&format!("{}: 0x12 to 0x34", foreign(6)), 6);
     world.put(named.put(&lane, row.version() + 2).expect("a row")).await;
     let told = displace(&world, &lane, 6).await.ok();
@@ -192,4 +200,64 @@ async fn a_number_that_nobody_was_given_is_passed_over() {
     assert_eq!(transaction.outcome, Some(Outcome::Displaced { height: 0, by: vec!["olga".to_owned()] }));
     assert_eq!((transaction.parcels.len(), transaction.attempts), (0, 0));
     assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned, "nothing of ours is touched");
+}
+
+/// A lane halted behind all its numbers, at one that nobody was given, in a block of this height; no look names what took it.
+async fn unnamed(height: u64) -> (World, LaneId, Gate) {
+    let (world, lane, _) = halted(|parcel| parcel, 0).await;
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let taken_at = Some(TakenAt { height, hash: BLOCK });
+    let gate = Gate { seen: 6, taken_at, ..Gate::new(6, NOW) }.halted(&foreign(6), 6);
+    world.put(gate.put(&lane, row.version()).expect("a row")).await;
+    (world, lane, gate)
+}
+
+#[tokio::test]
+async fn a_number_that_no_node_can_name_is_passed_over_on_the_word_for_what_took_it() {
+    let (world, lane, _) = unnamed(90).await;
+    let taker = json!(B256::repeat_byte(0x77));
+    let at_field = |status, code: &str| (status, code.to_owned(), "takenBy".to_owned());
+    for bad in [json!("0x77"), json!(7), json!(format!("0x0x{}", "7".repeat(62)))] {
+        let refusal = displace_taken_by(&world, &lane, 6, bad).await.refusal();
+        assert_eq!(refusal, at_field(400, "VALIDATION_ERROR"));
+    }
+    assert_eq!(displace(&world, &lane, 6).await.refusal(), at_field(409, "CONFLICT"), "missing");
+    tracked(&world, &lane, 89).await;
+    let early = displace_taken_by(&world, &lane, 6, taker.clone()).await;
+    assert_eq!(early.refusal(), (409, "CONFLICT".to_owned(), "number".to_owned()), "a branch may have it free again");
+    tracked(&world, &lane, 90).await;
+    let told = displace_taken_by(&world, &lane, 6, taker.clone()).await.ok();
+    assert_eq!((&told["state"], &told["next"], &told["consumed"]), (&json!("waiting"), &json!(7), &json!(7)));
+    let records = world.must_be_sound().await;
+    let detail = records.iter().find(|record| record.action == "lanes.displace").expect("on record").detail.clone();
+    assert!(detail.contains(taker.as_str().expect("text")), "{detail}");
+}
+
+#[tokio::test]
+async fn what_is_said_to_have_taken_a_number_must_be_what_the_chain_has_and_nothing_of_causeways() {
+    let taker = B256::repeat_byte(0x77);
+    let refused = (409, "CONFLICT".to_owned(), "takenBy".to_owned());
+    let (world, lane, gate) = unnamed(90).await;
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let found = Gate { taken_by: Some(B256::repeat_byte(0x78)), ..gate };
+    world.put(found.put(&lane, row.version()).expect("a row")).await;
+    assert_eq!(displace_taken_by(&world, &lane, 6, json!(taker)).await.refusal(), refused, "the chain has another one");
+    let (world, lane, _) = unnamed(90).await;
+    let watch = Watch {
+        hash: taker,
+        lane: lane.clone(),
+        number: 6,
+        attempt: 0,
+        cancel: false,
+        trace: TraceId::derived(&["t"]),
+        height: None,
+        block_hash: None,
+    };
+    let item = Item::from_fields(&watch).expect("a row");
+    world.put(Write::create(Watch::key(&lane.network, taker), item)).await;
+    assert_eq!(displace_taken_by(&world, &lane, 6, json!(taker)).await.refusal(), refused, "ours");
+    let (world, lane, _) = halted(|parcel| parcel, 0).await;
+    let item = Item::from_fields(&watch).expect("a row");
+    world.put(Write::create(Watch::key(&lane.network, taker), item)).await;
+    assert_eq!(displace_taken_by(&world, &lane, 4, json!(taker)).await.refusal(), refused, "of a parcel's number too");
 }

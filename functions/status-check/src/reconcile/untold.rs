@@ -49,7 +49,7 @@ impl Tracker {
                 let meant: Vec<_> = all.into_iter().filter(|inclusion| attempts.contains(&inclusion.hash)).collect();
                 told_again(network, (height, hash), Stage::Final, &meant);
                 // Where nobody tells its receipts it is told at the next look.
-                self.tell_final(network, chain, (height, hash), meant).await?;
+                self.tell_final(network, chain, (height, hash), &meant).await?;
             }
         }
         let mut left = BTreeSet::new();

@@ -30,6 +30,8 @@ pub struct Inclusion {
     pub number: u64,
     /// The bytes it came in; none for a stranger's.
     pub raw: Option<Bytes>,
+    /// Wei that it sends along.
+    pub value: U256,
     /// Its receipt in that block.
     pub receipt: Receipt,
 }
@@ -269,11 +271,19 @@ impl ModelChain {
                 let canonical = world.is_canonical(*hash);
                 let pairs = block.transactions.iter().zip(&block.receipts).filter(|(tx, _)| tx.from == from);
                 for (tx, receipt) in pairs {
-                    let (raw, receipt) = (tx.raw.clone(), receipt.clone());
-                    found.entry(tx.number).or_default().push(Inclusion { canonical, number: tx.number, raw, receipt });
+                    found.entry(tx.number).or_default().push(inclusion(tx, receipt, canonical));
                 }
             }
             found
+        })
+    }
+
+    /// What a block that is, or once was, on the chain has of a transaction.
+    pub fn included(&self, block: B256, hash: B256) -> Option<Inclusion> {
+        self.with(|world| {
+            let (canonical, stored) = (world.is_canonical(block), world.blocks.get(&block)?);
+            let pair = stored.transactions.iter().zip(&stored.receipts).find(|(tx, _)| tx.hash == hash)?;
+            Some(inclusion(pair.0, pair.1, canonical))
         })
     }
 
@@ -312,4 +322,8 @@ impl ModelChain {
 
 fn header(world: &World, hash: B256) -> Header {
     world.blocks.get(&hash).map(|block| block.header.clone()).unwrap_or_else(|| unreachable!("a block just read"))
+}
+
+fn inclusion(tx: &Tx, receipt: &Receipt, canonical: bool) -> Inclusion {
+    Inclusion { canonical, number: tx.number, raw: tx.raw.clone(), value: tx.value, receipt: receipt.clone() }
 }

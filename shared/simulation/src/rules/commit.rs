@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use causeway_domain::{id::ParcelId, lane::LaneId, network::AssetId};
 use causeway_state::ledger::AccountId;
 
-use super::{Held, hold};
+use super::{Held, books::Books, hold};
 use crate::office::Turn;
 
 /// What one commit says as a whole.
@@ -24,6 +24,7 @@ pub(super) struct Commit {
     pub(super) sums: BTreeMap<AssetId, i128>,
     pub(super) shards: BTreeSet<(AccountId, u8)>,
     pub(super) turn: Turn,
+    pub(super) books: Books,
 }
 
 impl Commit {

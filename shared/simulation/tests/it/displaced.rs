@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Orphans, Provider, Reorg};
-use causeway_domain::{Clock, parcel::ParcelState};
+use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_simulation::{
     Setup, World,
     api::recipient,
@@ -310,4 +310,31 @@ fn a_block_that_leaves_before_the_head_moved_hides_no_stranger() {
         }
     }
     assert!(killed > 3, "the leader was killed {killed} times");
+}
+
+#[test]
+fn a_number_that_no_node_can_name_is_passed_over_on_peoples_word() {
+    let mut world = World::new(two());
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    let taker = world.chain.foreign(world.lane("acme").address, 1).expect("free");
+    // By the time that a leader looks, nodes do not keep the states any more between which it was used.
+    (0..600).for_each(|_| {
+        world.chain.mine();
+    });
+    world.until("its halt", World::has_halted);
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(300_000);
+    let gate = world.lane_view("acme").expect("begun").gate;
+    let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
+    assert!(!reason.contains("0x") && gate.taken_by.is_none(), "nobody names it: {gate:?}");
+    let path = format!("lanes/{}/displace", world.lane("acme"));
+    let mut say =
+        |body| world.act(&Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing });
+    assert_eq!(say(json!({"number": 1, "reason": "tried"})).status, StatusCode::CONFLICT, "which one, they must say");
+    assert_eq!(say(json!({"number": 1, "takenBy": taker, "reason": "tried"})).status, StatusCode::OK);
+    world.finish();
+    let parcel = world.parcel(&id);
+    assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
+    assert_eq!(got(&world), parcel.total().to_u256());
 }

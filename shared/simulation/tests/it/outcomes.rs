@@ -8,8 +8,8 @@ use causeway_simulation::{
     api::recipient,
     faults::{CommitRule, EVERY_TRY, settles},
 };
-use causeway_state::{lane::Outcome, message::queues};
-use causeway_store::memory::CommitFault;
+use causeway_state::{lane::Outcome, message::queues, tracker::InclusionChunk};
+use causeway_store::{Store, memory::CommitFault};
 
 /// A world whose only withdrawal passes every trial and reverts in its block.
 fn reverting() -> (World, String) {
@@ -139,7 +139,7 @@ fn a_stage_that_cannot_be_read_is_told_to_the_operators() {
 #[test]
 fn a_payment_whose_receipt_had_no_logs_when_its_block_was_new_is_paid() {
     let mut world = World::new(Setup::default());
-    world.chain.set_provider(0, Provider { receipts: Receipts::Logless(2), ..Provider::default() });
+    world.chain.set_provider(0, Provider { receipts: Receipts::Logless(4), ..Provider::default() });
     let id = world.withdraw("TUSD", "1", recipient("rosa"));
     while depth(&world) < world.network.final_at {
         assert_eq!(world.money("acme", "TUSD").held, 1_000_000);
@@ -147,6 +147,27 @@ fn a_payment_whose_receipt_had_no_logs_when_its_block_was_new_is_paid() {
     }
     world.finish();
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
+/// By the time that success is told they have them.
+#[test]
+fn a_payment_whose_receipt_had_no_logs_at_first_is_told_when_it_is_confirmed() {
+    let mut world = World::new(Setup { confirmed_at: 3, ..Setup::default() });
+    world.chain.set_provider(0, Provider { receipts: Receipts::Logless(2), ..Provider::default() });
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("its depth", |world| depth(world) > world.network.confirmed_at);
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed, "not only when it is final");
+    let settled = world.parcel(&id).settled.expect("by a block");
+    let query = InclusionChunk::query(&world.network.id, settled.height, settled.block_hash);
+    let rows = world.clock.run(world.rows.query(&query)).expect("memory does not fail").items;
+    let [chunk] = rows
+        .iter()
+        .map(|row| row.parse::<InclusionChunk>().expect("a chunk"))
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("one");
+    assert_eq!(chunk.inclusions[0].moved.len(), 1, "and its row says so: reconciliation reads it");
+    world.finish();
 }
 
 #[test]
