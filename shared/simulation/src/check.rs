@@ -40,7 +40,12 @@ pub struct LaneView {
 impl Truth for World {
     fn is_final(&self, lane: &LaneId, hash: B256) -> bool {
         let all = self.chain.inclusions(lane.address).into_values().flatten();
-        all.filter(|inclusion| inclusion.receipt.hash == hash).any(|inclusion| self.is_deep(&inclusion))
+        let mut of_hash = all.filter(|inclusion| inclusion.receipt.hash == hash);
+        of_hash.any(|inclusion| self.is_deep(&inclusion) || self.has_left(inclusion.receipt.block_hash))
+    }
+
+    fn has_left(&self, block: B256) -> bool {
+        self.left.borrow().contains(&block)
     }
 
     fn final_taker(&self, lane: &LaneId, number: u64) -> Option<B256> {

@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 149] = [
+pub const REQUIRED: [&str; 151] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -59,8 +59,10 @@ pub const REQUIRED: [&str; 149] = [
     "ticks: none for a while",
     "ticks: none for long",
     "ticks: doubled",
+    "tracker: ends in order",
     "batch: beyond ten",
     "branch: below final",
+    "branch: below final, meanwhile",
     "deep: what was settled leaves",
     "deep: what was released leaves",
     "deep: what was released pays",

@@ -13,7 +13,7 @@ use causeway_state::lane::{Outcome, Transaction};
 use crate::{storm::USUAL_BASE_FEE_WEI, world::World};
 
 /// Blocks below what is final that a branch begins at most.
-const BELOW_MAX: u64 = 60;
+pub const BELOW_MAX: u64 = 60;
 
 /// A transaction whose money was released when it was final, and whose block left the chain.
 #[derive(Debug, Clone)]
@@ -41,9 +41,10 @@ pub fn leaves(transaction: &Transaction, left: &BTreeSet<B256>) -> (Option<Relea
 }
 
 impl World {
-    /// The chain turns to a branch that begins somewhere below what is final; whether it was long enough for that.
-    pub fn turn_below_final(&self) -> bool {
-        let turned = self.turn_below(self.depths.1 + 1 + self.clock.below(BELOW_MAX));
+    /// The chain turns to a branch that begins somewhere below what is final, by so many blocks at most; whether it was long
+    /// enough for that.
+    pub fn turn_below_final(&self, most: u64) -> bool {
+        let turned = self.turn_below(self.depths.1 + 1 + self.clock.below(most));
         if turned {
             self.coverage.count("branch: below final");
         }
@@ -65,6 +66,9 @@ impl World {
         let hash = |height| self.chain.header(height).map(|header| header.hash);
         let left: BTreeSet<B256> = (height + 1 - depth..=height).filter_map(hash).collect();
         self.check();
+        let tag = if self.network.final_tag { self.called_final() } else { height };
+        let last_final = (height + 1).saturating_sub(self.depths.1).min(tag);
+        self.left.borrow_mut().extend((height + 1 - depth..=last_final).filter_map(hash));
         self.rules.borrow_mut().leave(&left);
         let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(500)).collect();
         let orphans = if self.clock.chance(500) { Orphans::Waiting } else { Orphans::Forgotten };

@@ -25,7 +25,7 @@ use causeway_store::{Item, Key, memory::After};
 
 use crate::{
     coverage::Coverage,
-    deep::{Deep, leaves},
+    deep::Deep,
     office::{Office, is_unpaid_by_word},
 };
 use commit::Commit;
@@ -99,8 +99,10 @@ struct Claims {
 
 /// What the chain says, for rules that are about it.
 pub trait Truth {
-    /// Whether a final block has a lane's transaction.
+    /// Whether a final block has a lane's transaction, or had it when it was final.
     fn is_final(&self, lane: &LaneId, hash: B256) -> bool;
+    /// Whether a block left the chain although it was final.
+    fn has_left(&self, block: B256) -> bool;
     /// What a final block has under a lane's number.
     fn final_taker(&self, lane: &LaneId, number: u64) -> Option<B256>;
     /// What a lane's transaction took from its address in a block that is, or once was, on the chain.
@@ -169,6 +171,7 @@ impl Rules {
         self.no_ops_are_wished(&commit)?;
         self.rejections_are_deserved(&commit, truth)?;
         self.postings_are_the_chains(&commit, truth)?;
+        self.release_late(&commit, truth);
         self.office.must_hold(&commit.turn, &self.parcels, &self.lines, truth)?;
         commit.must_hold()
     }
@@ -464,26 +467,6 @@ impl Rules {
             hold(proven, "rule 5", || format!("{id} is {:?} by {}, which is not final", parcel.state, settled.hash))?;
         }
         Ok(())
-    }
-
-    /// These blocks leave the chain although they were final.
-    pub fn leave(&mut self, left: &BTreeSet<B256>) {
-        for (lane, line) in &self.lines {
-            for (number, transaction) in &line.transactions {
-                let (released, settled) = leaves(transaction, left);
-                if settled {
-                    self.coverage.count("deep: what was settled leaves");
-                }
-                let Some(released) = released else { continue };
-                self.coverage.count("deep: what was released leaves");
-                for parcel in released.parcels.iter().filter_map(|id| self.parcels.get(id)) {
-                    for line in &parcel.transfers {
-                        *self.excess.entry((line.to, parcel.asset.address)).or_default() += line.amount.to_u256();
-                    }
-                }
-                self.deep.insert((lane.clone(), *number), released);
-            }
-        }
     }
 
     /// Whether these are the bytes of a payment, not of a no-op.

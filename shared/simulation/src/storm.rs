@@ -324,8 +324,21 @@ impl World {
             let (chain, network) = (self.chain_port(), self.network.clone());
             let (me, lead, tracker) = (process.name.clone(), process.lead.take(), Arc::clone(&process.tracker));
             let lifetime = self.lifetime(weather);
+            let ends = self.clock.chance(weather.rate(Class::Endings));
+            if ends && lead.is_some() {
+                self.coverage.count("tracker: ends in order");
+                process.name = format!("storm-{}", self.clock.random());
+            }
             let looks = Box::pin(async move {
-                let tick = async { track(&tracker, &network, &*chain, &me, lead).await };
+                let tick = async {
+                    match lead {
+                        Some(lead) if ends => {
+                            tracker.step_down(&network, lead).await;
+                            None
+                        }
+                        lead => track(&tracker, &network, &*chain, &me, lead).await,
+                    }
+                };
                 Ended::Tracker(index, Box::new(killed_after(lifetime, tick).await))
             });
             self.may_stall(weather, Some(index), looks)

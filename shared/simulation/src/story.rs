@@ -15,6 +15,7 @@ use crate::{
     api::recipient,
     clients::{Clients, REVERTING, someone},
     coverage::Coverage,
+    deep::BELOW_MAX,
     inbox::RECEIVES_MAX,
     nodes::REFUSAL,
     sabotage::Sabotage,
@@ -34,6 +35,8 @@ const FAULTS_MIN: u64 = 10;
 const CALM_STEP_MS: u64 = 2_000;
 /// From one block to the next then: what waits, waits for spans of time more than for blocks.
 const CALM_BLOCK_MS: u64 = 4_000;
+/// Blocks below what is final that a branch begins at most while the storm lasts.
+const BELOW_MEANWHILE_MAX: u64 = 6;
 /// Looks that pass at once where nothing is to be done but to wait.
 const CALM_PATIENCE: u64 = 2;
 /// How often people look after what waits for them before they give a story up: while a hundred blocks are made, since some
@@ -181,7 +184,13 @@ impl Story {
         world.clients = Clients::wanting(self.requests);
         // What is left out of a story may be most of what struck.
         let faults = if self.weather.without == 0 { FAULTS_MIN } else { 0 };
-        world.storm(self.weather, STEPS, faults);
+        let mut turns = self.turns_below_final_meanwhile();
+        world.storm_while(self.weather, STEPS, faults, |world, step| {
+            if turns && step >= STEPS / 2 && world.turn_below_final(BELOW_MEANWHILE_MAX) {
+                world.coverage.count("branch: below final, meanwhile");
+                turns = false;
+            }
+        });
         let enough = world.clients.taken() >= self.requests && coverage.faults() >= faults;
         assert!(enough, "too little happened: {} transfers, {} faults", world.clients.taken(), coverage.faults());
         (world.step_ms, world.patience) = (CALM_STEP_MS, CALM_PATIENCE);
@@ -199,7 +208,7 @@ impl Story {
                 paid.for_each(|paid| world.chain.set_blacklisted(token, paid, true));
             }
             world.inbox.receives_max = 3;
-            if world.turn_below_final() {
+            if world.turn_below_final(BELOW_MAX) {
                 self.end(&mut world);
             }
         }
@@ -225,12 +234,20 @@ impl Story {
         }
     }
 
+    /// Whether a branch goes below what is final while everything else strikes. A number that was given up as a stranger's must
+    /// not be free again: that is people's (see "Not built yet" in the page on safety).
+    fn turns_below_final_meanwhile(&self) -> bool {
+        self.weather.deep && self.weather.has(Class::Deep) && self.weather.rate(Class::Strangers) == 0
+    }
+
     /// Whether all that is not final leaves once more when the storm is over, and offers too little on the new branch. No
     /// chance is asked: what befalls the world stays as it is.
     fn turns_when_fees_rise(&self, world: &World) -> bool {
         // What a stranger left in the pools would stand in the way until fees fall.
         let alone = world.strangers.get() == 0;
-        self.weather.has(Class::Fees) && self.weather.has(Class::Branches) && alone && self.seed % 3 == 1
+        // So would what was released and left: nothing of it is signed again (see the page on operations).
+        let kept = world.rules.borrow().deep().is_empty();
+        self.weather.has(Class::Fees) && self.weather.has(Class::Branches) && alone && kept && self.seed % 3 == 1
     }
 
     /// Nothing gives a lane a reason to halt but strangers, refusals and branches that are deep enough.

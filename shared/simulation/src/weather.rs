@@ -83,11 +83,13 @@ pub enum Class {
     Lies,
     /// Keys refuse to sign until the storm is over.
     Denied,
+    /// A tracker's time is up: it gives its lease back, and keeps what it was looking at.
+    Endings,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Kills,
         Self::Commits,
         Self::Reads,
@@ -127,6 +129,7 @@ impl Class {
         Self::Receipts,
         Self::Lies,
         Self::Denied,
+        Self::Endings,
     ];
 
     /// Its name, as `WITHOUT` takes it.
@@ -166,6 +169,7 @@ impl Class {
             Self::Branches => (0, 0),
             Self::Funds | Self::Switches | Self::Views => (10, 30),
             Self::Gas => (5, 15),
+            Self::Endings => (10, 40),
             Self::People => (80, 240),
             Self::Clients => (50, 250),
             Self::Skew => (5, 15),

@@ -259,6 +259,8 @@ pub struct World {
     pub owed_in: RefCell<Vec<(Address, Option<Address>, U256)>>,
     /// How often somebody else used a lane's number.
     pub strangers: Cell<u64>,
+    /// Blocks that left the chain although they were final.
+    pub left: RefCell<BTreeSet<B256>>,
     /// Parcels that clients were told of.
     pub told: BTreeSet<ParcelId>,
     /// What the handlers measured.
@@ -404,6 +406,7 @@ impl World {
             credited: BTreeMap::new(),
             owed_in: RefCell::default(),
             strangers: Cell::default(),
+            left: RefCell::default(),
             told: BTreeSet::new(),
             measured,
             rules: RefCell::new(Rules::counting(&coverage)),

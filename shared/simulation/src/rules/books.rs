@@ -1,8 +1,9 @@
-//! Rule 7 against the chain, for each commit: what it posts to treasuries is what transactions in blocks took from them.
+//! Rule 7 against the chain, for each commit: what it posts to treasuries is what transactions in blocks took from them; and
+//! what was released by blocks that left although they were final.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use causeway_domain::lane::LaneId;
 use causeway_state::{
     lane::{Outcome, Transaction},
@@ -11,6 +12,7 @@ use causeway_state::{
 use causeway_store::Item;
 
 use super::{Commit, Held, Rules, Truth, hold};
+use crate::deep::{Released, leaves};
 
 /// Smallest units of each asset that left an address.
 pub type Left = BTreeMap<Address, i128>;
@@ -69,5 +71,42 @@ impl Rules {
         };
         let (posted, taken) = (some(posted), some(&taken));
         hold(posted == taken, "rule 7", || format!("treasuries' entries say {posted:?} left, blocks say {taken:?}"))
+    }
+
+    /// These blocks leave the chain, some of them although they were final.
+    pub fn leave(&mut self, left: &BTreeSet<B256>) {
+        let mut all = Vec::new();
+        for (lane, line) in &self.lines {
+            for (number, transaction) in &line.transactions {
+                let (released, settled) = leaves(transaction, left);
+                if settled {
+                    self.coverage.count("deep: what was settled leaves");
+                }
+                all.extend(released.map(|released| (lane.clone(), *number, released)));
+            }
+        }
+        all.into_iter().for_each(|(lane, number, released)| self.was_released(lane, number, released));
+    }
+
+    /// What a commit releases by a block that has left by the time that it lands: nobody could know.
+    pub(super) fn release_late(&mut self, commit: &Commit, truth: &dyn Truth) {
+        for (lane, number, outcome) in &commit.books.ended {
+            let Some(block) = outcome.block_hash().filter(|block| truth.has_left(*block)) else { continue };
+            let transaction = self.lines.get(lane).and_then(|line| line.transactions.get(number));
+            let released = transaction.and_then(|transaction| leaves(transaction, &BTreeSet::from([block])).0);
+            if let Some(released) = released {
+                self.was_released(lane.clone(), *number, released);
+            }
+        }
+    }
+
+    fn was_released(&mut self, lane: LaneId, number: u64, released: Released) {
+        self.coverage.count("deep: what was released leaves");
+        for parcel in released.parcels.iter().filter_map(|id| self.parcels.get(id)) {
+            for line in &parcel.transfers {
+                *self.excess.entry((line.to, parcel.asset.address)).or_default() += line.amount.to_u256();
+            }
+        }
+        self.deep.insert((lane, number), released);
     }
 }
