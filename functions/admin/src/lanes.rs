@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use crate::{
     Admin,
     change::{Act, Changed},
-    list::{List, PageAsked, parse},
+    list::{List, PageAsked, parse, readable},
 };
 
 /// Transactions told of one lane.
@@ -50,7 +50,7 @@ pub struct Lane {
     /// The first number that no block has used, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumed: Option<u64>,
-    /// `unused`, `open`, `waiting` or `halted`.
+    /// `unused`, `open`, `waiting`, `halted` or `unreadable`.
     pub state: String,
     /// What it waits for, or why it halted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,15 +129,20 @@ impl Admin {
     /// `GET lanes`
     pub async fn lanes(&self, asked: &PageAsked) -> Result<List<Lane>, ApiError> {
         let parts = self.networks.iter().map(|network| Treasury::query_network(&network.id)).collect();
-        let page = self.page(asked, parts).await?.try_map(|row| parse::<Treasury>(&row))?;
-        let keys: Vec<_> =
-            page.items.iter().map(Treasury::lane).flat_map(|lane| [Counter::key(&lane), Gate::key(&lane)]).collect();
+        let page = self.page(asked, parts).await?;
+        let page = page.filter_map(|row| Some((Treasury::lane_at(&row)?, readable::<Treasury>(&row))));
+        let keys: Vec<_> = page.items.iter().flat_map(|(lane, _)| [Counter::key(lane), Gate::key(lane)]).collect();
         let rows = self.read(&keys).await?;
         let mut pairs = rows.chunks(2);
-        page.try_map(|treasury| match pairs.next() {
-            Some([counter, gate]) => lane(&treasury, counter.as_ref(), gate.as_ref()),
-            Some(_) | None => lane(&treasury, None, None),
-        })
+        Ok(page.filter_map(|(id, treasury)| {
+            let (counter, gate) = match pairs.next() {
+                Some([counter, gate]) => (counter.as_ref(), gate.as_ref()),
+                Some(_) | None => (None, None),
+            };
+            let tenant = treasury.as_ref().map(|treasury| treasury.tenant.to_string());
+            let shown = treasury.and_then(|treasury| lane(&treasury, counter, gate).ok());
+            Some(shown.unwrap_or_else(|| unreadable(&id, tenant)))
+        }))
     }
 
     /// `GET lanes/{network}/{address}`
@@ -394,6 +399,19 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
         state: state.to_owned(),
         reason,
     })
+}
+
+/// What is left to tell of a lane one of whose rows is none: the log names the row.
+fn unreadable(id: &LaneId, tenant: Option<String>) -> Lane {
+    Lane {
+        lane: id.to_string(),
+        tenant: tenant.unwrap_or_default(),
+        next: None,
+        seen: None,
+        consumed: None,
+        state: "unreadable".to_owned(),
+        reason: Some("its treasury's row, counter or gate cannot be read: restore it from a backup".to_owned()),
+    }
 }
 
 fn transaction(signed: Signed) -> LaneTransaction {

@@ -2,7 +2,7 @@
 
 use causeway_domain::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use causeway_http::ApiError;
-use causeway_store::{Cursor, Item, Key, Query, StoreError};
+use causeway_store::{Cursor, Item, Key, Query, RowError, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -37,6 +37,11 @@ impl<T> List<T> {
     /// A list that is always told whole.
     pub fn whole(items: Vec<T>) -> Self {
         Self { items, next_cursor: None }
+    }
+
+    /// The same page with each row as something else, where it is that.
+    pub fn filter_map<U>(self, each: impl FnMut(T) -> Option<U>) -> List<U> {
+        List { items: self.items.into_iter().filter_map(each).collect(), next_cursor: self.next_cursor }
     }
 
     /// The same page with each row as something else.
@@ -115,6 +120,14 @@ impl Admin {
 /// A row as a struct; a row that is not one is our fault.
 pub fn parse<T: serde::de::DeserializeOwned>(row: &Item) -> Result<T, ApiError> {
     row.parse().map_err(|error| ApiError::internal(&error))
+}
+
+/// A row of a list as a struct. One that is none must not hide the others: it is told to the log, and the list goes on.
+pub fn readable<T: serde::de::DeserializeOwned>(row: &Item) -> Option<T> {
+    let told = |error: &RowError| {
+        tracing::error!(pk = row.text("pk"), sk = row.text("sk"), error = %error, "a row cannot be read");
+    };
+    row.parse().inspect_err(told).ok()
 }
 
 /// A cursor that is not one of ours is the caller's fault, everything else is not.

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     Admin,
     change::{Act, Changed},
-    list::{List, PageAsked, parse},
+    list::{List, PageAsked, parse, readable},
     queues::wait_word,
 };
 
@@ -99,16 +99,15 @@ impl Admin {
             page.items.iter().filter_map(|row| Some(Key::new(TRANSFERS, row.text("pk")?, "PCL"))).collect();
         let rows = self.read(&keys).await?.into_iter().flatten();
         // The index is a hint: what is due no more has gone on meanwhile.
-        let items = rows.map(|row| Ok(waiting(&parse(&row)?))).filter_map(Result::transpose);
-        Ok(List { items: items.collect::<Result<_, ApiError>>()?, next_cursor: page.next_cursor })
+        let items = rows.filter_map(|row| waiting(&readable(&row)?)).collect();
+        Ok(List { items, next_cursor: page.next_cursor })
     }
 
     /// Where a network's due parcels lie: by time, and by lane those that wait for room on one.
     async fn due_partitions(&self, network: &Network) -> Result<Vec<String>, ApiError> {
         let mut partitions: Vec<_> = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard)).collect();
-        for row in self.all(Treasury::query_network(&network.id)).await? {
-            partitions.push(Parcel::lane_wait_pk(&parse::<Treasury>(&row)?.lane()));
-        }
+        let treasuries = self.all(Treasury::query_network(&network.id)).await?;
+        partitions.extend(treasuries.iter().filter_map(Treasury::lane_at).map(|lane| Parcel::lane_wait_pk(&lane)));
         Ok(partitions)
     }
 

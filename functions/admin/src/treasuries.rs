@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     Admin,
     change::Act,
-    list::{List, PageAsked, parse},
+    list::{List, PageAsked, readable},
 };
 
 const FIELDS: [&str; 4] = ["tenant", "network", "key", "reason"];
@@ -130,15 +130,15 @@ impl Admin {
             None => self.networks.iter().map(|network| Treasury::query_network(&network.id)).collect(),
         };
         let page = self.page(&PageAsked { limit, cursor }, parts).await?;
-        page.try_map(|row| {
-            let treasury: Treasury = parse(&row)?;
-            Ok(TreasuryShown {
+        Ok(page.filter_map(|row| {
+            let treasury: Treasury = readable(&row)?;
+            Some(TreasuryShown {
                 tenant: treasury.tenant.to_string(),
                 network: treasury.network.to_string(),
                 address: treasury.address.to_string(),
                 key: treasury.key.into(),
             })
-        })
+        }))
     }
 
     /// `POST treasuries`

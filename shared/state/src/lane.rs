@@ -537,6 +537,8 @@ impl Signed {
 
 #[cfg(test)]
 mod tests {
+    use causeway_domain::{Networks, fees::Replacement};
+
     use super::*;
 
     fn halt(gate: &Gate) -> (&str, u64) {
@@ -559,5 +561,19 @@ mod tests {
         let long = "x".repeat(REASONS_CHARS_MAX);
         assert_eq!(halt(&lower.halted(&long, 3)), halt(&lower), "what has no room is in the log");
         assert!(!Gate::new(4, 0).is_halted_for(4));
+    }
+
+    #[test]
+    fn a_read_holds_as_many_attempts_as_any_cap_allows() {
+        let file = include_str!("../../../infra/networks.toml");
+        let mut network = Networks::parse(file, &["local"]).expect("valid").get("local").expect("there").clone();
+        (network.max_fee_per_gas_wei, network.max_priority_fee_per_gas_wei) = (u64::MAX.into(), u64::MAX.into());
+        let mut fees = Fees { max_fee_wei: 1, max_priority_wei: 1 };
+        let mut attempts = 1;
+        while let Ok(next) = Replacement::Payment.price(fees, Ok(fees), &network) {
+            (fees, attempts) = (next, attempts + 1);
+        }
+        // The number's own row, a no-op above the cap, and what was told as paid above that.
+        assert!(attempts > 300 && attempts + 3 <= Signed::ROWS_MAX, "{attempts}");
     }
 }

@@ -59,6 +59,13 @@ impl Treasury {
         Key::new(WALLETS, format!("NETWORK#{}", lane.network), format!("LANE#{:#x}", lane.address))
     }
 
+    /// Whose lane a row of [`Treasury::query_network`] is of, by its place: also where the row cannot be read.
+    pub fn lane_at(row: &Item) -> Option<LaneId> {
+        let network = row.text("pk")?.strip_prefix("NETWORK#")?.parse().ok()?;
+        let address = row.text("sk")?.strip_prefix("LANE#")?.parse().ok()?;
+        Some(LaneId { network, address })
+    }
+
     /// The writes that register it: once per address, so that two tenants never share a lane.
     pub fn register(&self) -> Result<Vec<Write>, RowError> {
         let item = Item::from_fields(self)?;

@@ -1,6 +1,6 @@
 //! Lanes: how far they are, and how a halted one is opened.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use causeway_domain::{
     Address, B256, Bytes, U256,
@@ -13,9 +13,11 @@ use causeway_queue::{QueueName, memory::Fault};
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Intent, Outcome, Transaction},
     message::{LaneMessage, queues},
+    reconciliation::Report,
     tables::AUDIT,
+    wallet::Treasury,
 };
-use causeway_store::{Item, MemoryStore, Write};
+use causeway_store::{Item, Key, MemoryStore, Write};
 use serde_json::{Value, json};
 
 use crate::support::{Interloper, NOW, World};
@@ -114,6 +116,37 @@ async fn every_lane_of_the_enabled_networks_is_listed_with_its_state() {
         let told = row(&world.all("/admin/v1/lanes", 100).await, &globex);
         assert_eq!((&told["state"], &told["reason"]), (&json!("waiting"), &json!(reason)));
     }
+}
+
+/// Overwrites a row with one that is none.
+async fn spoil(world: &World, key: Key) {
+    world.put(Write::Put { key, item: Item::new().with("spoilt", true), expect: vec![] }).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_hides_no_other_lane_treasury_transfer_or_report() {
+    let world = World::new();
+    let (acme, globex) = (lane_of(&world.treasury("acme").await), lane_of(&world.treasury("globex").await));
+    halt(&world, &globex).await;
+    spoil(&world, Treasury::lane_key(&acme)).await;
+    let states = |lanes: Vec<Value>| {
+        let pair = |row: &Value| (row["lane"].as_str().map(ToOwned::to_owned), row["state"].clone());
+        lanes.iter().map(pair).collect::<BTreeMap<_, _>>()
+    };
+    let expected =
+        BTreeMap::from([(Some(acme.to_string()), json!("unreadable")), (Some(globex.to_string()), json!("halted"))]);
+    assert_eq!(states(world.all("/admin/v1/lanes", 1).await), expected);
+    assert_eq!(world.all("/admin/v1/treasuries", 100).await.len(), 1);
+    assert!(world.get("/admin/v1/transfers/waiting").await.ok()["items"].is_array(), "what waits is told");
+    spoil(&world, Gate::key(&globex)).await;
+    let both = states(world.all("/admin/v1/lanes", 100).await);
+    assert_eq!(both[&Some(globex.to_string())], json!("unreadable"));
+    let report = Report { at: NOW, height: 7, ..Report::new(acme.clone(), "acme".parse().expect("a tenant"), 0) };
+    let Write::Put { key, .. } = report.put(0).expect("a row") else { panic!("a row") };
+    spoil(&world, key).await;
+    let told = world.get("/admin/v1/reconciliation").await.ok();
+    let local = told["items"].as_array().expect("a list").iter().find(|it| it["network"] == "local").expect("told");
+    assert_eq!(local["clean"], json!(false), "nobody has looked at it");
 }
 
 #[tokio::test]
