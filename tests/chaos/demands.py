@@ -27,6 +27,8 @@ class Deeds:
     kills: int
     in_calls: int
     recycles: int
+    # Functions of which no worker was ended, or that were not recycled.
+    spared: int
     # Dead letters that were put there, and found.
     planted: int
     # Branches, and those that went at least as deep as success is told.
@@ -54,6 +56,7 @@ def missing(count: int, deeds: Deeds) -> dict[str, int]:
     if count >= FULL:
         lacks |= {fault.value: 1 - deeds.faults[fault] for fault in Fault if fault is not Fault.NONE}
         lacks |= {"pool drops": DROPS_MIN - deeds.drops, "transfers reopened": 1 - deeds.reopened}
+        lacks |= {"functions": deeds.spared}
     return {what: number for what, number in lacks.items() if number > 0}
 
 

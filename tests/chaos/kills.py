@@ -60,10 +60,11 @@ class Kills:
         """Ends a worker of some function now; says which."""
         names = list(VICTIMS)
         self.dice.shuffle(names)
-        chosen = self.dice.choices(names, [VICTIMS[name] for name in names])[0]
+        # Whose turn it is in proportion: every function has one.
+        names.sort(key=lambda name: self.hit[name] / VICTIMS[name])
         # One that nobody has called lately has no worker: then another one's. After another cut nobody may have one.
         for _ in range(LOOKS):
-            for name in [chosen, *names]:
+            for name in names:
                 if self._end(name, self.functions.workers(name)):
                     return name
             time.sleep(LOOK_S)
@@ -86,11 +87,15 @@ class Kills:
 
     def recycle(self) -> str:
         """Gives a function a new configuration, which ends its workers, also those at work; says whose."""
-        name = self.dice.choice(RECYCLED)
+        name = min(self.dice.sample(RECYCLED, len(RECYCLED)), key=lambda name: self.recycled[name])
         self._recycles += 1
         self.functions.set_variables(name, CAUSEWAY_CHAOS=str(self._recycles))
         self.recycled[name] += 1
         return name
+
+    def spared(self) -> set[str]:
+        """Functions of which no worker was ended, or that were not recycled."""
+        return {name for name in RECYCLED if not self.hit[name] or not self.recycled[name]}
 
     def _end_in(self, function: str, operation: str, proxies: Sequence[Proxy],
                 begin: Callable[[], object] = lambda: None) -> bool:

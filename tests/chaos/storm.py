@@ -146,6 +146,7 @@ class Storm:
         kills, turns = self.kills, self.turns
         return Deeds(
             kills=sum(kills.hit.values()), in_calls=kills.in_calls, recycles=sum(kills.recycled.values()),
+            spared=len(kills.spared()),
             planted=planted, branches=sum(turns.reorgs.values()), deep=turns.deep, drops=turns.drops,
             reopened=self.progress.reopened, faults=faults)
 

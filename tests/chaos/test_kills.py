@@ -96,9 +96,18 @@ def test_the_recorder_is_killed_while_it_records_what_was_put_there_for_it() -> 
     assert (planted, workers.ended, one.in_calls) == (["a letter"], [8], 1)
 
 
-def test_every_function_is_killed_and_recycled() -> None:
+def test_every_function_has_its_turn_to_be_killed_and_recycled() -> None:
     functions = yaml.safe_load((Path(__file__).parents[2] / "infra" / "topology.yaml").read_text())["functions"]
     assert {*VICTIMS, TRACKER} == set(kills.RECYCLED) == set(functions)
+    workers = Workers(**{name.replace("-", "_"): [pid] for pid, name in enumerate(functions, 1)})
+    workers.set_variables = lambda *_, **__: None  # type: ignore[attr-defined]
+    one = of(workers)
+    assert one.spared() == set(functions)
+    for _ in functions:
+        workers.ended.clear()
+        one.at_random()
+        one.recycle()
+    assert one.spared() == {TRACKER}, "whose cuts are its own"
 
 
 def test_a_kill_at_random_ends_one_worker_whoever_has_one() -> None:

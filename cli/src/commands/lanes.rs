@@ -82,7 +82,12 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Result<(), CliError> {
             context.output.record(&api.call(&call).await?)
         }
         Verb::Displace { lane, number, taken_by, reason } => {
-            let what = format!("give up number {number} of lane {lane}, so that what it was to pay is signed anew");
+            let what = match taken_by {
+                None => format!("give up number {number} of lane {lane}, so that what it was to pay is signed anew"),
+                Some(hash) => format!(
+                    "give up number {number} of lane {lane}, which {hash} took: what that paid of Causeway's is paid again"
+                ),
+            };
             context.confirm(&what, "displace")?;
             let address = lane.address.to_string();
             let path = ["admin", "v1", "lanes", lane.network.as_str(), &address, "displace"];

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Admin,
-    list::{List, PageAsked, parse, readable},
+    list::{List, PageAsked, parse},
 };
 
 /// How long one call goes on with a check; a search for what it found may take as long again (the gateway waits for 29 s).
@@ -102,7 +102,7 @@ impl Admin {
         let tenant: TenantId = tenant.parse().map_err(|error| ApiError::field("tenant", error))?;
         let mut owners = vec![format!("tenant:{tenant}"), format!("gas:{tenant}")];
         let treasuries = self.all(Treasury::query_all(&tenant)).await?;
-        owners.extend(treasuries.iter().filter_map(readable::<Treasury>).map(|it| format!("treasury:{}", it.lane())));
+        owners.extend(treasuries.iter().filter_map(Treasury::lane_at).map(|lane| format!("treasury:{lane}")));
         let of_owner = |owner: String| Query { range: Range::Prefix(format!("{owner}#")), ..AccountId::query() };
         self.accounts_of(asked, owners.into_iter().map(of_owner).collect()).await
     }

@@ -9,8 +9,8 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    displace::{Case, DisplaceError, Word, is_named, must_fit, skip},
-    lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
+    displace::{Case, DisplaceError, PassedOver, Word, is_named, must_fit, pass_over},
+    lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Said, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
     tracker::{Head, HeaderRow, Watch},
@@ -97,7 +97,8 @@ pub struct DisplaceRequest {
     pub number: u64,
     /// `0x` and 64 hexadecimal digits: the transaction that took it, where you found it out. Needed for a number that nobody was
     /// given and of which the lane's reason names none: no node tells, or it was used without a transaction (EIP-7702), and
-    /// this is the one with the authorization. Goes into the audit log.
+    /// this is the one with the authorization. The tracker asks nodes for it first: what is Causeway's is put on record, and
+    /// only else it is passed over, when you ask again. Goes into the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<String>,
     /// 1 to 500 characters; goes into the audit log.
@@ -228,12 +229,7 @@ impl Admin {
             Some(transaction) => self.give_up(&id, transaction, (&gate, gate_row.version()), word).await?,
             // Nobody was given it: there is nothing to be paid under another one.
             None => {
-                let word = (word, TraceId::new(&*self.clock));
-                let writes = skip(&id, number, (&gate, gate_row.version()), taker, word, self.clock.now_ms());
-                let writes = writes.map_err(refused)?;
-                if !is_named(&gate, number) {
-                    self.must_be_final(&id, &gate).await?;
-                }
+                let writes = self.pass_over(&id, (number, taker), (&gate, gate_row.version()), word).await?;
                 (writes, Vec::new(), Vec::new())
             }
         };
@@ -248,7 +244,24 @@ impl Admin {
         lane(&treasury, rows[0].as_ref(), rows[1].as_ref())
     }
 
-    /// Refuses what is said to have taken a number and is Causeway's own, or is not what the chain has.
+    /// The writes that pass a number over, or have the next look ask for what is said to have taken it.
+    async fn pass_over(
+        &self,
+        id: &LaneId,
+        (number, taker): (u64, Option<B256>),
+        gate: (&Gate, u64),
+        word: Word,
+    ) -> Result<Vec<Write>, ApiError> {
+        if !is_named(gate.0, number) {
+            self.must_be_final(id, gate.0).await?;
+        }
+        let word = (word, TraceId::new(&*self.clock));
+        match pass_over(id, number, gate, taker, word, self.clock.now_ms()).map_err(refused)? {
+            PassedOver::Now(writes) | PassedOver::Sought(writes) => Ok(writes),
+        }
+    }
+
+    /// Refuses what is said to have taken a number and is Causeway's own, or is not what a look found.
     async fn must_be_anothers(
         &self,
         id: &LaneId,
@@ -388,7 +401,10 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
         }
         Some(LaneGate::Open) => ("open", None),
         Some(LaneGate::Waiting { reason, .. }) => ("waiting", Some(crate::queues::wait_word(*reason))),
-        Some(LaneGate::Halted { reason, .. }) => ("halted", Some(reason.clone())),
+        Some(LaneGate::Halted { reason, .. }) => {
+            let said = gate.as_ref().and_then(|gate| gate.said);
+            ("halted", Some(said.map_or_else(|| reason.clone(), |said| format!("{reason}; {}", told(said)))))
+        }
     };
     Ok(Lane {
         lane: treasury.lane().to_string(),
@@ -399,6 +415,18 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
         state: state.to_owned(),
         reason,
     })
+}
+
+/// What became of the word for what took a number.
+fn told(said: Said) -> String {
+    let hash = said.hash;
+    if said.sought {
+        format!(
+            "no node tells that {hash} is this address's: displace it once more if you are sure that it paid nobody of ours"
+        )
+    } else {
+        format!("whether {hash} is Causeway's is being looked at: displace it once more in a minute or two")
+    }
 }
 
 /// What is left to tell of a lane one of whose rows is none: the log names the row.

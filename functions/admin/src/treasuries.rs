@@ -81,14 +81,16 @@ pub struct TreasuryRegistered {
 /// A treasury.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TreasuryShown {
-    /// Whose.
-    pub tenant: String,
+    /// Whose; absent where its row cannot be read, which the log names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Where.
     pub network: String,
     /// The address that holds the funds and sends.
     pub address: String,
-    /// How its key is held.
-    pub key: TreasuryKey,
+    /// How its key is held; absent where its row cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<TreasuryKey>,
 }
 
 /// How a treasury's key is held.
@@ -131,12 +133,12 @@ impl Admin {
         };
         let page = self.page(&PageAsked { limit, cursor }, parts).await?;
         Ok(page.filter_map(|row| {
-            let treasury: Treasury = readable(&row)?;
+            let (lane, treasury) = (Treasury::lane_at(&row)?, readable::<Treasury>(&row));
             Some(TreasuryShown {
-                tenant: treasury.tenant.to_string(),
-                network: treasury.network.to_string(),
-                address: treasury.address.to_string(),
-                key: treasury.key.into(),
+                tenant: treasury.as_ref().map(|treasury| treasury.tenant.to_string()),
+                network: lane.network.to_string(),
+                address: lane.address.to_string(),
+                key: treasury.map(|treasury| treasury.key.into()),
             })
         }))
     }

@@ -12,7 +12,7 @@ use causeway_state::{
     adopt::Found,
     commit::{Done, commit},
     displace::{foreign, is_foreign},
-    lane::{AND, Counter, Gate, Intent, Signed, Transaction},
+    lane::{AND, Counter, Gate, Intent, Said, Signed, Transaction},
     parcel::{DUE_SHARDS, MoveError, Parcel},
     tables::{DUE, TRANSFERS},
 };
@@ -38,7 +38,10 @@ impl Tracker {
         let mut rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
         let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
         let (gate, version) = (gate.parse::<Gate>()?, gate.version());
-        let Some(taker) = taken(chain, lane, number, &gate, lead.head.finalized).await? else { return Ok(false) };
+        let Some(taker) = taken(chain, lane, number, &gate, lead.head.finalized).await? else {
+            self.note_sought(lane, number, &gate, lead.head.finalized).await?;
+            return Ok(false);
+        };
         let Some(found) = read(chain, lane, number, &taker).await? else {
             self.name_taker(lane, number, &taker).await?;
             return Ok(false);
@@ -83,6 +86,18 @@ impl Tracker {
             };
             let named = Gate { gate: halt, taken_by: Some(taker.hash), ..gate.clone() };
             (gate.consumed == number && named != *gate).then_some(named)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Tells people that nobody knows what they say took the number as one of the lane's address.
+    async fn note_sought(&self, lane: &LaneId, number: u64, asked: &Gate, finalized: u64) -> Result<(), TrackError> {
+        let Some(said) = asked.said.filter(|said| !said.sought) else { return Ok(()) };
+        self.update_gate(lane, |gate, _| {
+            let is_final = gate.taken_at.is_some_and(|at| at.height <= finalized);
+            let still = gate.said == Some(said) && gate.consumed == number && is_final;
+            still.then(|| Gate { said: Some(Said { sought: true, ..said }), ..gate.clone() })
         })
         .await?;
         Ok(())
@@ -173,7 +188,7 @@ fn opened_at(gate: Gate, number: u64) -> Gate {
     gate
 }
 
-/// What took a lane's number, where a final block has it: what an earlier look found, or else by a search.
+/// What took a lane's number, where a final block has it: what an earlier look found or people say, or else by a search.
 async fn taken(
     chain: &dyn Chain,
     lane: &LaneId,
@@ -181,7 +196,8 @@ async fn taken(
     gate: &Gate,
     finalized: u64,
 ) -> Result<Option<Receipt>, ChainError> {
-    if let Some(hash) = gate.taken_by.filter(|_| gate.consumed == number) {
+    let hints = [gate.taken_by, gate.said.map(|said| said.hash)];
+    for hash in hints.into_iter().flatten().filter(|_| gate.consumed == number) {
         let known = chain.receipt(hash).await?.value;
         let is_final = |receipt: &Receipt| receipt.from == lane.address && receipt.block_number <= finalized;
         if let Some(receipt) = known.filter(is_final) {

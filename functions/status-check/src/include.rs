@@ -9,7 +9,7 @@ use causeway_state::{
     lane::{Gate, Transaction},
     tracker::{HeaderRow, Inclusion, InclusionChunk, Moved, Watch, parts},
 };
-use causeway_store::{Expect, Update, Value, Write};
+use causeway_store::{Expect, RowError, Update, Value, Write};
 
 use crate::{TrackError, Tracker};
 
@@ -154,26 +154,25 @@ impl Tracker {
         }
     }
 
-    /// Writes over a block's rows what is known of some of its inclusions by now. From the last part to the first: where that ends
-    /// half way, some are there twice, and none is missing.
-    pub(crate) async fn rewrite_inclusions(
+    /// Writes what all providers tell of some of a block's inclusions by now, beside what was read when it was new: nothing of
+    /// the block's own rows is written over, whoever else writes them.
+    pub(crate) async fn write_later(
         &self,
-        network: &Network,
+        network: &NetworkId,
         (height, hash): (u64, B256),
         now: &[Inclusion],
     ) -> Result<(), TrackError> {
-        let mut all = self.inclusions(network, height, hash).await?;
-        for inclusion in &mut all {
-            if let Some(known) = now.iter().find(|known| known.hash == inclusion.hash) {
-                inclusion.clone_from(known);
-            }
-        }
-        for (chunk, part) in parts(&all, MATCHES_PER_COMMIT, |one| one)?.into_iter().enumerate().rev() {
-            let row = InclusionChunk { inclusions: part.to_vec() };
-            let key = InclusionChunk::key(&network.id, height, hash, chunk);
-            let write = Write::Put { key, item: row.item()?, expect: vec![] };
-            match commit(&*self.store, &*self.clock, &[write]).await? {
-                Done::Committed | Done::Conflict(_) => {}
+        for part in parts(now, MATCHES_PER_COMMIT, |one| one)? {
+            let write = |inclusion: &Inclusion| {
+                let item = InclusionChunk { inclusions: vec![inclusion.clone()] }.item()?;
+                let key = InclusionChunk::later_key(network, height, hash, inclusion.hash);
+                Ok(Write::Put { key, item, expect: vec![] })
+            };
+            let writes = part.iter().map(write).collect::<Result<Vec<Write>, RowError>>()?;
+            match commit(&*self.store, &*self.clock, &writes).await? {
+                Done::Committed => {}
+                // They expect nothing.
+                Done::Conflict(_) => return Err(TrackError::Lost),
             }
         }
         Ok(())

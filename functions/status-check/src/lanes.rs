@@ -311,8 +311,8 @@ impl Tracker {
         }
         let noted = |now: &Gate, _| {
             let still = now.consumed == gate.consumed && now.foreign_since == gate.foreign_since;
-            let taken_at = now.taken_at.filter(|_| since.is_some());
-            still.then(|| Gate { foreign_since: since, taken_at, ..now.clone() })
+            let (taken_at, said) = (now.taken_at.filter(|_| since.is_some()), now.said.filter(|_| since.is_some()));
+            still.then(|| Gate { foreign_since: since, taken_at, said, ..now.clone() })
         };
         self.update_gate(lane, noted).await?;
         Ok(())

@@ -16,24 +16,23 @@ impl Tracker {
         chain: &dyn Chain,
         lead: &mut Lead,
         (height, hash): (u64, B256),
-        inclusions: Vec<Inclusion>,
+        known: Vec<Inclusion>,
     ) -> Result<(), TrackError> {
-        let mut known = inclusions;
-        if let Some(again) = self.read_again(network, chain, hash, &known).await? {
-            let agreed = agreed_ones(&known, again);
-            if agreed != known {
-                self.rewrite_inclusions(network, (height, hash), &agreed).await?;
-                if let Some(block) = lead.ring.get_mut(&height) {
-                    block.inclusions = None;
+        let mut succeeded: Vec<Inclusion> = known.into_iter().filter(|inclusion| inclusion.success).collect();
+        if let Some(again) = self.read_again(network, chain, hash, &succeeded).await? {
+            let now = self.keep_later(network, (height, hash), &succeeded, again).await?;
+            let in_ring = lead.ring.get_mut(&height).and_then(|block| block.inclusions.as_mut());
+            for inclusion in in_ring.into_iter().flatten() {
+                if let Some(agreed) = now.iter().find(|agreed| agreed.hash == inclusion.hash) {
+                    inclusion.clone_from(agreed);
                 }
-                known = agreed;
             }
+            succeeded = now.into_iter().filter(|inclusion| inclusion.success).collect();
         }
-        let succeeded: Vec<Inclusion> = known.into_iter().filter(|inclusion| inclusion.success).collect();
         self.publish_stage(network, height, hash, Stage::Confirmed, &succeeded).await
     }
 
-    /// Tells that these are final. Answers what rows are to say of them, or `None` where it did not: of what seems to have
+    /// Tells that these are final. Answers what rows say of them by now, or `None` where it did not: of what seems to have
     /// paid nobody, somebody must tell the receipt again, and two where the network asks for a second opinion.
     pub(crate) async fn tell_final(
         &self,
@@ -47,11 +46,31 @@ impl Tracker {
             return Ok(None);
         };
         self.publish_stage(network, height, hash, Stage::Final, &again).await?;
-        let agreed = agreed_ones(known, again);
-        if agreed != known {
-            self.rewrite_inclusions(network, (height, hash), &agreed).await?;
+        self.keep_later(network, (height, hash), known, again).await.map(Some)
+    }
+
+    /// Keeps what all providers agree on by now, where it is another than what was known: reconciliation reads it. Answers
+    /// that, and of the others what was known.
+    async fn keep_later(
+        &self,
+        network: &Network,
+        block: (u64, B256),
+        known: &[Inclusion],
+        again: Vec<Inclusion>,
+    ) -> Result<Vec<Inclusion>, TrackError> {
+        let mut now = Vec::new();
+        let mut other = Vec::new();
+        for (known, again) in known.iter().zip(again) {
+            let agreed = if again.disputed { known.clone() } else { again };
+            if agreed != *known {
+                other.push(agreed.clone());
+            }
+            now.push(agreed);
         }
-        Ok(Some(agreed))
+        if !other.is_empty() {
+            self.write_later(&network.id, block, &other).await?;
+        }
+        Ok(now)
     }
 
     /// These inclusions as providers tell them now, where their receipts seemed to pay nobody; `None` where too few answer.
@@ -86,11 +105,6 @@ impl Tracker {
         }
         Ok(Some(inclusions))
     }
-}
-
-/// What all providers agree on by now; of the others what was known.
-fn agreed_ones(known: &[Inclusion], again: Vec<Inclusion>) -> Vec<Inclusion> {
-    known.iter().zip(again).map(|(known, again)| if again.disputed { known.clone() } else { again }).collect()
 }
 
 /// Whether its receipt says that nobody was paid. A no-op pays nobody whatever it says.

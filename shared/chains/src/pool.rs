@@ -171,7 +171,7 @@ impl Chain for RpcChain {
     }
 
     async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
-        self.ask_each(|provider| self.receipts_of(provider, block, of)).await
+        self.ask_each(|provider| self.receipts_of_each(provider, block, of)).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

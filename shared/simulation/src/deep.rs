@@ -66,8 +66,8 @@ impl World {
         let hash = |height| self.chain.header(height).map(|header| header.hash);
         let left: BTreeSet<B256> = (height + 1 - depth..=height).filter_map(hash).collect();
         self.check();
-        let tag = if self.network.final_tag { self.called_final() } else { height };
-        let last_final = (height + 1).saturating_sub(self.depths.1).min(tag);
+        // Nodes that stay on the old branch may call more of it final by and by.
+        let last_final = (height + 1).saturating_sub(self.depths.1);
         self.left.borrow_mut().extend((height + 1 - depth..=last_final).filter_map(hash));
         self.rules.borrow_mut().leave(&left);
         let again = self.chain.newest(depth).into_iter().filter(|_| self.clock.chance(500)).collect();

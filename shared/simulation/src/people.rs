@@ -87,8 +87,8 @@ pub struct People {
     owed_out: RefCell<Vec<(Address, Option<Address>, U256)>>,
 }
 
-/// What a dead letter says that waits for people's word.
-const UNDECIDED: &str = "moved something other than what was asked for";
+/// What a dead letter says that waits for people's word: no block decides it, or providers tell its block's receipts differently.
+const UNDECIDED: [&str; 2] = ["moved something other than what was asked for", "providers tell different receipts"];
 
 impl World {
     /// A request of an operator.
@@ -146,18 +146,24 @@ impl World {
         Act { what: "people: settle", path, body, promise: Promise::Settled(letter) }
     }
 
-    /// "Paid", of each transaction of a dead letter of which nobody has said it yet: no token of a story does otherwise.
+    /// What each transaction of a dead letter did of which nobody has said it yet, as an explorer shows its block.
     fn settle_named(&self, letter: &DeadLetter) -> Vec<Act> {
-        let stage = serde_json::from_str::<StageMessage>(&letter.body).ok();
-        let hashes = stage.into_iter().flat_map(|stage| stage.inclusions).map(|inclusion| inclusion.hash);
+        let Ok(stage) = serde_json::from_str::<StageMessage>(&letter.body) else { return Vec::new() };
+        let hashes = stage.inclusions.iter().map(|inclusion| inclusion.hash);
         let unsaid = hashes.filter(|hash| letter.settled.iter().all(|word| word.hash != *hash));
         let act = |hash: B256| Act {
             what: "people: settle",
             path: format!("dead-letters/{}/settle", letter.id),
-            body: json!({"paid": true, "hash": hash, "reason": "simulated"}),
+            body: json!({"paid": self.has_paid(stage.block_hash, hash), "hash": hash, "reason": "simulated"}),
             promise: Promise::Said(letter.id, hash.to_string()),
         };
         unsaid.map(act).collect()
+    }
+
+    /// Whether a transaction succeeded, and moved something where it called a token.
+    fn has_paid(&self, block: B256, hash: B256) -> bool {
+        let included = self.chain.included(block, hash);
+        included.is_some_and(|it| it.receipt.success && (!it.value.is_zero() || !it.receipt.logs.is_empty()))
     }
 
     /// A switch thrown either way.
@@ -361,7 +367,8 @@ impl World {
         for letter in letters {
             // As the runbook says: where no block decides, people look at what the recipient has, and say so.
             let mut said = false;
-            let asked = letter.reason.contains(UNDECIDED).then(|| self.settle_named(&letter));
+            let waits = UNDECIDED.iter().any(|reason| letter.reason.contains(reason));
+            let asked = waits.then(|| self.settle_named(&letter));
             for act in asked.into_iter().flatten() {
                 said |= self.act(&act).status.is_success();
             }

@@ -19,7 +19,7 @@ use causeway_state::{
     lane::{Attempt, AttemptKind, Gate, Outcome, Transaction},
     ledger::{AccountId, Balances, Owner},
     parcel::Parcel,
-    tables::{LEDGER, TRANSFERS},
+    tables::{LEDGER, TRACKER, TRANSFERS},
 };
 use causeway_store::{Item, Key, memory::After};
 
@@ -131,6 +131,8 @@ pub struct Rules {
     office: Office,
     names: Names,
     deep: Deep,
+    /// The chain as the tracker's rows tell it.
+    headers: BTreeMap<u64, B256>,
     /// What recipients may have beyond what they are owed, since a release left the chain.
     excess: BTreeMap<(Address, Address), U256>,
 }
@@ -149,6 +151,7 @@ impl Rules {
             match (key.table, item.as_ref()) {
                 (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
                 (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
+                (TRACKER, Some(item)) if key.pk.starts_with("HDR#") => self.header(item),
                 (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),
                 (TRANSFERS, None) => hold(key.sk == "LEASE", "rule 2", || format!("{key:?} is deleted"))?,
                 _ => {}
@@ -171,6 +174,7 @@ impl Rules {
         self.no_ops_are_wished(&commit)?;
         self.rejections_are_deserved(&commit, truth)?;
         self.postings_are_the_chains(&commit, truth)?;
+        self.ends_are_on_the_chain(&commit)?;
         self.release_late(&commit, truth);
         self.office.must_hold(&commit.turn, &self.parcels, &self.lines, truth)?;
         commit.must_hold()

@@ -17,7 +17,7 @@ use causeway_store::{Expect, Item, Key, MemoryStore, Page, Query, Store, Update,
 use futures::FutureExt;
 
 use crate::{
-    views::{OPERATORS, SENDER, SIGNER},
+    views::{OPERATORS, SENDER, SETTLER, SIGNER},
     weather::Class,
 };
 
@@ -69,11 +69,13 @@ pub enum Sabotage {
     RejectUnsure,
     /// A raise offers less than nodes ask for.
     RaiseTooLittle,
+    /// What a block says counts also once it has left the chain (rule 5).
+    IgnoreBranches,
 }
 
 impl Sabotage {
     /// All that break something.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::BroadcastFirst,
         Self::IgnoreExpectations,
         Self::BurnNumbers,
@@ -95,6 +97,7 @@ impl Sabotage {
         Self::CancelStuck,
         Self::RejectUnsure,
         Self::RaiseTooLittle,
+        Self::IgnoreBranches,
     ];
 
     /// How the violation begins that tells of it: noticed in another way it would be noticed by chance.
@@ -107,7 +110,7 @@ impl Sabotage {
             Self::RecycleNumbers => &["rule 4:"],
             // What is signed must keep its number whatever people ask for, and what they settle its outcome.
             Self::RefundSigned => &["rule 4:", "rule 7:"],
-            Self::ConfirmEarly | Self::ReleaseEarly => &["rule 5:"],
+            Self::ConfirmEarly | Self::ReleaseEarly | Self::IgnoreBranches => &["rule 5:"],
             // What is posted for it has not left either.
             Self::ForgetCancel => &["paid:", "rule 7:"],
             Self::PostTwice | Self::ForgetRelease | Self::CreditTwice => &["rule 7:"],
@@ -169,6 +172,8 @@ impl Sabotage {
             | Self::CancelStuck
             | Self::RejectUnsure => {}
             Self::RaiseTooLittle => writes.iter_mut().for_each(raise_too_little),
+            Self::IgnoreBranches if who == SETTLER => writes.retain(|write| !write.key().pk.starts_with("HDR#")),
+            Self::IgnoreBranches => {}
             Self::RecycleNumbers if who == SENDER => recycle(rows, &mut writes),
             Self::RecycleNumbers => {}
             Self::RefundSigned => writes.iter_mut().for_each(refund_anyway),

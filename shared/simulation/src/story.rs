@@ -234,10 +234,9 @@ impl Story {
         }
     }
 
-    /// Whether a branch goes below what is final while everything else strikes. A number that was given up as a stranger's must
-    /// not be free again: that is people's (see "Not built yet" in the page on safety).
+    /// Whether a branch goes below what is final while everything else strikes.
     fn turns_below_final_meanwhile(&self) -> bool {
-        self.weather.deep && self.weather.has(Class::Deep) && self.weather.rate(Class::Strangers) == 0
+        self.weather.deep && self.weather.has(Class::Deep)
     }
 
     /// Whether all that is not final leaves once more when the storm is over, and offers too little on the new branch. No
@@ -246,7 +245,7 @@ impl Story {
         // What a stranger left in the pools would stand in the way until fees fall.
         let alone = world.strangers.get() == 0;
         // So would what was released and left: nothing of it is signed again (see the page on operations).
-        let kept = world.rules.borrow().deep().is_empty();
+        let kept = world.left.borrow().is_empty();
         self.weather.has(Class::Fees) && self.weather.has(Class::Branches) && alone && kept && self.seed % 3 == 1
     }
 

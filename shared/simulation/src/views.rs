@@ -19,6 +19,8 @@ use crate::{
 pub const SIGNER: &str = "validate-sign";
 /// The only function that hands bytes to nodes.
 pub const SENDER: &str = "send";
+/// The only function that settles what blocks say.
+pub const SETTLER: &str = "settle";
 /// The operators' function.
 pub const OPERATORS: &str = "admin";
 

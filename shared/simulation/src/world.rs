@@ -51,7 +51,7 @@ use crate::{
     skew::Skews,
     tag::Tag,
     trace::Trace,
-    views::{SENDER, SIGNER, Views},
+    views::{SENDER, SETTLER, SIGNER, Views},
 };
 
 /// A token of six decimals that returns what the standard says.
@@ -164,7 +164,8 @@ impl Setup {
             | Sabotage::IgnoreHalts
             | Sabotage::CancelStuck
             | Sabotage::RejectUnsure
-            | Sabotage::RaiseTooLittle => (self.confirmed_at, self.final_at),
+            | Sabotage::RaiseTooLittle
+            | Sabotage::IgnoreBranches => (self.confirmed_at, self.final_at),
         };
         Self { confirmed_at, final_at, ..self.clone() }.networks()
     }
@@ -372,7 +373,7 @@ impl World {
         let metrics = Metrics::to("causeway-simulated", Arc::new(measured.clone()));
         let signer = signer(&views, &networks, &metrics);
         let tracker = tracker(&views, "status-check", &networks, &metrics, setup.reconcile_ms);
-        let (sender, settler, recorder) = (views.of(SENDER), views.of("settle"), views.of("dead-letters"));
+        let (sender, settler, recorder) = (views.of(SENDER), views.of(SETTLER), views.of("dead-letters"));
         let mut world = Self {
             router: causeway_intake::handler::router(intake),
             operators: operators(&views, &keys, &networks),

@@ -12,7 +12,7 @@ use causeway_store::{Item, RowError, Write};
 
 use crate::{
     cancel,
-    lane::{Counter, Gate, Intent, Outcome, Transaction},
+    lane::{Counter, Gate, Intent, Outcome, Said, Transaction},
     ledger::PostingsError,
     parcel::{MoveError, Parcel},
 };
@@ -145,22 +145,72 @@ impl Case<'_> {
     }
 }
 
-/// The one commit that goes on behind a number that another's transaction took before it was ever assigned: it pays nothing
-/// of ours. The lane must have halted there; what took it the tracker names at a final height only, and where it cannot,
-/// people do (`taker`), once the block at which the lane halted is final.
-pub fn skip(
+/// What becomes of a number that another's transaction took before it was ever assigned.
+#[derive(Debug)]
+pub enum PassedOver {
+    /// The one commit that goes on behind it: it pays nothing of ours.
+    Now(Vec<Write>),
+    /// The one that notes what people say took it: a look has to tell first whether that is Causeway's.
+    Sought(Vec<Write>),
+}
+
+/// Passes over a number that nobody was given. The lane must have halted there; what took it the tracker names at a final
+/// height only, and where it cannot, people do (`taker`), once the block at which the lane halted is final: then the next look
+/// asks nodes for that, and only what it does not find to be of the lane's address is taken on their word.
+pub fn pass_over(
     lane: &LaneId,
     number: u64,
     (gate, version): (&Gate, u64),
     taker: Option<B256>,
     (word, trace): (Word, TraceId),
     now: Millis,
-) -> Result<Vec<Write>, DisplaceError> {
+) -> Result<PassedOver, DisplaceError> {
+    let not_this = |what: String| Err(DisplaceError::NotThis(what));
     if gate.consumed != number {
-        let what = format!("number {number} is not the lane's lowest that no block is known to have used");
-        return Err(DisplaceError::NotThis(what));
+        return not_this(format!("number {number} is not the lane's lowest that no block is known to have used"));
     }
-    let checks = must_be_known(lane, gate, number, taker)?;
+    if !is_foreign(gate, number) {
+        return not_this(format!(
+            "the lane did not halt since another's transaction has number {number}: no node says so"
+        ));
+    }
+    if is_named(gate, number) {
+        return Ok(PassedOver::Now(skip(lane, number, (gate, version), (word, trace), now)?));
+    }
+    let Some(hash) = taker else {
+        return Err(DisplaceError::Taker(format!(
+            "is missing: what took number {number} is not known, unless the lane's reason names it once it is final; where no \
+             node tells, find out and name it"
+        )));
+    };
+    let Some(at) = gate.taken_at else {
+        return not_this(format!("no look has told yet at which block number {number} is another's: look again"));
+    };
+    match gate.said.filter(|said| said.hash == hash) {
+        None => {
+            let said = Some(Said { hash, sought: false });
+            let mut writes = vec![Gate { said, ..gate.clone() }.put(lane, version)?];
+            writes.extend(at.is_final(&lane.network));
+            Ok(PassedOver::Sought(writes))
+        }
+        Some(Said { sought: false, .. }) => {
+            Err(DisplaceError::Taker("is being looked at: ask again in a minute or two".to_owned()))
+        }
+        Some(Said { sought: true, .. }) => {
+            let mut writes = skip(lane, number, (gate, version), (word, trace), now)?;
+            writes.extend(at.is_final(&lane.network));
+            Ok(PassedOver::Now(writes))
+        }
+    }
+}
+
+fn skip(
+    lane: &LaneId,
+    number: u64,
+    (gate, version): (&Gate, u64),
+    (word, trace): (Word, TraceId),
+    now: Millis,
+) -> Result<Vec<Write>, DisplaceError> {
     let nothing = Intent { to: lane.address, value: U256::ZERO, data: Bytes::new(), gas_limit: 0 };
     let transaction = Transaction {
         number,
@@ -175,36 +225,11 @@ pub fn skip(
         outcome: Some(word.outcome()),
         reopened: 0,
     };
-    let mut writes = vec![
+    Ok(vec![
         Counter::take(lane, number, 1),
         Write::create(Transaction::key(lane, number), Item::from_fields(&transaction)?),
         gate_behind(gate, number, now).put(lane, version)?,
-    ];
-    writes.extend(checks);
-    Ok(writes)
-}
-
-/// Refuses where nobody tells what took the number; answers what the commit has to check of who does.
-fn must_be_known(lane: &LaneId, gate: &Gate, number: u64, taker: Option<B256>) -> Result<Vec<Write>, DisplaceError> {
-    let not_this = |what: String| Err(DisplaceError::NotThis(what));
-    if !is_foreign(gate, number) {
-        return not_this(format!(
-            "the lane did not halt since another's transaction has number {number}: no node says so"
-        ));
-    }
-    if is_named(gate, number) {
-        return Ok(Vec::new());
-    }
-    if taker.is_none() {
-        return Err(DisplaceError::Taker(format!(
-            "is missing: what took number {number} is not known, unless the lane's reason names it once it is final; where no \
-             node tells, find out and name it"
-        )));
-    }
-    match gate.taken_at {
-        Some(at) => Ok(at.is_final(&lane.network).to_vec()),
-        None => not_this(format!("no look has told yet at which block number {number} is another's: look again")),
-    }
+    ])
 }
 
 /// Refuses what is said to have taken a number where a look found another transaction under it.
@@ -212,7 +237,7 @@ pub fn must_fit(gate: &Gate, number: u64, taker: Option<B256>) -> Result<(), Dis
     let found = gate.taken_by.filter(|_| gate.consumed == number);
     match (found, taker) {
         (Some(found), Some(said)) if found != said => {
-            Err(DisplaceError::Taker(format!("is not what has number {number}: the chain has {found}")))
+            Err(DisplaceError::Taker(format!("is not what has number {number}: a look found {found}")))
         }
         (Some(_), Some(_)) | (None, _) | (_, None) => Ok(()),
     }

@@ -117,6 +117,15 @@ impl TakenAt {
     }
 }
 
+/// A transaction that people name as what took a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Its hash.
+    pub hash: B256,
+    /// Whether a look at a final block has asked nodes for it, and nobody knows it as one of the lane's address.
+    pub sought: bool,
+}
+
 /// How far the lane's bytes have come, and whether more may go out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
@@ -157,6 +166,9 @@ pub struct Gate {
     /// that block is, and not before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<TakenAt>,
+    /// What people say has the number at `consumed`, where no look could name it: the next ones ask nodes for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     /// Its key was used before the lane began, and people have not said yet whose that was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beginning: bool,
@@ -179,6 +191,7 @@ impl Gate {
             foreign_since: None,
             taken_by: None,
             taken_at: None,
+            said: None,
             beginning: false,
         }
     }
@@ -254,7 +267,7 @@ impl Gate {
             return self.clone();
         }
         let foreign_since = self.foreign_since.map(|_| now);
-        Self { consumed, progress_at: now, foreign_since, taken_by: None, taken_at: None, ..self.clone() }
+        Self { consumed, progress_at: now, foreign_since, taken_by: None, taken_at: None, said: None, ..self.clone() }
     }
 
     /// Set back, to hand the stored bytes from a number on to nodes once more.

@@ -226,6 +226,12 @@ impl InclusionChunk {
         Key::new(TRACKER, Self::pk(network, height, block), format!("{chunk:06}"))
     }
 
+    /// Where lies what providers told of one of them later, when the block was told: before the chunks, so that who reads all
+    /// in order, and takes the first of each, takes this.
+    pub fn later_key(network: &NetworkId, height: u64, block: B256, inclusion: B256) -> Key {
+        Key::new(TRACKER, Self::pk(network, height, block), format!("!{inclusion}"))
+    }
+
     /// Reads all chunks of a block.
     pub fn query(network: &NetworkId, height: u64, block: B256) -> Query {
         Query::table(TRACKER, Self::pk(network, height, block), Range::All)
@@ -282,5 +288,13 @@ mod tests {
             parts(&all, 20, |one| one).expect("plain data").iter().map(|part| part.len()).collect();
         assert_eq!(lengths, [20, 20, 1]);
         assert!(parts(&all[..0], 20, |one| one).expect("plain data").is_empty());
+    }
+
+    #[test]
+    fn what_was_told_later_is_read_first() {
+        let (network, hash) = ("local".parse().expect("a name"), B256::repeat_byte(7));
+        let later = InclusionChunk::later_key(&network, 9, hash, hash);
+        let first = InclusionChunk::key(&network, 9, hash, 0);
+        assert!(later.pk == first.pk && later.sk < first.sk);
     }
 }

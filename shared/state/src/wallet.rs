@@ -59,11 +59,14 @@ impl Treasury {
         Key::new(WALLETS, format!("NETWORK#{}", lane.network), format!("LANE#{:#x}", lane.address))
     }
 
-    /// Whose lane a row of [`Treasury::query_network`] is of, by its place: also where the row cannot be read.
+    /// Whose lane a treasury's row is of, by its place: also where the row cannot be read.
     pub fn lane_at(row: &Item) -> Option<LaneId> {
-        let network = row.text("pk")?.strip_prefix("NETWORK#")?.parse().ok()?;
-        let address = row.text("sk")?.strip_prefix("LANE#")?.parse().ok()?;
-        Some(LaneId { network, address })
+        let (pk, sk) = (row.text("pk")?, row.text("sk")?);
+        let (network, address) = match pk.strip_prefix("NETWORK#") {
+            Some(network) => (network, sk.strip_prefix("LANE#")?),
+            None => sk.strip_prefix("TREASURY#")?.split_once('#')?,
+        };
+        Some(LaneId { network: network.parse().ok()?, address: address.parse().ok()? })
     }
 
     /// The writes that register it: once per address, so that two tenants never share a lane.

@@ -77,7 +77,7 @@ pub async fn release(
     (status = 200, description = "Given up; the lane goes on", body = Lane),
     (status = 400, description = "`VALIDATION_ERROR`: the number, the hash, the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such lane, or no such number", body = TransferError),
-    (status = 409, description = "`CONFLICT`: the lane is not halted at that number, its block is not final, or the number has ended; or `takenBy` is missing where nobody knows what took it, is Causeway's, or is not what the chain has", body = TransferError),
+    (status = 409, description = "`CONFLICT`: the lane is not halted at that number, its block is not final, or the number has ended; or `takenBy` is missing where nobody knows what took it, is being looked at, is Causeway's as far as rows tell, or is not what a look found", body = TransferError),
     (status = 413, description = "`BODY_TOO_LARGE`: more than 16 KB", body = TransferError),
     TransferErrors,
 ))]

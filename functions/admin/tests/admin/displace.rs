@@ -9,7 +9,7 @@ use causeway_domain::{
 };
 use causeway_state::{
     displace::foreign,
-    lane::{Counter, Gate, Intent, Outcome, TakenAt, Transaction},
+    lane::{Counter, Gate, Intent, Outcome, Said, TakenAt, Transaction},
     parcel::{CancelAsked, Parcel},
     tracker::{Head, HeaderRow, Watch},
 };
@@ -227,21 +227,34 @@ async fn a_number_that_no_node_can_name_is_passed_over_on_the_word_for_what_took
     assert_eq!(early.refusal(), (409, "CONFLICT".to_owned(), "number".to_owned()), "a branch may have it free again");
     tracked(&world, &lane, 90).await;
     let told = displace_taken_by(&world, &lane, 6, taker.clone()).await.ok();
+    assert_eq!((&told["state"], &told["next"]), (&json!("halted"), &json!(6)), "the tracker looks at it first");
+    assert!(told["reason"].as_str().expect("text").contains("is being looked at"), "{told}");
+    assert_eq!(displace_taken_by(&world, &lane, 6, taker.clone()).await.refusal(), at_field(409, "CONFLICT"));
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let gate: Gate = row.parse().expect("a gate");
+    let sought = Gate { said: gate.said.map(|said| Said { sought: true, ..said }), ..gate };
+    world.put(sought.put(&lane, row.version()).expect("a row")).await;
+    let other = displace_taken_by(&world, &lane, 6, json!(B256::repeat_byte(0x76))).await.ok();
+    assert_eq!(other["state"], "halted", "another one is looked at anew");
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    world.put(sought.put(&lane, row.version()).expect("a row")).await;
+    let told = displace_taken_by(&world, &lane, 6, taker.clone()).await.ok();
     assert_eq!((&told["state"], &told["next"], &told["consumed"]), (&json!("waiting"), &json!(7), &json!(7)));
     let records = world.must_be_sound().await;
-    let detail = records.iter().find(|record| record.action == "lanes.displace").expect("on record").detail.clone();
-    assert!(detail.contains(taker.as_str().expect("text")), "{detail}");
+    let acts: Vec<_> = records.iter().filter(|record| record.action == "lanes.displace").collect();
+    assert_eq!(acts.len(), 3, "whatever was done is on record");
+    assert!(acts[2].detail.contains(taker.as_str().expect("text")), "{:?}", acts[2]);
 }
 
 #[tokio::test]
-async fn what_is_said_to_have_taken_a_number_must_be_what_the_chain_has_and_nothing_of_causeways() {
+async fn what_is_said_to_have_taken_a_number_must_be_what_a_look_found_and_nothing_of_causeways() {
     let taker = B256::repeat_byte(0x77);
     let refused = (409, "CONFLICT".to_owned(), "takenBy".to_owned());
     let (world, lane, gate) = unnamed(90).await;
     let row = world.row(&Gate::key(&lane)).await.expect("there");
     let found = Gate { taken_by: Some(B256::repeat_byte(0x78)), ..gate };
     world.put(found.put(&lane, row.version()).expect("a row")).await;
-    assert_eq!(displace_taken_by(&world, &lane, 6, json!(taker)).await.refusal(), refused, "the chain has another one");
+    assert_eq!(displace_taken_by(&world, &lane, 6, json!(taker)).await.refusal(), refused, "a look found another one");
     let (world, lane, _) = unnamed(90).await;
     let watch = Watch {
         hash: taker,

@@ -170,7 +170,17 @@ impl RpcChain {
                 tracing::info!(provider = %provider.name, %failure, %block, "receipts are asked for one by one")
             }
         }
-        Ok(pick(self.receipts_one_by_one(provider, of).await?, block, of))
+        Ok(pick(self.receipts_one_by_one(provider, Op::RECEIPT, of).await?, block, of))
+    }
+
+    /// One by one, as they are few: a whole block's would cost each provider more.
+    pub(super) async fn receipts_of_each(
+        &self,
+        provider: &Provider,
+        block: B256,
+        of: &[B256],
+    ) -> Result<Option<Vec<Receipt>>, Failure> {
+        Ok(pick(self.receipts_one_by_one(provider, Op::RECEIPT_OF_EACH, of).await?, block, of))
     }
 
     /// All receipts by one call; none where the provider has no such call.
@@ -192,9 +202,9 @@ impl RpcChain {
         }
     }
 
-    async fn receipts_one_by_one(&self, provider: &Provider, hashes: &[B256]) -> Result<Vec<Receipt>, Failure> {
+    async fn receipts_one_by_one(&self, provider: &Provider, op: Op, hashes: &[B256]) -> Result<Vec<Receipt>, Failure> {
         let one = |hash: B256| async move {
-            Self::ask_one(provider, Op::RECEIPT, &json!([hash]), |result| read_receipt(result, hash)).await
+            Self::ask_one(provider, op, &json!([hash]), |result| read_receipt(result, hash)).await
         };
         let receipts: Vec<Option<Receipt>> =
             stream::iter(hashes.to_vec()).map(one).buffered(RECEIPTS_AT_ONCE).try_collect().await?;

@@ -60,6 +60,8 @@ impl Op {
     /// One of ours can have some 17 MB: what its gas pays for in logs of a recipient's contract.
     pub(super) const RECEIPT: Self =
         Self { method: "eth_getTransactionReceipt", timeout: WORK_TIMEOUT, bytes_max: RECEIPTS_BYTES_MAX };
+    /// The same of every provider: who asks waits for the slowest, and a tracker's lease is as long as [`WORK_TIMEOUT`].
+    pub(super) const RECEIPT_OF_EACH: Self = Self { timeout: LOOKUP_TIMEOUT, ..Self::RECEIPT };
     pub(super) const TRANSACTION: Self = Self::lookup("eth_getTransactionByHash");
     pub(super) const FEE_HISTORY: Self = Self::lookup("eth_feeHistory");
     pub(super) const NUMBER: Self = Self::lookup("eth_getTransactionCount");

@@ -8,6 +8,7 @@ use causeway_domain::lane::LaneId;
 use causeway_state::{
     lane::{Outcome, Transaction},
     ledger::{AccountId, EntryKind, Owner},
+    tracker::HeaderRow,
 };
 use causeway_store::Item;
 
@@ -73,6 +74,23 @@ impl Rules {
         hold(posted == taken, "rule 7", || format!("treasuries' entries say {posted:?} left, blocks say {taken:?}"))
     }
 
+    /// A block that the tracker follows the chain through.
+    pub(super) fn header(&mut self, item: &Item) {
+        if let Ok(header) = item.parse::<HeaderRow>() {
+            self.headers.insert(header.height, header.hash);
+        }
+    }
+
+    /// Rule 5: what ends by a block ends while the tracker's rows have that block, and not once it was walked back from.
+    pub(super) fn ends_are_on_the_chain(&self, commit: &Commit) -> Held {
+        for (lane, number, outcome) in &commit.books.ended {
+            let Some(block) = outcome.block_hash() else { continue };
+            let known = self.headers.values().any(|known| *known == block);
+            hold(known, "rule 5", || format!("number {number} of {lane} ends by {block}, which was walked back from"))?;
+        }
+        Ok(())
+    }
+
     /// These blocks leave the chain, some of them although they were final.
     pub fn leave(&mut self, left: &BTreeSet<B256>) {
         let mut all = Vec::new();
@@ -88,7 +106,8 @@ impl Rules {
         all.into_iter().for_each(|(lane, number, released)| self.was_released(lane, number, released));
     }
 
-    /// What a commit releases by a block that has left by the time that it lands: nobody could know.
+    /// What a commit releases by a block that has left by the time that it lands, which the tracker's rows still have: nobody
+    /// could know.
     pub(super) fn release_late(&mut self, commit: &Commit, truth: &dyn Truth) {
         for (lane, number, outcome) in &commit.books.ended {
             let Some(block) = outcome.block_hash().filter(|block| truth.has_left(*block)) else { continue };

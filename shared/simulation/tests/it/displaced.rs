@@ -1,6 +1,6 @@
 //! Rule 4: a number that somebody else's transaction took. Paid under another number only where that is proven.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::model::{Orphans, Provider, Reorg};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
@@ -13,7 +13,7 @@ use causeway_state::{
     lane::{Outcome, USED_BEFORE},
     message::queues,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A withdrawal whose number a stranger's transaction took after it was signed, and before it was sent.
 fn taken(setup: Setup) -> (World, String) {
@@ -314,27 +314,41 @@ fn a_block_that_leaves_before_the_head_moved_hides_no_stranger() {
 
 #[test]
 fn a_number_that_no_node_can_name_is_passed_over_on_peoples_word() {
-    let mut world = World::new(two());
-    world.withdraw("ETH", "1", recipient("first"));
-    world.finish();
-    let taker = world.chain.foreign(world.lane("acme").address, 1).expect("free");
-    // By the time that a leader looks, nodes do not keep the states any more between which it was used.
-    (0..600).for_each(|_| {
-        world.chain.mine();
-    });
-    world.until("its halt", World::has_halted);
-    let id = world.withdraw("ETH", "1", recipient("rosa"));
-    world.pass(300_000);
-    let gate = world.lane_view("acme").expect("begun").gate;
-    let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
-    assert!(!reason.contains("0x") && gate.taken_by.is_none(), "nobody names it: {gate:?}");
-    let path = format!("lanes/{}/displace", world.lane("acme"));
-    let mut say =
-        |body| world.act(&Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing });
-    assert_eq!(say(json!({"number": 1, "reason": "tried"})).status, StatusCode::CONFLICT, "which one, they must say");
-    assert_eq!(say(json!({"number": 1, "takenBy": taker, "reason": "tried"})).status, StatusCode::OK);
-    world.finish();
-    let parcel = world.parcel(&id);
-    assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
-    assert_eq!(got(&world), parcel.total().to_u256());
+    for made_up in [false, true] {
+        let mut world = World::new(two());
+        world.withdraw("ETH", "1", recipient("first"));
+        world.finish();
+        let taker = world.chain.foreign(world.lane("acme").address, 1).expect("free");
+        // By the time that a leader looks, nodes do not keep the states any more between which it was used.
+        (0..600).for_each(|_| {
+            world.chain.mine();
+        });
+        world.until("its halt", World::has_halted);
+        let id = world.withdraw("ETH", "1", recipient("rosa"));
+        world.pass(300_000);
+        let gate = world.lane_view("acme").expect("begun").gate;
+        let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
+        assert!(!reason.contains("0x") && gate.taken_by.is_none(), "nobody names it: {gate:?}");
+        let path = format!("lanes/{}/displace", world.lane("acme"));
+        let mut say = |world: &mut World, body: Value| {
+            let act = Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing };
+            world.act(&act).status
+        };
+        let unnamed = json!({"number": 1, "reason": "tried"});
+        assert_eq!(say(&mut world, unnamed.clone()), StatusCode::CONFLICT, "which one, they must say");
+        // What no node knows is as good as an authorization in somebody else's transaction (EIP-7702).
+        let said = if made_up { B256::repeat_byte(0x77) } else { taker };
+        let named = json!({"number": 1, "takenBy": said, "reason": "tried"});
+        assert_eq!(say(&mut world, named.clone()), StatusCode::OK);
+        assert!(world.has_halted(), "it is looked at first");
+        assert_eq!(say(&mut world, named.clone()), StatusCode::CONFLICT, "not yet");
+        world.pass(120_000);
+        assert!(world.has_halted());
+        // Where nodes know it, the lane's reason names it now.
+        assert_eq!(say(&mut world, if made_up { named } else { unnamed }), StatusCode::OK);
+        world.finish();
+        let parcel = world.parcel(&id);
+        assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
+        assert_eq!(got(&world), parcel.total().to_u256());
+    }
 }

@@ -464,3 +464,32 @@ fn what_took_a_number_and_is_no_attempt_of_ours_is_given_up_and_paid_once() {
     assert_eq!(got(&world, "rosa"), value(&world, &id));
     assert!(!world.has_halted());
 }
+
+/// Nodes that keep few states do not find what used a number long ago; they still know the transaction that people name.
+#[test]
+fn a_payment_that_only_people_can_name_is_put_on_record_and_not_passed_over() {
+    let mut world = begun(Setup::default());
+    let ids = accepted(&mut world, &["rosa"]);
+    let amount = value(&world, &ids[0]);
+    lost(&mut world, 1, recipient("rosa"), amount);
+    (0..600).for_each(|_| {
+        world.chain.mine();
+    });
+    world.forget_look();
+    world.until("its halt", World::has_halted);
+    world.pass(2 * LOOKS_MS);
+    assert_eq!(world.parcel(&ids[0]).number, None, "no node tells what used it");
+    let lane = world.lane("acme");
+    let hash = world.chain.inclusions(lane.address)[&1][0].receipt.hash;
+    let body = json!({"number": 1, "takenBy": hash, "reason": "seen in an explorer"});
+    let (what, path) = ("people: pass over", format!("lanes/{lane}/displace"));
+    let act = Act { what, path, body, promise: Promise::Nothing };
+    assert_eq!(world.act(&act).status, StatusCode::OK, "nobody knows yet that it is ours");
+    assert_eq!(world.act(&act).status, StatusCode::CONFLICT, "it is looked at first");
+    world.held.clear();
+    world.finish();
+    let parcel = world.parcel(&ids[0]);
+    assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(1)));
+    assert_eq!(got(&world, "rosa"), amount, "once");
+    assert_ne!(world.act(&act).status, StatusCode::OK);
+}

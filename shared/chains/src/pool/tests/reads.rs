@@ -103,6 +103,31 @@ async fn without_a_call_for_a_block_receipts_are_asked_for_one_by_one() {
 }
 
 #[tokio::test]
+async fn of_each_provider_receipts_are_asked_for_one_by_one_and_who_lacks_one_is_absent() {
+    let node = |lacks: Option<B256>| {
+        Node::start(move |method, params| match method {
+            "eth_getTransactionReceipt" if Some(&params[0]) == lacks.map(|hash| json!(hash)).as_ref() => {
+                Answer::Result(Value::Null)
+            }
+            "eth_getTransactionReceipt" => {
+                Answer::Result(receipt(params[0].as_str().expect("a hash").parse().expect("a hash"), hash(100)))
+            }
+            _ => healthy(method, 100),
+        })
+    };
+    let (whole, lacking) = (node(None).await, node(Some(TWO)).await);
+    let (pool, _) = pool(&[&lacking, &whole]);
+    let given = pool.receipts_by_each(hash(100), &[TWO, ONE]).await;
+    let told: Vec<(&str, Vec<B256>)> = given
+        .iter()
+        .map(|reply| (reply.provider.as_str(), reply.value.iter().map(|receipt| receipt.hash).collect()))
+        .collect();
+    assert_eq!(told, [("local-2", vec![TWO, ONE])]);
+    assert_eq!(pool.receipts_by_each(hash(99), &[ONE]).await, [], "of another block");
+    assert_eq!(whole.calls("eth_getBlockReceipts"), [json!(null); 0], "a whole block's would cost each of them more");
+}
+
+#[tokio::test]
 async fn other_blocks_and_transactions_than_asked_for_are_nonsense() {
     let node = Node::start(|method, _| match method {
         "eth_getBlockByHash" | "eth_getBlockByNumber" => Answer::Result(block(100, NOW_MS / 1000, &[])),
