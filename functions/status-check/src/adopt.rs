@@ -38,9 +38,16 @@ impl Tracker {
         let mut rows = self.store.get_many(&[Counter::key(lane), Gate::key(lane)]).await?;
         let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
         let (gate, version) = (gate.parse::<Gate>()?, gate.version());
-        let Some(taker) = taken(chain, lane, number, &gate, lead.head.finalized).await? else {
-            self.note_sought(lane, number, &gate, lead.head.finalized).await?;
-            return Ok(false);
+        let taker = match named(chain, lane, number, &gate, lead.head.finalized).await? {
+            Some(taker) => taker,
+            None => {
+                let searched = taker(chain, lane, number, lead.head.finalized).await;
+                if !matches!(searched, Ok(Some(_))) {
+                    self.note_sought(lane, number, &gate, lead.head.finalized).await?;
+                }
+                let Some(taker) = searched? else { return Ok(false) };
+                taker
+            }
         };
         let Some(found) = read(chain, lane, number, &taker).await? else {
             self.name_taker(lane, number, &taker).await?;
@@ -91,7 +98,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// Tells people that nobody knows what they say took the number as one of the lane's address.
+    /// Tells people that nobody knows what they say took the number as one of the lane's address, nor anything else, whether
+    /// nodes do not tell of so old a state, or there is nothing.
     async fn note_sought(&self, lane: &LaneId, number: u64, asked: &Gate, finalized: u64) -> Result<(), TrackError> {
         let Some(said) = asked.said.filter(|said| !said.sought) else { return Ok(()) };
         self.update_gate(lane, |gate, _| {
@@ -188,8 +196,8 @@ fn opened_at(gate: Gate, number: u64) -> Gate {
     gate
 }
 
-/// What took a lane's number, where a final block has it: what an earlier look found or people say, or else by a search.
-async fn taken(
+/// What took a lane's number, where a final block has what an earlier look found or people say.
+async fn named(
     chain: &dyn Chain,
     lane: &LaneId,
     number: u64,
@@ -204,7 +212,7 @@ async fn taken(
             return Ok(Some(receipt));
         }
     }
-    taker(chain, lane, number, finalized).await
+    Ok(None)
 }
 
 /// What took a lane's number, read from its signed bytes; `None` where no node has them, or they are of another kind than

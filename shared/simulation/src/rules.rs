@@ -131,8 +131,8 @@ pub struct Rules {
     office: Office,
     names: Names,
     deep: Deep,
-    /// The chain as the tracker's rows tell it.
-    headers: BTreeMap<u64, B256>,
+    /// The chain as the tracker's rows tell it, by the rows' place.
+    headers: BTreeMap<String, B256>,
     /// What recipients may have beyond what they are owed, since a release left the chain.
     excess: BTreeMap<(Address, Address), U256>,
 }
@@ -151,7 +151,7 @@ impl Rules {
             match (key.table, item.as_ref()) {
                 (TRANSFERS, Some(item)) => self.transfers_row(key, item, &mut commit)?,
                 (LEDGER, Some(item)) => self.ledger_row(key, item, &mut commit)?,
-                (TRACKER, Some(item)) if key.pk.starts_with("HDR#") => self.header(item),
+                (TRACKER, item) if key.pk.starts_with("HDR#") => self.header(key, item),
                 (LEDGER, None) => return hold(false, "rule 7", || format!("{} is deleted", key.pk)),
                 (TRANSFERS, None) => hold(key.sk == "LEASE", "rule 2", || format!("{key:?} is deleted"))?,
                 _ => {}

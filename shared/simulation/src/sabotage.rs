@@ -18,7 +18,7 @@ use futures::FutureExt;
 
 use crate::{
     views::{OPERATORS, SENDER, SETTLER, SIGNER},
-    weather::Class,
+    weather::{Class, Weather},
 };
 
 /// What is broken.
@@ -126,10 +126,34 @@ impl Sabotage {
         }
     }
 
-    /// What must strike for it to matter, and how often, where that is rare.
-    pub(crate) fn shows_in(self) -> Option<(Class, u64)> {
-        let rare = [(Self::IgnoreHalts, (Class::Refusals, 60)), (Self::RejectUnsure, (Class::Calls, 100))];
-        rare.into_iter().find(|(sabotage, _)| *sabotage == self).map(|(_, shows)| shows)
+    /// A weather in which what must strike for it to matter does so often, where that is rare.
+    pub(crate) fn shows_in(self, weather: Weather) -> Weather {
+        match self {
+            Self::IgnoreHalts => weather.with(Class::Refusals, 60),
+            Self::RejectUnsure => weather.with(Class::Calls, 100),
+            // Settle is held up between what it read and what it writes, and meanwhile its block leaves.
+            Self::IgnoreBranches => weather.with(Class::Stalls, 500).with(Class::Branches, 300).as_deep_as(8),
+            Self::None
+            | Self::BroadcastFirst
+            | Self::IgnoreExpectations
+            | Self::BurnNumbers
+            | Self::TimeoutFails
+            | Self::ConfirmEarly
+            | Self::ReleaseEarly
+            | Self::PostTwice
+            | Self::ForgetRelease
+            | Self::WaitForever
+            | Self::RefundSigned
+            | Self::ForgetAudit
+            | Self::CreditTwice
+            | Self::IgnoreSwitches
+            | Self::DropHash
+            | Self::ForgetCancel
+            | Self::RecycleNumbers
+            | Self::ForgetSweep
+            | Self::CancelStuck
+            | Self::RaiseTooLittle => weather,
+        }
     }
 
     /// What a process reads instead of a row.

@@ -97,11 +97,7 @@ impl Story {
 
     /// The same story with something broken on purpose, in a weather that brings it to light.
     pub fn broken_by(self, sabotage: Sabotage) -> Self {
-        let weather = match sabotage.shows_in() {
-            Some((class, rate)) => self.weather.with(class, rate),
-            None => self.weather,
-        };
-        Self { sabotage, weather, ..self }
+        Self { sabotage, weather: sabotage.shows_in(self.weather), ..self }
     }
 
     /// The same story without these classes of faults, by their bits.

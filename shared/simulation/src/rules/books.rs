@@ -10,7 +10,7 @@ use causeway_state::{
     ledger::{AccountId, EntryKind, Owner},
     tracker::HeaderRow,
 };
-use causeway_store::Item;
+use causeway_store::{Item, Key};
 
 use super::{Commit, Held, Rules, Truth, hold};
 use crate::deep::{Released, leaves};
@@ -75,10 +75,11 @@ impl Rules {
     }
 
     /// A block that the tracker follows the chain through.
-    pub(super) fn header(&mut self, item: &Item) {
-        if let Ok(header) = item.parse::<HeaderRow>() {
-            self.headers.insert(header.height, header.hash);
-        }
+    pub(super) fn header(&mut self, key: &Key, item: Option<&Item>) {
+        match item.and_then(|item| item.parse::<HeaderRow>().ok()) {
+            Some(header) => self.headers.insert(key.sk.clone(), header.hash),
+            None => self.headers.remove(&key.sk),
+        };
     }
 
     /// Rule 5: what ends by a block ends while the tracker's rows have that block, and not once it was walked back from.

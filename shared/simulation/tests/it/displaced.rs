@@ -330,7 +330,7 @@ fn a_number_that_no_node_can_name_is_passed_over_on_peoples_word() {
         let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
         assert!(!reason.contains("0x") && gate.taken_by.is_none(), "nobody names it: {gate:?}");
         let path = format!("lanes/{}/displace", world.lane("acme"));
-        let mut say = |world: &mut World, body: Value| {
+        let say = |world: &mut World, body: Value| {
             let act = Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing };
             world.act(&act).status
         };
