@@ -90,7 +90,7 @@ struct Resigned {
 /// How writing them ended.
 enum Written {
     /// They are on record; the gate as it is now.
-    Done(Gate),
+    Done(Box<Gate>),
     /// A switch is thrown: no payment is signed, and what is there waits as well.
     Blocked,
     /// Rows moved: look again.
@@ -279,7 +279,7 @@ impl Signer {
             match commit(&*self.store, &*self.clock, &writes).await? {
                 Done::Committed => {
                     all.iter().for_each(|one| one.tell(lane));
-                    return Ok(Written::Done(back));
+                    return Ok(Written::Done(Box::new(back)));
                 }
                 Done::Conflict(conflicts) => match only_gate(&conflicts)? {
                     // A sender or the tracker moved it on; the signatures are still the right ones.
