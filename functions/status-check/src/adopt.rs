@@ -91,7 +91,7 @@ impl Tracker {
                 }
                 LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
             };
-            let named = Gate { gate: halt, taken_by: Some(taker.hash), ..gate.clone() };
+            let named = Gate { gate: halt, taken_by: Some(taker.hash), said: None, ..gate.clone() };
             (gate.consumed == number && named != *gate).then_some(named)
         })
         .await?;
@@ -208,7 +208,13 @@ async fn named(
     for hash in hints.into_iter().flatten().filter(|_| gate.consumed == number) {
         let known = chain.receipt(hash).await?.value;
         let is_final = |receipt: &Receipt| receipt.from == lane.address && receipt.block_number <= finalized;
-        if let Some(receipt) = known.filter(is_final) {
+        let Some(receipt) = known.filter(is_final) else { continue };
+        // People may have named another one of the address's.
+        let Some(sent) = chain.sent_in(receipt.block_number, lane.address).await?.value else {
+            let detail = format!("no provider has block {}", receipt.block_number);
+            return Err(ChainError::Unavailable { network: lane.network.to_string(), detail });
+        };
+        if sent.by_number.get(&number) == Some(&hash) {
             return Ok(Some(receipt));
         }
     }

@@ -70,6 +70,11 @@ impl Tracker {
         }
         // The block's other ones may not have been told either, and are marked with it.
         let Some(agreed) = self.tell_final(network, chain, (height, hash), &all).await? else { return Ok(Vec::new()) };
+        // What was told of them before the block was final must not hide what is told now.
+        let known = self.inclusions(network, height, hash).await?;
+        let other = |one: &&Inclusion| known.iter().any(|known| known.hash == one.hash && known != *one);
+        let others: Vec<Inclusion> = agreed.iter().filter(other).cloned().collect();
+        self.write_later(&network.id, (height, hash), &others).await?;
         let found: Vec<(Inclusion, u64)> =
             agreed.into_iter().zip(found).map(|(one, (_, version))| (one, version)).collect();
         self.write_inclusions(network, &block, &found).await?;

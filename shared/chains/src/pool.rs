@@ -142,6 +142,24 @@ impl RpcChain {
         }
         Err(tally.into_error(&self.network))
     }
+
+    /// Asks one question until a provider knows something: one without it is not the last word while another one may have it.
+    async fn ask_for<T>(
+        &self,
+        op: Op,
+        params: Value,
+        read: impl Fn(&RawValue) -> Result<Option<T>, String>,
+    ) -> Result<Reply<Option<T>>, ChainError> {
+        let (mut tally, mut without) = (Tally::default(), None);
+        for provider in self.ranked() {
+            match Self::ask_one(provider, op, &params, &read).await {
+                Ok(Some(value)) => return Ok(provider.reply(Some(value))),
+                Ok(None) => without = without.or_else(|| Some(provider.reply(None))),
+                Err(failure) => tally.note(provider, failure),
+            }
+        }
+        without.ok_or_else(|| tally.into_error(&self.network))
+    }
 }
 
 #[async_trait]
@@ -175,11 +193,11 @@ impl Chain for RpcChain {
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {
-        self.ask(Op::RECEIPT, json!([hash]), |result| read_receipt(result, hash)).await
+        self.ask_for(Op::RECEIPT, json!([hash]), |result| read_receipt(result, hash)).await
     }
 
     async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
-        self.ask(Op::TRANSACTION, json!([hash]), |result| read_signed(result, hash)).await
+        self.ask_for(Op::TRANSACTION, json!([hash]), |result| read_signed(result, hash)).await
     }
 
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {

@@ -298,7 +298,7 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// alone. Who does not answer, or does not have all of them, is absent, so an empty answer says nothing.
     async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>>;
 
-    /// A transaction's receipt on the provider's current chain.
+    /// A transaction's receipt on the provider's current chain; `None` where nobody who answers has it.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;
 
     /// A transaction's signed bytes, which hash to what was asked for; `None` where the provider does not know it, or it is

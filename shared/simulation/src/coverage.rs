@@ -8,7 +8,7 @@ use std::{
 use crate::trace::Trace;
 
 /// What a run of some thousand seeds must have seen.
-pub const REQUIRED: [&str; 151] = [
+pub const REQUIRED: [&str; 150] = [
     "fault: commit lost before its effect",
     "fault: commit lost after its effect",
     "fault: commit delayed",
@@ -82,7 +82,6 @@ pub const REQUIRED: [&str; 151] = [
     "people: cancel, refused",
     "people: displace",
     "people: displace at a guess, refused",
-    "people: pass over",
     "people: ask again",
     "people: no answer",
     "strangers: use a number",

@@ -74,7 +74,7 @@ pub async fn release(
     ("network" = String, Path, description = "The network's name"),
     ("address" = String, Path, description = "The sender's address"),
 ), responses(
-    (status = 200, description = "Given up; the lane goes on", body = Lane),
+    (status = 200, description = "Given up, and the lane goes on; or its `state` is still `halted`: what `takenBy` names is looked at first, ask again in a minute or two", body = Lane),
     (status = 400, description = "`VALIDATION_ERROR`: the number, the hash, the reason, or an unknown field", body = TransferError),
     (status = 404, description = "`NOT_FOUND`: there is no such lane, or no such number", body = TransferError),
     (status = 409, description = "`CONFLICT`: the lane is not halted at that number, its block is not final, or the number has ended; or `takenBy` is missing where nobody knows what took it, is being looked at, is Causeway's as far as rows tell, or is not what a look found", body = TransferError),

@@ -87,20 +87,12 @@ impl RpcChain {
         without.ok_or_else(|| tally.into_error(&self.network))
     }
 
-    /// What an address sent in a block. A provider without it is not the last word while another one may have it.
+    /// What an address sent in a block.
     pub(super) async fn sent_by(&self, height: u64, from: Address) -> Result<Reply<Option<Sent>>, ChainError> {
-        let (params, mut tally, mut without) = (json!([U64::from(height), true]), Tally::default(), None);
-        for provider in self.ranked() {
-            let sent = |result: &RawValue| {
-                read::<Option<FullBlockWire>>(result)?.map(|block| block.sent_by(height, from)).transpose()
-            };
-            match Self::ask_one(provider, Op::BLOCK_BY_NUMBER, &params, sent).await {
-                Ok(Some(sent)) => return Ok(provider.reply(Some(sent))),
-                Ok(None) => without = without.or_else(|| Some(provider.reply(None))),
-                Err(failure) => tally.note(provider, failure),
-            }
-        }
-        without.ok_or_else(|| tally.into_error(&self.network))
+        let sent = |result: &RawValue| {
+            read::<Option<FullBlockWire>>(result)?.map(|block| block.sent_by(height, from)).transpose()
+        };
+        self.ask_for(Op::BLOCK_BY_NUMBER, json!([U64::from(height), true]), sent).await
     }
 
     /// Receipts of a block. A provider without all of them is not the last word while another one may have them.
@@ -173,13 +165,16 @@ impl RpcChain {
         Ok(pick(self.receipts_one_by_one(provider, Op::RECEIPT, of).await?, block, of))
     }
 
-    /// One by one, as they are few: a whole block's would cost each provider more.
+    /// One by one where they are few: a whole block's would cost each provider more.
     pub(super) async fn receipts_of_each(
         &self,
         provider: &Provider,
         block: B256,
         of: &[B256],
     ) -> Result<Option<Vec<Receipt>>, Failure> {
+        if of.len() > RECEIPTS_AT_ONCE {
+            return self.receipts_of(provider, block, of).await;
+        }
         Ok(pick(self.receipts_one_by_one(provider, Op::RECEIPT_OF_EACH, of).await?, block, of))
     }
 

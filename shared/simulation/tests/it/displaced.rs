@@ -352,3 +352,32 @@ fn a_number_that_no_node_can_name_is_passed_over_on_peoples_word() {
         assert_eq!(got(&world), parcel.total().to_u256());
     }
 }
+
+#[test]
+fn what_people_name_has_the_number_or_is_not_taken_for_it() {
+    let mut world = World::new(two());
+    world.withdraw("ETH", "1", recipient("first"));
+    world.finish();
+    let lane = world.lane("acme");
+    let [taker, other] = [1, 2].map(|number| {
+        let hash = world.chain.foreign(lane.address, number).expect("free");
+        world.chain.mine();
+        hash
+    });
+    (0..600).for_each(|_| {
+        world.chain.mine();
+    });
+    world.until("its halt", World::has_halted);
+    world.pass(300_000);
+    let path = format!("lanes/{lane}/displace");
+    for (named, is_named) in [(other, false), (taker, true)] {
+        let body = json!({"number": 1, "takenBy": named, "reason": "tried"});
+        let act = Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing };
+        assert_eq!(world.act(&act).status, StatusCode::OK);
+        world.pass(120_000);
+        let gate = world.lane_view("acme").expect("begun").gate;
+        let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
+        assert_eq!((gate.taken_by.is_some(), reason.contains("0x")), (is_named, is_named), "{gate:?}");
+        assert_eq!(gate.said.map(|said| said.sought), (!is_named).then_some(true));
+    }
+}

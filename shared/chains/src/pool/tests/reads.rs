@@ -234,3 +234,23 @@ async fn a_tokens_balance_is_one_number_or_nonsense() {
         assert!(matches!(error, ChainError::Nonsense { .. }), "and the provider is not blamed: {error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_provider_without_a_receipt_or_its_bytes_is_not_the_last_word() {
+    let lacking = Node::start(|method, _| match method {
+        "eth_getTransactionReceipt" | "eth_getTransactionByHash" => Answer::Result(Value::Null),
+        _ => healthy(method, 100),
+    })
+    .await;
+    let whole = Node::start(|method, _| match method {
+        "eth_getTransactionReceipt" => Answer::Result(receipt(ONE, hash(100))),
+        _ => healthy(method, 100),
+    })
+    .await;
+    let (both, _) = pool(&[&lacking, &whole]);
+    assert_eq!(both.receipt(ONE).await.expect("answered").provider, "local-2");
+    let (alone, _) = pool(&[&lacking]);
+    assert_eq!(alone.receipt(ONE).await.expect("answered").value, None);
+    assert_eq!(alone.signed(ONE).await.expect("answered").value, None);
+    assert_eq!(both.signed(ONE).await.expect("the other one has no such call here").value, None);
+}
