@@ -1,6 +1,8 @@
 //! What seems to have paid nobody is read once more, of every provider, at each depth at which something is told: a node may
 //! tell a fresh block's receipts before it has their logs, and what was read then would stand.
 
+use std::collections::BTreeSet;
+
 use causeway_chains::{Chain, Receipt};
 use causeway_domain::{B256, Network, limits::PLAIN_TRANSFER_GAS};
 use causeway_state::{message::Stage, tracker::Inclusion};
@@ -19,7 +21,7 @@ impl Tracker {
         known: Vec<Inclusion>,
     ) -> Result<(), TrackError> {
         let mut succeeded: Vec<Inclusion> = known.into_iter().filter(|inclusion| inclusion.success).collect();
-        if let Some(again) = self.read_again(network, chain, hash, &succeeded).await? {
+        if let Some(again) = self.read_again(network, chain, (height, hash), &succeeded, network.confirmed_at).await? {
             let now = self.keep_later(network, (height, hash), &succeeded, again).await?;
             let in_ring = lead.ring.get_mut(&height).and_then(|block| block.inclusions.as_mut());
             for inclusion in in_ring.into_iter().flatten() {
@@ -41,7 +43,7 @@ impl Tracker {
         (height, hash): (u64, B256),
         known: &[Inclusion],
     ) -> Result<Option<Vec<Inclusion>>, TrackError> {
-        let Some(again) = self.read_again(network, chain, hash, known).await? else {
+        let Some(again) = self.read_again(network, chain, (height, hash), known, network.final_at).await? else {
             tracing::warn!(network = %network.id, height, %hash, "nobody tells these receipts again; nothing is released");
             return Ok(None);
         };
@@ -73,20 +75,25 @@ impl Tracker {
         Ok(now)
     }
 
-    /// These inclusions as providers tell them now, where their receipts seemed to pay nobody; `None` where too few answer.
+    /// These inclusions as providers tell them now, where their receipts seemed to pay nobody; `None` where too few answer. Only
+    /// those are heard to whom the block is as deep: to one that lags it is as new as it was, and may be without its logs.
     async fn read_again(
         &self,
         network: &Network,
         chain: &dyn Chain,
-        block: B256,
+        (height, block): (u64, B256),
         known: &[Inclusion],
+        depth: u64,
     ) -> Result<Option<Vec<Inclusion>>, TrackError> {
         let mut inclusions = known.to_vec();
         let doubtful: Vec<B256> = inclusions.iter().filter(|it| seems_unpaid(it)).map(|it| it.hash).collect();
         if doubtful.is_empty() {
             return Ok(Some(inclusions));
         }
-        let given = chain.receipts_by_each(block, &doubtful).await;
+        let far = chain.testify((height + depth).saturating_sub(1), None, &[]).await;
+        let far: BTreeSet<&str> = far.iter().map(|reply| reply.provider.as_str()).collect();
+        let mut given = chain.receipts_by_each(block, &doubtful).await;
+        given.retain(|reply| far.contains(reply.provider.as_str()));
         if given.len() < if network.second_opinion { WITNESSES } else { 1 } {
             return Ok(None);
         }

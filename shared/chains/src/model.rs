@@ -169,6 +169,20 @@ impl ModelChain {
         })
     }
 
+    /// Asks the providers that answer until one knows something.
+    fn ask_for<T>(
+        &self,
+        call: &'static str,
+        look: impl Fn(&World, usize) -> Option<T>,
+    ) -> Result<Reply<Option<T>>, ChainError> {
+        self.with(|world| {
+            let asked = self.providers(world, call)?;
+            let known = asked.iter().find_map(|provider| Some((*provider, look(world, *provider)?)));
+            let (provider, value) = known.map_or((asked[0], None), |(provider, value)| (provider, Some(value)));
+            Ok(reply(world, provider, value))
+        })
+    }
+
     /// Asks every provider. Each is a call of its own, which may be lost or refused without the others.
     fn ask_each<T>(&self, call: &'static str, look: impl Fn(&World, usize) -> Option<T>) -> Vec<Reply<T>> {
         let all = 0..self.with(|world| world.providers.len());
@@ -257,11 +271,11 @@ impl Chain for ModelChain {
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {
-        self.ask("receipt", |world, provider| Some(world.receipt(provider, hash)))
+        self.ask_for("receipt", |world, provider| world.receipt(provider, hash))
     }
 
     async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
-        self.ask("signed", |world, provider| Some(world.signed(provider, hash)))
+        self.ask_for("signed", |world, provider| world.signed(provider, hash))
     }
 
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError> {

@@ -194,7 +194,8 @@ impl World {
     pub fn displace(&self, lane: &LaneId) -> Option<Act> {
         let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok())?;
         let LaneGate::Halted { limit: number, reason } = gate.gate else { return None };
-        if !reason.contains("not Causeway's") {
+        // What has ended meanwhile is out of the way: the lane is opened.
+        if !reason.contains("not Causeway's") || gate.consumed != number {
             return None;
         }
         let inclusions = self.chain.inclusions(lane.address);

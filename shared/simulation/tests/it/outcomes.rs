@@ -165,6 +165,27 @@ fn a_payment_whose_receipt_had_no_logs_at_first_is_told_when_it_is_confirmed() {
     world.finish();
 }
 
+/// To a node that lags, a block that is final for others is as new as it was.
+#[test]
+fn a_node_that_lags_does_not_tell_that_nobody_was_paid() {
+    let mut world = World::new(Setup { providers: 2, ..Setup::default() });
+    world.chain.set_provider(0, Provider { receipts: Receipts::Logless(4), ..Provider::default() });
+    world.chain.set_provider(1, Provider { lag: 4, receipts: Receipts::Logless(4), ..Provider::default() });
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    while depth(&world) + 1 < world.network.final_at {
+        world.step();
+    }
+    world.chain.set_provider(0, Provider { receipts: Receipts::Late, ..Provider::default() });
+    while depth(&world) < world.network.final_at + 1 {
+        world.step();
+        assert!(world.parcel(&id).state.holds_money(), "the only one that tells it is behind");
+    }
+    world.chain.set_provider(0, Provider::default());
+    world.chain.set_provider(1, Provider::default());
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
 #[test]
 fn nothing_is_released_while_nobody_tells_a_receipt_again() {
     let (mut world, id) = reverting();
