@@ -368,6 +368,12 @@ fn released(
             refused("from", format!("is above {}, where the lane begins", gate.first))
         }
         (true, Some(from), false) => Ok((open.begun_at(from, now), Some(Counter::begin_at(id, gate.first, from)))),
+        (true, None, true) if gate.first == 0 => refused(
+            "others",
+            "what used its key is not final yet as far as the tracker has looked: ask again in some minutes, or say `from` 0 \
+             where nothing uses it any more"
+                .to_owned(),
+        ),
         (true, None, true) => Ok((open.begun_at(gate.first, now), None)),
         (true, None, false) | (true, Some(_), true) => {
             let why = "its key was used before: say either `from`, the first of those numbers that is Causeway's, or `others`";

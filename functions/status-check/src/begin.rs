@@ -5,6 +5,7 @@ use causeway_domain::{Network, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
     lane::{Counter, Gate, USED_BEFORE, begin_halted},
+    tracker::HeaderRow,
 };
 use futures::future::try_join_all;
 
@@ -51,7 +52,7 @@ impl Tracker {
             }
             tracing::error!(lane = %lane, "{USED_BEFORE}");
             // It follows what is settled, where a node does not tell now.
-            let settled = found_out(settled_number(network, chain, &lane, since).await, &lane)?;
+            let settled = found_out(self.settled_number(network, chain, &lane, since).await, &lane)?;
             let writes = begin_halted(&lane, settled, since, self.clock.now_ms())?;
             // Where a signer has begun it meanwhile, it is as it should be.
             let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
@@ -73,7 +74,7 @@ impl Tracker {
         counter: &Counter,
         height: u64,
     ) -> Result<(), TrackError> {
-        let settled = settled_number(network, chain, lane, height).await?;
+        let settled = self.settled_number(network, chain, lane, height).await?;
         let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
         let gate: Gate = row.parse()?;
         if settled <= counter.next || !gate.is_beginning() {
@@ -85,10 +86,20 @@ impl Tracker {
         let (Done::Committed | Done::Conflict(_)) = commit(&*self.store, &*self.clock, &writes).await?;
         Ok(())
     }
-}
 
-/// How many of its numbers a lane's key has used for good, as far as a node tells.
-async fn settled_number(network: &Network, chain: &dyn Chain, lane: &LaneId, height: u64) -> Result<u64, TrackError> {
-    let height = height.saturating_sub(network.settled_depth());
-    Ok(chain.holdings(height, lane.address, &[]).await?.value.map_or(0, |then| then.number))
+    /// How many of its numbers a lane's key has used for good, as far as a node tells of a block that the tracker has: one on
+    /// a branch that the others left tells of what is on no chain.
+    async fn settled_number(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lane: &LaneId,
+        height: u64,
+    ) -> Result<u64, TrackError> {
+        let height = height.saturating_sub(network.settled_depth());
+        let Some(then) = chain.holdings(height, lane.address, &[]).await?.value else { return Ok(0) };
+        let row = self.store.get(&HeaderRow::key(&network.id, height)).await?;
+        let known = row.map(|row| row.parse::<HeaderRow>()).transpose()?.map(|known| known.hash);
+        Ok(if known == Some(then.header.hash) { then.number } else { 0 })
+    }
 }

@@ -287,8 +287,10 @@ impl Tracker {
             return Ok((explained, Look::Doubted));
         }
         let now = self.clock.now_ms();
-        let lasts = gate.foreign_since.is_some_and(|since| since + SECOND_LOOK_MS <= now);
+        let since = |ms: u64| gate.foreign_since.is_some_and(|since| since + ms <= now);
         self.note_foreign(lane, gate, gate.foreign_since.or(Some(now))).await?;
+        // A node may lack the receipt of ours for longer than a moment; not for as long as a doubt is left to itself.
+        let lasts = since(SECOND_LOOK_MS) && (since(DOUBT_MS) || !self.is_known(chain, lane, explained).await?);
         if lasts || is_halted_at(gate, explained) {
             self.halt_foreign(lead, lane, explained).await?;
             self.displace(chain, lead, lane, explained).await?;
@@ -359,6 +361,16 @@ impl Tracker {
             explained = number + 1;
         }
         Ok((explained, false))
+    }
+
+    /// Whether a node knows an attempt of this number, whatever it tells of its receipt.
+    async fn is_known(&self, chain: &dyn Chain, lane: &LaneId, number: u64) -> Result<bool, TrackError> {
+        for row in self.store.query(&Attempt::query(lane, number)).await?.items {
+            if chain.knows(row.parse::<Attempt>()?.hash).await?.value {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn is_given_up(&self, lane: &LaneId, number: u64) -> Result<bool, TrackError> {

@@ -202,7 +202,7 @@ impl Signer {
             return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
         }
         if gate.is_none() {
-            self.begin(lane, network, chain).await?;
+            self.begin(lane, chain).await?;
         }
         if !is_sure(gate.as_ref(), head.as_ref(), self.clock.now_ms()) {
             return Err(Some((WaitReason::LaneClosed, LANE_WAIT_MS)));
@@ -237,7 +237,7 @@ impl Signer {
             return Err(Some((WaitReason::ChainUnavailable, LANE_WAIT_MS)));
         }
         let (Some(counter), Some(gate)) = (&rows[0], &rows[1]) else {
-            self.begin(lane, network, chain).await?;
+            self.begin(lane, chain).await?;
             return Ok(OpenLane { treasury, next: 0, room: network.in_flight_max });
         };
         let counter: Counter = counter.parse().map_err(|error| unreadable(lane, &error))?;
@@ -264,15 +264,10 @@ impl Signer {
         Ok(treasury)
     }
 
-    /// A lane's first use. One whose key was used before halts, for people to tell whose that was. It begins behind what
-    /// cannot leave the chain any more, and not behind what only a pool holds: it would wait for ever behind a number that
-    /// nobody sends again.
-    async fn begin(
-        &self,
-        lane: &LaneId,
-        network: &Network,
-        chain: &dyn Chain,
-    ) -> Result<(), Option<(WaitReason, u64)>> {
+    /// A lane's first use. One whose key was used before halts, for people to tell whose that was. The tracker, which knows
+    /// which blocks are the chain's, moves its beginning behind what cannot leave any more; behind what may leave, or what only
+    /// a pool holds, it would wait for ever for a number that nobody sends again.
+    async fn begin(&self, lane: &LaneId, chain: &dyn Chain) -> Result<(), Option<(WaitReason, u64)>> {
         let unavailable = |_| Some((WaitReason::ChainUnavailable, CHAIN_WAIT_MS));
         let closed = Some((WaitReason::LaneClosed, LANE_WAIT_MS));
         let latest = chain.next_number(lane.address, NumberAt::Latest).await.map_err(unavailable)?.value;
@@ -288,9 +283,7 @@ impl Signer {
             }
             _ => {
                 tracing::error!(lane = %lane, latest, "{USED_BEFORE}");
-                let height = since.saturating_sub(network.settled_depth());
-                let settled = chain.holdings(height, lane.address, &[]).await.map_err(unavailable)?.value;
-                begin_halted(lane, settled.map_or(0, |then| then.number), since, now)
+                begin_halted(lane, 0, since, now)
             }
         };
         match commit(&*self.store, &*self.clock, &writes.map_err(|_| None)?).await {

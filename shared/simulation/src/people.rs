@@ -87,6 +87,8 @@ pub struct People {
     owed_out: RefCell<Vec<(Address, Option<Address>, U256)>>,
 }
 
+/// From one look at a treasury to the next, once a letter was set aside.
+const SET_ASIDE_MS: u64 = 120_000;
 /// What a dead letter says that waits for people's word: no block decides it, or providers tell its block's receipts differently.
 const UNDECIDED: [&str; 2] = ["moved something other than what was asked for", "providers tell different receipts"];
 
@@ -176,10 +178,13 @@ impl World {
     /// A lane opened again.
     pub fn release(&self, lane: &LaneId) -> Act {
         let gate = self.row(&Gate::key(lane)).and_then(|row| row.parse::<Gate>().ok());
-        // No table is set back in a story: who used the key before was a stranger.
-        let body = match gate.is_some_and(|gate| gate.is_beginning()) {
-            true => json!({"reason": "simulated", "others": true}),
-            false => json!({"reason": "simulated"}),
+        // No table is set back in a story: who used the key before was a stranger, unless a branch took that away.
+        let all = self.chain.inclusions(lane.address).into_values().flatten();
+        let unused = !all.into_iter().any(|inclusion| inclusion.canonical);
+        let body = match gate.filter(Gate::is_beginning) {
+            Some(gate) if gate.first == 0 && unused => json!({"reason": "simulated", "from": 0}),
+            Some(_) => json!({"reason": "simulated", "others": true}),
+            None => json!({"reason": "simulated"}),
         };
         Act { what: "people: release", path: format!("lanes/{lane}/release"), body, promise: Promise::Nothing }
     }
@@ -304,6 +309,10 @@ impl World {
         match answer {
             Some(answer) if answer.status.is_success() => {
                 self.coverage.count(act.what);
+                if act.what == "people: discard" {
+                    // It may have been a stage, which nobody hears of then but by reconciliation.
+                    self.reconcile_every(SET_ASIDE_MS);
+                }
                 self.people.promised.borrow_mut().push(act.promise.clone());
                 // Somebody else may have clicked too.
                 if self.clock.chance(100) {

@@ -245,6 +245,9 @@ fn a_strangers_number_below_the_lanes_first_never_halts_it() {
     world.next_block_at = Some(causeway_domain::Clock::now_ms(&world.clock));
     world.until("people", World::has_halted);
     world.release_lanes();
+    assert!(world.has_halted(), "where it begins, only what is final tells");
+    world.pass(120_000);
+    world.release_lanes();
     world.until("its number", |world| world.parcel(&id).number.is_some());
     assert_eq!(world.parcel(&id).number, Some(1));
     world.until("its end", |world| world.parcel(&id).state == ParcelState::Confirmed);
