@@ -365,13 +365,14 @@ fn released(
         (false, Some(_), _) => refused("from", "is only for a lane that halted before its first number".to_owned()),
         (false, None, true) => refused("others", "is only for a lane that halted before its first number".to_owned()),
         (true, Some(from), false) if from > gate.first => {
-            refused("from", format!("is above {}, where the lane begins", gate.first))
+            let first = gate.first;
+            refused("from", format!("is above {first}, where the lane begins as far as the tracker has looked: ask again in some minutes"))
         }
         (true, Some(from), false) => Ok((open.begun_at(from, now), Some(Counter::begin_at(id, gate.first, from)))),
         (true, None, true) if gate.first == 0 => refused(
             "others",
-            "what used its key is not final yet as far as the tracker has looked: ask again in some minutes, or say `from` 0 \
-             where nothing uses it any more"
+            "what used its key is not final yet as far as the tracker has looked: ask again in some minutes. Say `from` 0 only \
+             where a branch took those transactions away for good, or the key's first number is Causeway's"
                 .to_owned(),
         ),
         (true, None, true) => Ok((open.begun_at(gate.first, now), None)),

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
 };
 
-use causeway_chains::{Chain, ChainError, NumberAt, Reply};
+use causeway_chains::{Chain, ChainError, NumberAt, Receipt, Reply};
 use causeway_domain::{
     Network,
     clock::Millis,
@@ -345,7 +345,13 @@ impl Tracker {
             for row in self.store.query(&Attempt::query(lane, number)).await?.items {
                 let attempt: Attempt = row.parse()?;
                 let receipt = chain.receipt(attempt.hash).await?.value;
-                let included = receipt.filter(|receipt| receipt.block_number <= lead.head.height);
+                // Of several providers one may tell of a branch that the others left.
+                let is_followed = |receipt: &Receipt| {
+                    let block = lead.ring.get(&receipt.block_number);
+                    block.is_none_or(|block| block.hash == receipt.block_hash)
+                };
+                let included =
+                    receipt.filter(|receipt| receipt.block_number <= lead.head.height && is_followed(receipt));
                 ours = ours.or(included.map(|receipt| (attempt, receipt)));
             }
             match ours {

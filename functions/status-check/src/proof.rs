@@ -1,8 +1,6 @@
 //! What seems to have paid nobody is read once more, of every provider, at each depth at which something is told: a node may
 //! tell a fresh block's receipts before it has their logs, and what was read then would stand.
 
-use std::collections::BTreeSet;
-
 use causeway_chains::{Chain, Receipt};
 use causeway_domain::{B256, Network, limits::PLAIN_TRANSFER_GAS};
 use causeway_state::{message::Stage, tracker::Inclusion};
@@ -75,8 +73,8 @@ impl Tracker {
         Ok(now)
     }
 
-    /// These inclusions as providers tell them now, where their receipts seemed to pay nobody; `None` where too few answer. Only
-    /// those are heard to whom the block is as deep: to one that lags it is as new as it was, and may be without its logs.
+    /// These inclusions as providers tell them now, where their receipts seemed to pay nobody; `None` where too few answer to whom
+    /// the block is as deep: to one that lags it is as new as it was, and may be without its logs.
     async fn read_again(
         &self,
         network: &Network,
@@ -90,16 +88,20 @@ impl Tracker {
         if doubtful.is_empty() {
             return Ok(Some(inclusions));
         }
-        let far = chain.testify((height + depth).saturating_sub(1), None, &[]).await;
-        let far: BTreeSet<&str> = far.iter().map(|reply| reply.provider.as_str()).collect();
-        let mut given = chain.receipts_by_each(block, &doubtful).await;
-        given.retain(|reply| far.contains(reply.provider.as_str()));
-        if given.len() < if network.second_opinion { WITNESSES } else { 1 } {
+        let mut given = chain.receipts_by_each(block, &doubtful, (height + depth).saturating_sub(1)).await;
+        let far = given.iter().filter(|reply| reply.value.is_far).count();
+        if far < if network.second_opinion { WITNESSES } else { 1 } {
             return Ok(None);
         }
+        // One that lags proves that somebody was paid as well as any, and nothing else.
+        let unpaid: Vec<&Inclusion> = known.iter().filter(|it| seems_unpaid(it)).collect();
+        let pays = |receipts: &[Receipt]| {
+            unpaid.iter().zip(receipts).any(|(known, receipt)| !seems_unpaid(&evidence(network, known, receipt)))
+        };
+        given.retain(|reply| reply.value.is_far || pays(&reply.value.receipts));
         let unpaid = inclusions.iter_mut().filter(|it| seems_unpaid(it));
         for (position, inclusion) in unpaid.enumerate() {
-            let receipts = given.iter().filter_map(|reply| reply.value.get(position));
+            let receipts = given.iter().filter_map(|reply| reply.value.receipts.get(position));
             let again = agreed(network, inclusion, receipts);
             if again != *inclusion {
                 let who: Vec<&str> = given.iter().map(|reply| reply.provider.as_str()).collect();

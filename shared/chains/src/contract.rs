@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use causeway_domain::fees::Fees;
 
 use crate::{
-    port::{Block, BlockAt, BroadcastOutcome, Call, Chain, Estimate, NumberAt, Receipt, Sent},
+    port::{Block, BlockAt, BroadcastOutcome, Call, Chain, Estimate, NumberAt, Receipt, Reread, Sent},
     transaction::{Payment, Sealed},
 };
 
@@ -165,9 +165,13 @@ pub async fn head_blocks_and_receipts_tell_one_story(lab: &dyn Lab) {
     let price = receipt.effective_gas_price_wei;
     assert!((1_000_000_000..=10_000_000_000).contains(&price), "between tip and cap: {price}");
 
-    let each = lab.chain().receipts_by_each(head.hash, &[sealed.hash]).await;
-    assert!(!each.is_empty() && each.iter().all(|reply| reply.value == [receipt.clone()]), "{each:?}");
-    assert_eq!(lab.chain().receipts_by_each(before.hash, &[sealed.hash]).await, [], "it is in no other block");
+    for (height, is_far) in [(head.number, true), (head.number + 1_000, false)] {
+        let each = lab.chain().receipts_by_each(head.hash, &[sealed.hash], height).await;
+        let told = Reread { is_far, receipts: vec![receipt.clone()] };
+        assert!(!each.is_empty() && each.iter().all(|reply| reply.value == told), "{each:?}");
+    }
+    let other = lab.chain().receipts_by_each(before.hash, &[sealed.hash], head.number).await;
+    assert_eq!(other, [], "it is in no other block");
 
     let sent = |at, by| async move { lab.chain().sent_in(at, lab.address(by)).await.expect("answered").value };
     let by_number = [(0, sealed.hash)].into();

@@ -21,5 +21,5 @@ pub mod transaction;
 pub use model::ModelChain;
 pub use port::{
     Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, Log, NumberAt,
-    Receipt, Reply, Sent, Testimony,
+    Receipt, Reply, Reread, Sent, Testimony,
 };

@@ -38,7 +38,7 @@ use crate::{
     classify,
     port::{
         Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt,
-        Receipt, Reply, Sent, Testimony,
+        Receipt, Reply, Reread, Sent, Testimony,
     },
 };
 use world::World;
@@ -266,8 +266,14 @@ impl Chain for ModelChain {
         self.ask("receipts", |world, provider| Some(world.receipts(provider, block, of)))
     }
 
-    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
-        self.ask_each("receipts", |world, provider| world.receipts(provider, block, of))
+    async fn receipts_by_each(&self, block: B256, of: &[B256], height: u64) -> Vec<Reply<Reread>> {
+        self.ask_each("receipts", |world, provider| {
+            let is_far = world.block(provider, BlockAt::Number(height)).is_some();
+            Some(world.receipts(provider, block, of).map(|receipts| Reread { is_far, receipts }))
+        })
+        .into_iter()
+        .filter_map(|Reply { value, provider, height }| Some(Reply { value: value?, provider, height }))
+        .collect()
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

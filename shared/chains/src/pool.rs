@@ -30,8 +30,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     port::{
-        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply, Sent,
-        Testimony,
+        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply,
+        Reread, Sent, Testimony,
     },
     token,
 };
@@ -188,8 +188,8 @@ impl Chain for RpcChain {
         self.block_receipts(block, of).await
     }
 
-    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
-        self.ask_each(|provider| self.receipts_of_each(provider, block, of)).await
+    async fn receipts_by_each(&self, block: B256, of: &[B256], height: u64) -> Vec<Reply<Reread>> {
+        self.ask_each(|provider| self.reread_by(provider, block, of, height)).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

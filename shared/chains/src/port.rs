@@ -26,6 +26,15 @@ pub struct Sent {
     pub by_number: BTreeMap<u64, B256>,
 }
 
+/// Receipts as one provider tells them once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reread {
+    /// Whether it has the chain as far as it was asked: to one that lags a block may be as new as it was.
+    pub is_far: bool,
+    /// The receipts, in the order asked for.
+    pub receipts: Vec<Receipt>,
+}
+
 /// A block's header, as far as the tracker needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -294,9 +303,10 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// the provider does not know the block, or does not have all of them yet.
     async fn receipts(&self, block: B256, of: &[B256]) -> Result<Reply<Option<Vec<Receipt>>>, ChainError>;
 
-    /// As [`Chain::receipts`], of every provider on its own: for conclusions that what one of them said once must not make
-    /// alone. Who does not answer, or does not have all of them, is absent, so an empty answer says nothing.
-    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>>;
+    /// As [`Chain::receipts`], of every provider on its own, and whether it has a block at this height: for conclusions that
+    /// what one of them said once must not make alone. Who does not answer, or does not have all of them, is absent, so an empty
+    /// answer says nothing.
+    async fn receipts_by_each(&self, block: B256, of: &[B256], height: u64) -> Vec<Reply<Reread>>;
 
     /// A transaction's receipt on the provider's current chain; `None` where nobody who answers has it.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;

@@ -13,7 +13,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use async_trait::async_trait;
 use causeway_chains::{
     Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, ModelChain,
-    NumberAt, Receipt, Reply, Sent, Testimony,
+    NumberAt, Receipt, Reply, Reread, Sent, Testimony,
 };
 use causeway_domain::{fees::FeeHistory, id::NetworkId, lane::LaneId};
 use causeway_keys::{KeyError, KeyRef, Keys, MemoryKeys, Signature};
@@ -389,8 +389,8 @@ impl Chain for Network {
         self.crossing.around(self.inner.receipts(block, of)).await
     }
 
-    async fn receipts_by_each(&self, block: B256, of: &[B256]) -> Vec<Reply<Vec<Receipt>>> {
-        self.crossing.around(self.inner.receipts_by_each(block, of)).await
+    async fn receipts_by_each(&self, block: B256, of: &[B256], height: u64) -> Vec<Reply<Reread>> {
+        self.crossing.around(self.inner.receipts_by_each(block, of, height)).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError> {

@@ -13,7 +13,7 @@ use super::{
     transport::{Failure, NodeError, Op},
     wire::{BlockWire, FullBlockWire, ReceiptWire, read, read_receipt},
 };
-use crate::port::{Block, BlockAt, ChainError, Header, Receipt, Reply, Sent};
+use crate::port::{Block, BlockAt, ChainError, Header, Receipt, Reply, Reread, Sent};
 
 /// Block times without a new block after which the provider itself is doubted: on every listed network five in a row
 /// without a block are an outage of the network, or of this provider.
@@ -166,16 +166,21 @@ impl RpcChain {
     }
 
     /// One by one where they are few: a whole block's would cost each provider more.
-    pub(super) async fn receipts_of_each(
+    pub(super) async fn reread_by(
         &self,
         provider: &Provider,
         block: B256,
         of: &[B256],
-    ) -> Result<Option<Vec<Receipt>>, Failure> {
-        if of.len() > RECEIPTS_AT_ONCE {
-            return self.receipts_of(provider, block, of).await;
-        }
-        Ok(pick(self.receipts_one_by_one(provider, Op::RECEIPT_OF_EACH, of).await?, block, of))
+        height: u64,
+    ) -> Result<Option<Reread>, Failure> {
+        // Asked first: who was as far then is so afterwards. One that does not say may still prove a payment.
+        let is_far = matches!(self.block_of(provider, BlockAt::Number(height)).await, Ok(Some(_)));
+        let receipts = if of.len() > RECEIPTS_AT_ONCE {
+            self.receipts_of(provider, block, of).await?
+        } else {
+            pick(self.receipts_one_by_one(provider, Op::RECEIPT_OF_EACH, of).await?, block, of)
+        };
+        Ok(receipts.map(|receipts| Reread { is_far, receipts }))
     }
 
     /// All receipts by one call; none where the provider has no such call.

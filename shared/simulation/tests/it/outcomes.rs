@@ -186,6 +186,22 @@ fn a_node_that_lags_does_not_tell_that_nobody_was_paid() {
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
 }
 
+/// What it tells of a payment is proof all the same.
+#[test]
+fn a_node_that_lags_proves_a_payment_that_another_one_denies() {
+    let mut world = World::new(Setup { providers: 2, ..Setup::default() });
+    world.chain.set_provider(0, Provider { receipts: Receipts::Logless(1_000), ..Provider::default() });
+    world.chain.set_provider(1, Provider { lag: 1, ..Provider::default() });
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("an operator's case", World::asks_people);
+    assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "its money is held");
+    let [letter] = world.dead_letters().try_into().expect("one letter");
+    let word = world.settle_letter(letter.id, true);
+    assert!(world.act(&word).status.is_success());
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
 #[test]
 fn nothing_is_released_while_nobody_tells_a_receipt_again() {
     let (mut world, id) = reverting();

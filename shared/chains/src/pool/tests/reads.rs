@@ -117,13 +117,13 @@ async fn of_each_provider_receipts_are_asked_for_one_by_one_and_who_lacks_one_is
     };
     let (whole, lacking) = (node(None).await, node(Some(TWO)).await);
     let (pool, _) = pool(&[&lacking, &whole]);
-    let given = pool.receipts_by_each(hash(100), &[TWO, ONE]).await;
+    let given = pool.receipts_by_each(hash(100), &[TWO, ONE], 100).await;
     let told: Vec<(&str, Vec<B256>)> = given
         .iter()
-        .map(|reply| (reply.provider.as_str(), reply.value.iter().map(|receipt| receipt.hash).collect()))
+        .map(|reply| (reply.provider.as_str(), reply.value.receipts.iter().map(|receipt| receipt.hash).collect()))
         .collect();
     assert_eq!(told, [("local-2", vec![TWO, ONE])]);
-    assert_eq!(pool.receipts_by_each(hash(99), &[ONE]).await, [], "of another block");
+    assert_eq!(pool.receipts_by_each(hash(99), &[ONE], 100).await, [], "of another block");
     assert_eq!(whole.calls("eth_getBlockReceipts"), [json!(null); 0], "a whole block's would cost each of them more");
 }
 
