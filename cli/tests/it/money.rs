@@ -8,6 +8,8 @@ use crate::mock::{body, on, received, run};
 const DEAD_LETTER: &str = "dl_01k5c3j8000000000000000000";
 const LANE: &str = "local/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
+const TAKER: &str = "0x7777777777777777777777777777777777777777777777777777777777777777";
+
 fn movement(verb: &str) -> Vec<&str> {
     vec!["accounts", verb, "acme", "--network", "local", "--token", "TUSD", "--amount", "12.5", "--reason", "why"]
 }
@@ -22,6 +24,8 @@ fn money_verbs() -> Vec<Vec<&'static str>> {
         vec!["dead-letters", "settle", DEAD_LETTER, "--paid", "--reason", "why"],
         vec!["dead-letters", "settle", DEAD_LETTER, "--unpaid", "--reason", "why"],
         vec!["lanes", "release", LANE, "--reason", "why"],
+        vec!["lanes", "displace", LANE, "--number", "6", "--reason", "why"],
+        vec!["lanes", "displace", LANE, "--number", "6", "--taken-by", TAKER, "--reason", "why"],
         vec!["switches", "block", "tenant:acme", "--reason", "why"],
         vec!["load", "--count", "3"],
     ]
@@ -91,4 +95,23 @@ async fn a_block_needs_a_word_and_an_unblock_does_not() {
     let run = run(&server, &["switches", "unblock", "tenant:acme", "--reason", "over"]).await;
     assert_eq!(run.code, 0, "{}", run.err);
     assert_eq!(body(&received(&server).await[0]), json!({"scope": "tenant:acme", "blocked": false, "reason": "over"}));
+}
+
+#[tokio::test]
+async fn who_gives_a_number_up_may_name_what_took_it() {
+    for (more, named) in [(vec![], None), (vec!["--taken-by", TAKER], Some(TAKER))] {
+        let server = MockServer::start().await;
+        let path = format!("/admin/v1/lanes/{LANE}/displace");
+        on(&server, "POST", &path, 200, json!({"lane": LANE, "state": "halted"})).await;
+        let mut arguments = vec!["lanes", "displace", LANE, "--number", "6", "--reason", "why", "--yes"];
+        arguments.extend(more);
+        let run = run(&server, &arguments).await;
+        assert_eq!(run.code, 0, "{}", run.err);
+        let sent = body(&received(&server).await[0]);
+        let expected = match named {
+            Some(hash) => json!({"number": 6, "takenBy": hash, "reason": "why"}),
+            None => json!({"number": 6, "reason": "why"}),
+        };
+        assert_eq!(sent, expected);
+    }
 }

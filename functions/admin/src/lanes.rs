@@ -9,7 +9,7 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    displace::{Case, DisplaceError, PassedOver, Word, is_named, must_fit, pass_over},
+    displace::{Case, DisplaceError, Word, is_named, must_fit, pass_over},
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Said, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
@@ -256,9 +256,7 @@ impl Admin {
             self.must_be_final(id, gate.0).await?;
         }
         let word = (word, TraceId::new(&*self.clock));
-        match pass_over(id, number, gate, taker, word, self.clock.now_ms()).map_err(refused)? {
-            PassedOver::Now(writes) | PassedOver::Sought(writes) => Ok(writes),
-        }
+        pass_over(id, number, gate, taker, word, self.clock.now_ms()).map_err(refused)
     }
 
     /// Refuses what is said to have taken a number and is Causeway's own, or is not what a look found.

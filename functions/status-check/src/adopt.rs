@@ -207,11 +207,13 @@ async fn named(
     let hints = [gate.taken_by, gate.said.map(|said| said.hash)];
     for hash in hints.into_iter().flatten().filter(|_| gate.consumed == number) {
         let known = chain.receipt(hash).await?.value;
-        let is_final = |receipt: &Receipt| receipt.from == lane.address && receipt.block_number <= finalized;
-        let Some(receipt) = known.filter(is_final) else { continue };
+        let Some(receipt) = known.filter(|receipt| receipt.from == lane.address) else { continue };
         // People may have named another one of the address's.
-        let Some(sent) = chain.sent_in(receipt.block_number, lane.address).await?.value else {
-            let detail = format!("no provider has block {}", receipt.block_number);
+        let sent = chain.sent_in(receipt.block_number, lane.address).await?.value;
+        let same = sent.filter(|sent| sent.block == receipt.block_hash && receipt.block_number <= finalized);
+        let Some(sent) = same else {
+            // On a branch that others left, or not final: whether it has the number another look tells.
+            let detail = format!("{hash} is in no final block yet");
             return Err(ChainError::Unavailable { network: lane.network.to_string(), detail });
         };
         if sent.by_number.get(&number) == Some(&hash) {

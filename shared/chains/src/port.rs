@@ -311,7 +311,7 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// A transaction's receipt on the provider's current chain; `None` where nobody who answers has it.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;
 
-    /// A transaction's signed bytes, which hash to what was asked for; `None` where the provider does not know it, or it is
+    /// A transaction's signed bytes, which hash to what was asked for; `None` where nobody who answers knows it, or it is
     /// none of the kind that [`seal`](crate::transaction::seal) makes.
     async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError>;
 

@@ -191,7 +191,7 @@ pub struct Weather {
     rates: [u64; Class::ALL.len()],
     /// Blocks of the deepest branch.
     pub depth_max: u64,
-    /// Whether a branch goes below what is final, once all have ended.
+    /// Whether branches go below what is final: one in the middle of the storm, one once all have ended.
     pub deep: bool,
     /// Classes of faults that do not strike, by [`Class::bit`]. Chance is asked all the same, so the rest stays as it is.
     pub without: u64,

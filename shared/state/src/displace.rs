@@ -145,16 +145,8 @@ impl Case<'_> {
     }
 }
 
-/// What becomes of a number that another's transaction took before it was ever assigned.
-#[derive(Debug)]
-pub enum PassedOver {
-    /// The one commit that goes on behind it: it pays nothing of ours.
-    Now(Vec<Write>),
-    /// The one that notes what people say took it: a look has to tell first whether that is Causeway's.
-    Sought(Vec<Write>),
-}
-
-/// Passes over a number that nobody was given. The lane must have halted there; what took it the tracker names at a final
+/// The one commit that passes over a number that nobody was given, which pays nothing of ours; or that notes what people say
+/// took it. The lane must have halted there; what took it the tracker names at a final
 /// height only, and where it cannot, people do (`taker`), once the block at which the lane halted is final: then the next look
 /// asks nodes for that, and only what it does not find to be of the lane's address is taken on their word.
 pub fn pass_over(
@@ -164,7 +156,7 @@ pub fn pass_over(
     taker: Option<B256>,
     (word, trace): (Word, TraceId),
     now: Millis,
-) -> Result<PassedOver, DisplaceError> {
+) -> Result<Vec<Write>, DisplaceError> {
     let not_this = |what: String| Err(DisplaceError::NotThis(what));
     if gate.consumed != number {
         return not_this(format!("number {number} is not the lane's lowest that no block is known to have used"));
@@ -175,7 +167,7 @@ pub fn pass_over(
         ));
     }
     if is_named(gate, number) {
-        return Ok(PassedOver::Now(skip(lane, number, (gate, version), (word, trace), now)?));
+        return skip(lane, number, (gate, version), (word, trace), now);
     }
     let Some(hash) = taker else {
         return Err(DisplaceError::Taker(format!(
@@ -191,7 +183,7 @@ pub fn pass_over(
             let said = Some(Said { hash, sought: false });
             let mut writes = vec![Gate { said, ..gate.clone() }.put(lane, version)?];
             writes.extend(at.is_final(&lane.network));
-            Ok(PassedOver::Sought(writes))
+            Ok(writes)
         }
         Some(Said { sought: false, .. }) => {
             Err(DisplaceError::Taker("is being looked at: ask again in a minute or two".to_owned()))
@@ -199,7 +191,7 @@ pub fn pass_over(
         Some(Said { sought: true, .. }) => {
             let mut writes = skip(lane, number, (gate, version), (word, trace), now)?;
             writes.extend(at.is_final(&lane.network));
-            Ok(PassedOver::Now(writes))
+            Ok(writes)
         }
     }
 }

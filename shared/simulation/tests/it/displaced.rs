@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, U256};
 use axum::http::{Method, StatusCode};
-use causeway_chains::model::{Orphans, Provider, Reorg};
+use causeway_chains::model::{Orphans, Provider, Receipts, Reorg};
 use causeway_domain::{Clock, lane::LaneGate, parcel::ParcelState};
 use causeway_simulation::{
     Setup, World,
@@ -88,8 +88,16 @@ fn it_is_found_also_where_no_leader_leads_long_enough_to_look_twice() {
 
 /// An operator gives number 1 of acme's lane up; the answer's status.
 fn give_up(world: &mut World) -> StatusCode {
+    displace(world, json!({"number": 1, "reason": "tried"}))
+}
+
+/// The same, with the word for what took it.
+fn give_up_taken_by(world: &mut World, hash: B256) -> StatusCode {
+    displace(world, json!({"number": 1, "takenBy": hash, "reason": "tried"}))
+}
+
+fn displace(world: &mut World, body: Value) -> StatusCode {
     let path = format!("lanes/{}/displace", world.lane("acme"));
-    let body = json!({"number": 1, "reason": "tried"});
     world.act(&Act { what: "people: displace", path, body, promise: Promise::Nothing }).status
 }
 
@@ -329,23 +337,17 @@ fn a_number_that_no_node_can_name_is_passed_over_on_peoples_word() {
         let gate = world.lane_view("acme").expect("begun").gate;
         let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
         assert!(!reason.contains("0x") && gate.taken_by.is_none(), "nobody names it: {gate:?}");
-        let path = format!("lanes/{}/displace", world.lane("acme"));
-        let say = |world: &mut World, body: Value| {
-            let act = Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing };
-            world.act(&act).status
-        };
-        let unnamed = json!({"number": 1, "reason": "tried"});
-        assert_eq!(say(&mut world, unnamed.clone()), StatusCode::CONFLICT, "which one, they must say");
+        assert_eq!(give_up(&mut world), StatusCode::CONFLICT, "which one, they must say");
         // What no node knows is as good as an authorization in somebody else's transaction (EIP-7702).
         let said = if made_up { B256::repeat_byte(0x77) } else { taker };
-        let named = json!({"number": 1, "takenBy": said, "reason": "tried"});
-        assert_eq!(say(&mut world, named.clone()), StatusCode::OK);
+        assert_eq!(give_up_taken_by(&mut world, said), StatusCode::OK);
         assert!(world.has_halted(), "it is looked at first");
-        assert_eq!(say(&mut world, named.clone()), StatusCode::CONFLICT, "not yet");
+        assert_eq!(give_up_taken_by(&mut world, said), StatusCode::CONFLICT, "not yet");
         world.pass(120_000);
         assert!(world.has_halted());
         // Where nodes know it, the lane's reason names it now.
-        assert_eq!(say(&mut world, if made_up { named } else { unnamed }), StatusCode::OK);
+        let again = if made_up { give_up_taken_by(&mut world, said) } else { give_up(&mut world) };
+        assert_eq!(again, StatusCode::OK);
         world.finish();
         let parcel = world.parcel(&id);
         assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(2)));
@@ -369,15 +371,49 @@ fn what_people_name_has_the_number_or_is_not_taken_for_it() {
     });
     world.until("its halt", World::has_halted);
     world.pass(300_000);
-    let path = format!("lanes/{lane}/displace");
     for (named, is_named) in [(other, false), (taker, true)] {
-        let body = json!({"number": 1, "takenBy": named, "reason": "tried"});
-        let act = Act { what: "people: pass over", path: path.clone(), body, promise: Promise::Nothing };
-        assert_eq!(world.act(&act).status, StatusCode::OK);
+        assert_eq!(give_up_taken_by(&mut world, named), StatusCode::OK);
         world.pass(120_000);
         let gate = world.lane_view("acme").expect("begun").gate;
         let LaneGate::Halted { reason, limit: 1 } = &gate.gate else { panic!("{gate:?}") };
         assert_eq!((gate.taken_by.is_some(), reason.contains("0x")), (is_named, is_named), "{gate:?}");
         assert_eq!(gate.said.map(|said| said.sought), (!is_named).then_some(true));
     }
+}
+
+/// Several providers, of which one stays on a branch that the others left: what that has of ours is on no chain.
+#[test]
+fn what_a_left_branch_has_of_ours_explains_no_number_of_a_strangers() {
+    let (mut world, _) = signed(two());
+    world.next_block_at = None;
+    world.held.clear();
+    world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+    let old = world.chain.mine();
+    world.chain.set_provider(1, Provider { stuck_at: Some(old.hash), ..Provider::default() });
+    world.chain.reorg(&Reorg { depth: 1, blocks: 2, again: vec![], orphans: Orphans::Forgotten });
+    world.held.insert(queues::TRANSACTIONS);
+    world.chain.foreign(world.lane("acme").address, 1).expect("free");
+    world.next_block_at = Some(world.clock.now_ms());
+    world.pass(300_000);
+    assert!(world.has_halted(), "it is not told as a doubt without end");
+}
+
+/// A node that tells a block without ours, and lacks its receipt for minutes, makes no stranger of it.
+#[test]
+fn what_a_node_knows_of_ours_and_cannot_prove_halts_nothing() {
+    let (mut world, id) = signed(Setup::default());
+    world.next_block_at = None;
+    world.held.clear();
+    world.until("its bytes at a node", |world| !world.chain.pooled().is_empty());
+    let hides = world.chain.pooled().into_iter().map(|waiting| waiting.hash).collect();
+    world.chain.set_provider(0, Provider { hides, receipts: Receipts::Late, ..Provider::default() });
+    world.next_block_at = Some(world.clock.now_ms());
+    for _ in 0..30 {
+        world.pass(10_000);
+        assert!(!world.has_halted(), "it is ours");
+    }
+    world.chain.set_provider(0, Provider::default());
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+    assert_eq!(got(&world), world.parcel(&id).total().to_u256());
 }
