@@ -32,9 +32,10 @@ pub(crate) struct Throw {
     reason: String,
 }
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 6] = [
     text("SCOPE", "/scope"),
     text("BLOCKED", "/blocked"),
+    text("EVERYWHERE", "/everywhere"),
     text("REASON", "/reason"),
     text("BY", "/by"),
     text("AT", "/at"),

@@ -78,7 +78,8 @@ impl Admin {
             match commit(&*self.store, &*self.clock, &all).await {
                 Ok(Done::Committed) => {
                     let Act { action, target, .. } = act;
-                    tracing::info!(action, target, by = %act.by.user, reason = act.reason, "changed");
+                    // All that is left of it where a restore sets the tables back.
+                    tracing::info!(action, target, by = %act.by.user, reason = act.reason, detail = %act.detail, "changed");
                     return Ok(Changed::Done);
                 }
                 Ok(Done::Conflict(conflicts)) => {

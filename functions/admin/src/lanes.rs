@@ -425,7 +425,9 @@ fn lane(treasury: &Treasury, counter: Option<&Item>, gate: Option<&Item>) -> Res
 /// What became of the word for what took a number.
 fn told(said: Said) -> String {
     let hash = said.hash;
-    if said.sought {
+    if let Some(number) = said.number {
+        format!("nodes tell that {hash} has number {number}: find out what has this one")
+    } else if said.sought {
         format!(
             "no node tells that {hash} is this address's: displace it once more if you are sure that it paid nobody of ours"
         )

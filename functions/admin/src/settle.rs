@@ -118,7 +118,9 @@ impl Admin {
         found.letter.settled.retain(|word| word.hash != hash);
         found.letter.settled.push(Word { hash, paid });
         self.act(by, &found, ("dead-letters.settle", status), reason, detail, writes).await?;
-        tracing::info!(%lane, number, %hash, trace = %one.transaction.trace, paid, "settled by an operator's word");
+        for parcel in &one.transaction.parcels {
+            tracing::info!(%parcel, %lane, number, %hash, trace = %one.transaction.trace, paid, "settled by an operator's word");
+        }
         self.dead_letter(&found.letter.id.to_string()).await
     }
 

@@ -3,7 +3,8 @@
 //! A switch has a row that says what it should be, changed together with the audit record, and 16 copies that signing
 //! commits check one of. Under load some signing commit is at some copy at any moment, so the copies are written one by
 //! one, each with patience, and only as long as the row stands as it was written: of two operators at one switch the
-//! later one wins at every copy. The answer comes when all copies are what the row says.
+//! later one wins at every copy. The answer comes when all copies are what the row says, and the row says that they are:
+//! until then the switch is listed, whichever way it is thrown.
 
 use causeway_domain::{clock::Millis, id::TenantId, lane::LaneId};
 use causeway_http::{ApiError, Code, Fields, Principal, time::iso};
@@ -48,6 +49,9 @@ pub struct SwitchShown {
     pub scope: String,
     /// Whether it does.
     pub blocked: bool,
+    /// Whether that holds everywhere. If not, somebody is at it, or it has to be thrown once more: some payments are blocked
+    /// and some are not.
+    pub everywhere: bool,
     /// Why.
     pub reason: String,
     /// Who threw it.
@@ -64,6 +68,13 @@ struct Wanted {
     reason: String,
     by: String,
     at: Millis,
+    /// Whether all copies are so; rows from before there was the field are of switches that were thrown to the end.
+    #[serde(default = "everywhere")]
+    everywhere: bool,
+}
+
+const fn everywhere() -> bool {
+    true
 }
 
 impl Wanted {
@@ -72,8 +83,8 @@ impl Wanted {
     }
 
     fn shown(self) -> SwitchShown {
-        let Self { scope, blocked, reason, by, at } = self;
-        SwitchShown { scope, blocked, reason, by, at: iso(at) }
+        let Self { scope, blocked, reason, by, at, everywhere } = self;
+        SwitchShown { scope, blocked, everywhere, reason, by, at: iso(at) }
     }
 
     /// The write that makes one copy what it should be.
@@ -88,11 +99,14 @@ impl Wanted {
 }
 
 impl Admin {
-    /// `GET switches`: what is blocked.
+    /// `GET switches`: what is blocked, and what is not surely open everywhere.
     pub async fn switches(&self, asked: &PageAsked) -> Result<List<SwitchShown>, ApiError> {
         let page = self.page(asked, vec![Query::table(WALLETS, REGISTER, Range::All)]).await?;
         let List { items, next_cursor } = page.try_map(|row| Ok(parse::<Wanted>(&row)?.shown()))?;
-        Ok(List { items: items.into_iter().filter(|switch| switch.blocked).collect(), next_cursor })
+        Ok(List {
+            items: items.into_iter().filter(|switch| switch.blocked || !switch.everywhere).collect(),
+            next_cursor,
+        })
     }
 
     /// `POST switches`
@@ -108,14 +122,20 @@ impl Admin {
             reason: reason.to_owned(),
             by: by.user.to_string(),
             at: self.clock.now_ms(),
+            everywhere: false,
         };
         let action = if blocked { "switches.block" } else { "switches.unblock" };
         let act = Act { by, action, target: scope.text(), reason, detail: json!({}) };
         let version = self.want(&act, &scope, &wanted).await?;
         for copy in scope.copies() {
-            self.apply(&scope, version, wanted.copy(copy)?).await?;
+            let stands = Write::Check { key: Wanted::key(&scope), expect: vec![Expect::Version(version)] };
+            self.apply(&[wanted.copy(copy)?, stands]).await?;
         }
-        Ok(wanted.shown())
+        let done = Wanted { everywhere: true, ..wanted };
+        let item = Item::from_fields(&done).map_err(|error| ApiError::internal(&error))?;
+        let expect = vec![Expect::Version(version)];
+        self.apply(&[Write::Put { key: Wanted::key(&scope), item, expect }]).await?;
+        Ok(done.shown())
     }
 
     /// A scope that blocks nothing is a mistyped one, and who mistypes it believes that payments are blocked.
@@ -156,11 +176,10 @@ impl Admin {
         Err(ApiError::busy())
     }
 
-    /// Writes one copy, if the switch's row still stands at this version.
-    async fn apply(&self, scope: &Scope, version: u64, copy: Write) -> Result<(), ApiError> {
-        let stands = Write::Check { key: Wanted::key(scope), expect: vec![Expect::Version(version)] };
+    /// Writes what rests on the switch's row as it was written.
+    async fn apply(&self, writes: &[Write]) -> Result<(), ApiError> {
         let half = || ApiError::new(Code::Busy, "not every copy is written yet: repeat the request until it is");
-        match commit(&*self.store, &*self.clock, &[copy, stands]).await {
+        match commit(&*self.store, &*self.clock, writes).await {
             Ok(Done::Committed) => Ok(()),
             Ok(Done::Conflict(_)) => Err(ApiError::new(Code::Conflict, "somebody else threw it at the same time")),
             Err(CommitError::Busy | CommitError::Unknown) => Err(half()),

@@ -1,6 +1,6 @@
 //! Transfers of any tenant, as operators see and act on them: what waits, and cancelling.
 
-use causeway_domain::{Network, id::TransferId};
+use causeway_domain::id::{NetworkId, TransferId};
 use causeway_http::{ApiError, Code, Fields, Principal, time::iso};
 use causeway_state::{
     cancel::{Cancel, CancelError, ask_signer, cancel},
@@ -28,7 +28,7 @@ const ROUNDS_MAX: usize = 4;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WaitingAsked {
-    /// A network's name; all networks' if left out.
+    /// A network's name, also of one that is switched off; all that are enabled if left out.
     pub network: Option<String>,
     /// 1 to 100; 20 if left out.
     pub limit: Option<usize>,
@@ -84,14 +84,19 @@ impl Admin {
     /// `GET transfers/waiting`: by when they are looked at again, those that wait for room on a lane behind the others.
     pub async fn waiting_transfers(&self, asked: WaitingAsked) -> Result<List<WaitingTransfer>, ApiError> {
         let WaitingAsked { network, limit, cursor } = asked;
-        let unknown = || ApiError::field("network", "is not one that is enabled here");
-        let networks: Vec<&Network> = match network {
-            Some(name) => vec![self.networks.get(&name).ok_or_else(unknown)?],
-            None => self.networks.iter().collect(),
+        let unknown = || ApiError::field("network", "is not one that is enabled here, nor has treasuries");
+        let networks: Vec<NetworkId> = match &network {
+            Some(name) => vec![name.parse().map_err(|_| unknown())?],
+            None => self.networks.iter().map(|network| network.id.clone()).collect(),
         };
         let mut parts = Vec::new();
-        for network in networks {
-            let partitions = self.due_partitions(network).await?;
+        for id in networks {
+            let treasuries = self.all(Treasury::query_network(&id)).await?;
+            // One that is switched off keeps what waits there, and somebody must see it.
+            if treasuries.is_empty() && self.networks.get(id.as_str()).is_none() {
+                return Err(unknown());
+            }
+            let partitions = due_partitions(&id, &treasuries);
             parts.extend(partitions.into_iter().map(|pk| Query::index(TRANSFERS, DUE, pk, Range::All)));
         }
         let page = self.page(&PageAsked { limit, cursor }, parts).await?;
@@ -101,14 +106,6 @@ impl Admin {
         // The index is a hint: what is due no more has gone on meanwhile.
         let items = rows.filter_map(|row| waiting(&readable(&row)?)).collect();
         Ok(List { items, next_cursor: page.next_cursor })
-    }
-
-    /// Where a network's due parcels lie: by time, and by lane those that wait for room on one.
-    async fn due_partitions(&self, network: &Network) -> Result<Vec<String>, ApiError> {
-        let mut partitions: Vec<_> = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard)).collect();
-        let treasuries = self.all(Treasury::query_network(&network.id)).await?;
-        partitions.extend(treasuries.iter().filter_map(Treasury::lane_at).map(|lane| Parcel::lane_wait_pk(&lane)));
-        Ok(partitions)
     }
 
     /// `POST transfers/{id}/cancel`: at once while surely nothing is signed, by a no-op on its number afterwards (rule 6).
@@ -155,6 +152,12 @@ impl Admin {
         }
         Err(ApiError::busy())
     }
+}
+
+/// Where a network's due parcels lie: by time, and by lane those that wait for room on one.
+fn due_partitions(network: &NetworkId, treasuries: &[Item]) -> Vec<String> {
+    let lanes = treasuries.iter().filter_map(Treasury::lane_at).map(|lane| Parcel::lane_wait_pk(&lane));
+    (0..DUE_SHARDS).map(|shard| Parcel::due_pk(network, shard)).chain(lanes).collect()
 }
 
 fn waiting(parcel: &Parcel) -> Option<WaitingTransfer> {

@@ -14,7 +14,8 @@ use causeway_queue::{Message, QueueError, QueueName};
 use causeway_runtime::metrics;
 use causeway_state::{
     commit::{CommitError, Done, commit},
-    lane::{AND, Attempt, AttemptKind, Gate, Outcome, Signed, Transaction},
+    halt::AND,
+    lane::{Attempt, AttemptKind, Gate, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     wallet::{Scope, Treasury},
 };
@@ -30,6 +31,8 @@ const BROADCASTS_PER_WRITE: u32 = 100;
 const BUSY_MS: u64 = 2_000;
 /// A lane that five tries did not move is looked at again.
 const TIRED_MS: u64 = 15_000;
+/// The longest pause that a node's limit makes a lane take.
+const PAUSE_MS_MAX: u64 = 60_000;
 /// What was signed so long ago has most likely been handed to a node before.
 const AGAIN_AFTER_MS: u64 = 10_000;
 /// A switch is opened by a person.
@@ -328,9 +331,13 @@ fn tired(now: Millis) -> Verdict {
     Verdict::Wait { reason: WaitReason::ChainUnavailable, wake_at: now + TIRED_MS }
 }
 
-/// Quick tries double their pauses; after five of them the lane is left alone for a while.
+/// Quick tries double their pauses; after five of them the lane is left alone for a while. Whatever a node asks for, the wait
+/// is bounded: nobody can end it before its time.
 fn quick(after_ms: u64, tries: u32) -> u64 {
-    if tries > QUICK_TRIES_MAX { TIRED_MS.max(after_ms) } else { after_ms.saturating_mul(1 << (tries - 1).min(4)) }
+    if tries > QUICK_TRIES_MAX {
+        return TIRED_MS.max(after_ms).min(PAUSE_MS_MAX);
+    }
+    after_ms.saturating_mul(1 << (tries - 1).min(4)).min(PAUSE_MS_MAX)
 }
 
 #[cfg(test)]
@@ -339,6 +346,12 @@ mod tests {
 
     fn gate(seen: u64) -> Gate {
         Gate { seen, ..Gate::new(4, 0) }
+    }
+
+    #[test]
+    fn a_pause_is_bounded_whatever_a_node_asks_for() {
+        assert_eq!([1, 2, 3, 5].map(|tries| quick(BUSY_MS, tries)), [2_000, 4_000, 8_000, 32_000]);
+        assert_eq!([1, 5, 6, u32::MAX].map(|tries| quick(u64::MAX, tries)), [PAUSE_MS_MAX; 4]);
     }
 
     #[test]

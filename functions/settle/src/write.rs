@@ -16,7 +16,7 @@ use causeway_state::{
     },
     tracker::Inclusion,
 };
-use causeway_store::Write;
+use causeway_store::{Item, Write};
 
 use crate::Settler;
 
@@ -35,50 +35,52 @@ impl Settler {
         let mut rest = vec![stage.inclusions.clone()];
         let mut known = Some(rows);
         while let Some(inclusions) = rest.pop() {
-            let mut done = false;
-            for _ in 0..ROUNDS_MAX {
-                let loaded = match load(&*self.store, stage.stage, &inclusions, known.take()).await {
-                    Ok(loaded) => loaded,
-                    // Rows that will never be read, or are not there, must not keep the others unsettled.
-                    Err(SettleError::Row(_) | SettleError::Hopeless(_)) if inclusions.len() > 1 => {
-                        rest.extend(halves(&inclusions));
-                        done = true;
-                        break;
-                    }
-                    Err(error @ (SettleError::Row(_) | SettleError::Hopeless(_))) => {
-                        left.unread(&inclusions, error.to_string());
-                        done = true;
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                };
-                match self.settle_group(stage, &anchor, &loaded, &mut left).await? {
-                    Progress::Done => {
-                        done = true;
-                        break;
-                    }
-                    Progress::TooLarge if inclusions.len() > 1 => {
-                        rest.extend(halves(&inclusions));
-                        done = true;
-                        break;
-                    }
-                    Progress::TooLarge => {
-                        left.unread(&inclusions, "one transaction does not fit a commit".to_owned());
-                        done = true;
-                        break;
-                    }
-                    Progress::Conflict => {}
-                }
-            }
-            if !done {
-                // The anchor may have gone meanwhile; the message comes again and finds out.
-                return Err(SettleError::Later("its rows never held still".to_owned()));
+            match self.settle_some(stage, &anchor, &inclusions, known.take(), &mut left).await? {
+                Ended::Settled => {}
+                // One of them must not keep the others unsettled.
+                Ended::Unread(_) | Ended::Stuck(_) if inclusions.len() > 1 => rest.extend(halves(&inclusions)),
+                Ended::Unread(reason) => left.unread(&inclusions, reason),
+                Ended::Stuck(reason) => left.later = Some(reason),
             }
         }
         if !self.ask_people(stage, left.undecided).await {
             return Err(SettleError::Later("what people must say is not surely in front of them".to_owned()));
         }
         left.later.map_or(Ok(()), |reason| Err(SettleError::Later(reason)))
+    }
+
+    /// Some of a stage's transactions in one commit: again and again until it holds.
+    async fn settle_some(
+        &self,
+        stage: &StageMessage,
+        anchor: &Anchor,
+        inclusions: &[Inclusion],
+        mut known: Option<Vec<Option<Item>>>,
+        left: &mut Left,
+    ) -> Result<Ended, SettleError> {
+        for _ in 0..ROUNDS_MAX {
+            let loaded = match load(&*self.store, stage.stage, inclusions, known.take()).await {
+                Ok(loaded) => loaded,
+                Err(error @ (SettleError::Row(_) | SettleError::Hopeless(_))) => {
+                    return Ok(Ended::Unread(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            };
+            match self.settle_group(stage, anchor, &loaded, left).await {
+                Ok(Progress::Done) => return Ok(Ended::Settled),
+                Ok(Progress::TooLarge) => {
+                    return Ok(Ended::Unread("one transaction does not fit a commit".to_owned()));
+                }
+                Ok(Progress::Conflict) => {}
+                // The message comes again and finds out what the chain has instead.
+                Ok(Progress::Turned) => return Err(SettleError::Later("the chain turned meanwhile".to_owned())),
+                Err(error @ (SettleError::Move(_) | SettleError::Postings(_))) => {
+                    return Ok(Ended::Stuck(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Ended::Stuck("its rows never held still".to_owned()))
     }
 
     async fn settle_group(
@@ -141,7 +143,11 @@ impl Settler {
                 }
                 Ok(Progress::Done)
             }
-            Done::Conflict(_) => Ok(Progress::Conflict),
+            Done::Conflict(conflicts) => Ok(match anchor {
+                // It stands before all else.
+                Anchor::Header(..) | Anchor::Left(..) if conflicts.iter().any(|one| one.index == 0) => Progress::Turned,
+                Anchor::Header(..) | Anchor::Left(..) | Anchor::Watches(_) => Progress::Conflict,
+            }),
         }
     }
 
@@ -192,9 +198,21 @@ fn halves(inclusions: &[Inclusion]) -> [Vec<Inclusion>; 2] {
     [left.to_vec(), right.to_vec()]
 }
 
+/// How settling some transactions ended.
+enum Ended {
+    Settled,
+    /// Not even a message that comes again can settle them all.
+    Unread(String),
+    /// Not now, or not together.
+    Stuck(String),
+}
+
 /// How far a group's commit came.
 enum Progress {
     Done,
+    /// Rows moved: look anew.
     Conflict,
+    /// The block is not where the message says.
+    Turned,
     TooLarge,
 }

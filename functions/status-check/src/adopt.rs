@@ -2,9 +2,9 @@
 //! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
 //! all else stays for people.
 
-use causeway_chains::{Chain, ChainError, Receipt, token, transaction};
+use causeway_chains::{Chain, ChainError, Receipt, Sent, token, transaction};
 use causeway_domain::{
-    Network,
+    B256, Network,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
@@ -12,9 +12,11 @@ use causeway_state::{
     adopt::Found,
     commit::{Done, commit},
     displace::{foreign, is_foreign},
-    lane::{AND, Counter, Gate, Intent, Said, Signed, Transaction},
+    halt::AND,
+    lane::{Counter, Gate, Intent, Said, Signed, Transaction},
     parcel::{DUE_SHARDS, MoveError, Parcel},
     tables::{DUE, TRANSFERS},
+    tracker::HeaderRow,
 };
 use causeway_store::{Key, Query, Range, Write};
 
@@ -39,11 +41,11 @@ impl Tracker {
         let (Some(Some(gate)), Some(Some(counter))) = (rows.pop(), rows.pop()) else { return Ok(false) };
         let (gate, version) = (gate.parse::<Gate>()?, gate.version());
         let taker = match named(chain, lane, number, &gate, lead.head.finalized).await? {
-            Some(taker) => taker,
-            None => {
+            Named::Taker(taker) => *taker,
+            Named::Not { has } => {
                 let searched = taker(chain, lane, number, lead.head.finalized).await;
                 if !matches!(searched, Ok(Some(_))) {
-                    self.note_sought(lane, number, &gate, lead.head.finalized).await?;
+                    self.note_sought(lane, number, (&gate, has), lead.head.finalized).await?;
                 }
                 let Some(taker) = searched? else { return Ok(false) };
                 taker
@@ -53,6 +55,18 @@ impl Tracker {
             self.name_taker(lane, number, &taker).await?;
             return Ok(false);
         };
+        let (height, hash) = (taker.block_number, taker.block_hash);
+        match self.header(network, height).await? {
+            Some(followed) if followed == hash => {}
+            // A node on a branch that others left.
+            Some(_) => return Ok(false),
+            None => {
+                // What is in no block that was followed could never be told: it is people's.
+                tracing::error!(lane = %lane, number, hash = %found.hash, height, "not adopted: the tracker began above its block");
+                self.name_taker(lane, number, &taker).await?;
+                return Ok(false);
+            }
+        }
         let rows = self.store.query(&Transaction::query_from(lane, number, Signed::ROWS_MAX)).await?.items;
         let known = Signed::read(&rows)?.into_iter().find(|signed| signed.transaction.number == number);
         let writes = match known {
@@ -69,6 +83,7 @@ impl Tracker {
         // What comes next may be lost as well: nothing new is signed before it was looked at.
         let doubted = Gate { foreign_since: Some(self.clock.now_ms()), ..gate };
         writes.push(opened_at(doubted, number).put(lane, version)?);
+        writes.push(HeaderRow::holds(&network.id, height, hash));
         match commit(&*self.store, &*self.clock, &writes).await? {
             Done::Committed => {
                 tracing::error!(lane = %lane, number, hash = %found.hash, "adopted: the chain has it, and the rows had not");
@@ -76,6 +91,12 @@ impl Tracker {
             }
             Done::Conflict(_) => Ok(false),
         }
+    }
+
+    /// The block of a height that the tracker followed.
+    async fn header(&self, network: &Network, height: u64) -> Result<Option<B256>, TrackError> {
+        let row = self.store.get(&HeaderRow::key(&network.id, height)).await?;
+        Ok(row.map(|row| row.parse::<HeaderRow>()).transpose()?.map(|header| header.hash))
     }
 
     /// Tells people of a lane that halted what took its number: it is theirs to find out whose that was.
@@ -98,14 +119,20 @@ impl Tracker {
         Ok(())
     }
 
-    /// Tells people that nobody knows what they say took the number as one of the lane's address, nor anything else, whether
-    /// nodes do not tell of so old a state, or there is nothing.
-    async fn note_sought(&self, lane: &LaneId, number: u64, asked: &Gate, finalized: u64) -> Result<(), TrackError> {
+    /// Tells people that nobody knows what they say took the number as one of the lane's address, or that it has another
+    /// number, and that nobody knows anything else, whether nodes do not tell of so old a state, or there is nothing.
+    async fn note_sought(
+        &self,
+        lane: &LaneId,
+        number: u64,
+        (asked, has): (&Gate, Option<u64>),
+        finalized: u64,
+    ) -> Result<(), TrackError> {
         let Some(said) = asked.said.filter(|said| !said.sought) else { return Ok(()) };
         self.update_gate(lane, |gate, _| {
             let is_final = gate.taken_at.is_some_and(|at| at.height <= finalized);
             let still = gate.said == Some(said) && gate.consumed == number && is_final;
-            still.then(|| Gate { said: Some(Said { sought: true, ..said }), ..gate.clone() })
+            still.then(|| Gate { said: Some(Said { sought: true, number: has, ..said }), ..gate.clone() })
         })
         .await?;
         Ok(())
@@ -196,14 +223,23 @@ fn opened_at(gate: Gate, number: u64) -> Gate {
     gate
 }
 
-/// What took a lane's number, where a final block has what an earlier look found or people say.
+/// What nodes tell of what an earlier look found, or people say, to have taken a number.
+enum Named {
+    /// A final block has it, under that number.
+    Taker(Box<Receipt>),
+    /// Nothing: nobody knows it as one of the lane's address; or what people say has another number there.
+    Not { has: Option<u64> },
+}
+
+/// Asks nodes for what an earlier look found to have taken a lane's number, and for what people say has.
 async fn named(
     chain: &dyn Chain,
     lane: &LaneId,
     number: u64,
     gate: &Gate,
     finalized: u64,
-) -> Result<Option<Receipt>, ChainError> {
+) -> Result<Named, ChainError> {
+    let mut has = None;
     let hints = [gate.taken_by, gate.said.map(|said| said.hash)];
     for hash in hints.into_iter().flatten().filter(|_| gate.consumed == number) {
         let known = chain.receipt(hash).await?.value;
@@ -211,16 +247,18 @@ async fn named(
         // People may have named another one of the address's.
         let sent = chain.sent_in(receipt.block_number, lane.address).await?.value;
         let same = sent.filter(|sent| sent.block == receipt.block_hash && receipt.block_number <= finalized);
-        let Some(sent) = same else {
+        let of_hash = |sent: &Sent| sent.by_number.iter().find(|(_, sent)| **sent == hash).map(|(number, _)| *number);
+        match same.as_ref().and_then(of_hash) {
+            Some(of) if of == number => return Ok(Named::Taker(Box::new(receipt))),
+            Some(of) => has = gate.said.filter(|said| said.hash == hash).map(|_| of),
             // On a branch that others left, or not final: whether it has the number another look tells.
-            let detail = format!("{hash} is in no final block yet");
-            return Err(ChainError::Unavailable { network: lane.network.to_string(), detail });
-        };
-        if sent.by_number.get(&number) == Some(&hash) {
-            return Ok(Some(receipt));
+            None => {
+                let detail = format!("{hash} is in no final block yet");
+                return Err(ChainError::Unavailable { network: lane.network.to_string(), detail });
+            }
         }
     }
-    Ok(None)
+    Ok(Named::Not { has })
 }
 
 /// What took a lane's number, read from its signed bytes; `None` where no node has them, or they are of another kind than

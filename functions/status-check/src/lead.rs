@@ -230,8 +230,9 @@ impl Tracker {
             self.tell_orphans(network, lead).await?;
         }
         self.follow(network, chain, lead).await?;
-        self.look_at_lanes(network, chain, lead).await?;
+        // Before lanes, of which there may be many: what is deep enough need not wait for questions about them.
         self.tell_stages(network, chain, lead).await?;
+        self.look_at_lanes(network, chain, lead).await?;
         self.reconcile(network, chain, lead).await?;
         // Only who came this far goes on: a leader without an answer from the chain, without the second one that it must
         // have, or behind which nothing is signed, stands still. How long that may last is the alarm's.

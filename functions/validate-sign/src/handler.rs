@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use causeway_domain::{id::ParcelId, lane::LaneId, parcel::ParcelState};
+use causeway_domain::{
+    id::{NetworkId, ParcelId},
+    lane::LaneId,
+    parcel::ParcelState,
+};
 use causeway_runtime::batch::{Failed, Received};
 use causeway_state::{
     message::{ParcelMessage, queues},
     parcel::{Parcel, REFUNDED},
 };
+use futures::future::join_all;
 
 use crate::Signer;
 
@@ -46,16 +51,19 @@ impl Signer {
                 }
             }
         }
-        let mut lanes: BTreeMap<LaneId, Vec<Member>> = BTreeMap::new();
+        let mut networks: BTreeMap<NetworkId, BTreeMap<LaneId, Vec<Member>>> = BTreeMap::new();
         for (member, row_failed) in self.load(wanted).await {
             match member {
-                Some(member) => lanes.entry(member.parcel.wallet.clone()).or_default().push(member),
+                Some(member) => {
+                    let lane = member.parcel.wallet.clone();
+                    networks.entry(lane.network.clone()).or_default().entry(lane).or_default().push(member);
+                }
                 None => failed.extend(row_failed),
             }
         }
-        for (lane, members) in lanes {
-            failed.extend(self.work_lane(&lane, members).await);
-        }
+        // Side by side: a node that does not answer holds up neither another network nor another lane.
+        let networks = networks.into_iter().map(|(network, lanes)| self.work_network(network, lanes));
+        failed.extend(join_all(networks).await.into_iter().flatten());
         failed
     }
 

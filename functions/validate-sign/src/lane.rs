@@ -1,11 +1,11 @@
 //! One lane's members: gate, room and lease before, checks for each, then numbers for those that passed.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use causeway_chains::{Chain, NumberAt};
 use causeway_domain::{
     Network,
-    id::CommitId,
+    id::{CommitId, NetworkId},
     lane::{LaneId, room},
     verdict::{Verdict, WaitReason},
 };
@@ -18,9 +18,17 @@ use causeway_state::{
     wallet::Treasury,
 };
 use causeway_store::{Expect, Item, RowError, Write};
-use futures::{StreamExt, future::join, stream};
+use futures::{
+    StreamExt,
+    future::{join, join_all},
+    stream,
+};
 
-use crate::{Signer, check::Checked, handler::Member};
+use crate::{
+    Signer,
+    check::{Checked, Recent},
+    handler::Member,
+};
 
 /// Parcels checked side by side: each check is one question to a node.
 const CHECKS_AT_ONCE: usize = 16;
@@ -38,6 +46,14 @@ pub const KEYS_WAIT_MS: u64 = 15_000;
 pub const BLOCKED_WAIT_MS: u64 = 60_000;
 /// First look after a provider failed.
 const CHAIN_WAIT_MS: u64 = 5_000;
+
+/// Where a batch's lanes of one network are worked off.
+#[derive(Debug, Clone, Copy)]
+struct At<'a> {
+    network: &'a Network,
+    chain: &'a dyn Chain,
+    fees: &'a Recent,
+}
 
 /// Why a parcel ends before it has a number.
 #[derive(Debug)]
@@ -68,22 +84,33 @@ impl OpenLane {
 }
 
 impl Signer {
-    /// Works off one lane's members; answers the messages that must come again.
-    pub async fn work_lane(&self, lane: &LaneId, members: Vec<Member>) -> Failed {
-        let (Some(network), Some(chain)) =
-            (self.networks.get(lane.network.as_str()), self.chains.get(&lane.network).cloned())
-        else {
-            tracing::error!(lane = %lane, "the network is not enabled here");
+    /// Works off a network's lanes side by side, with one word on its fees; answers the messages that must come again.
+    pub async fn work_network(&self, id: NetworkId, lanes: BTreeMap<LaneId, Vec<Member>>) -> Failed {
+        let (Some(network), Some(chain)) = (self.networks.get(id.as_str()), self.chains.get(&id).cloned()) else {
+            tracing::error!(network = %id, "the network is not enabled here");
+            let members = lanes.into_values().flatten().collect();
             return self.wait_all(members, WaitReason::ChainUnavailable, BLOCKED_WAIT_MS).await;
         };
-        let (passed, mut failed) = self.check_all(lane, members, network, &*chain).await;
+        let Some(fees) = self.fees(network, &*chain).await else {
+            let members = lanes.into_values().flatten().collect();
+            return self.wait_all(members, WaitReason::ChainUnavailable, CHAIN_WAIT_MS).await;
+        };
+        let at = At { network, chain: &*chain, fees: &fees };
+        let each = lanes.into_iter().map(|(lane, members)| async move { self.work_lane(&lane, members, at).await });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// Works off one lane's members; answers the messages that must come again.
+    async fn work_lane(&self, lane: &LaneId, members: Vec<Member>, at: At<'_>) -> Failed {
+        let At { network, chain, .. } = at;
+        let (passed, mut failed) = self.check_all(lane, members, at).await;
         if passed.is_empty() {
             return failed;
         }
         let lease = self.lease(lane).await;
         let mut grown = None;
         let newest = passed.iter().map(|(_, checked)| checked.since).max().unwrap_or_default();
-        match self.open_lane(lane, network, &*chain, newest).await {
+        match self.open_lane(lane, network, chain, newest).await {
             Ok(open) => {
                 let (late, end) = self.fill(lane, network, open, passed).await;
                 failed.extend(late);
@@ -115,13 +142,9 @@ impl Signer {
         &self,
         lane: &LaneId,
         members: Vec<Member>,
-        network: &Network,
-        chain: &dyn Chain,
+        At { network, chain, fees }: At<'_>,
     ) -> (Vec<(Member, Checked)>, Failed) {
-        let Some(fees) = self.fees(network, chain).await else {
-            return (Vec::new(), self.wait_all(members, WaitReason::ChainUnavailable, CHAIN_WAIT_MS).await);
-        };
-        let (fees, newest) = (&fees, fees.height);
+        let newest = fees.height;
         let (wished, members): (Vec<_>, Vec<_>) =
             members.into_iter().partition(|member| member.parcel.cancel.is_some());
         // Collected first: a stream that keeps the closure is not provably Send.

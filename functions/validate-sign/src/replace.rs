@@ -10,6 +10,7 @@ use causeway_chains::transaction::{Payment, Sealed};
 use causeway_domain::{
     Network, U256,
     fees::FeeHistory,
+    id::NetworkId,
     lane::{LaneGate, LaneId},
     limits::COMMIT_WRITES_MAX,
 };
@@ -28,7 +29,7 @@ use causeway_state::{
     wallet::{Scope, Treasury},
 };
 use causeway_store::{Conflict, Item, Key, RowError, StoreError, Write};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 
 use crate::{
     Signer,
@@ -67,7 +68,7 @@ enum ReplaceError {
     Keys(#[from] causeway_keys::KeyError),
     #[error("its rows never held still")]
     Busy,
-    #[error("the network is not enabled, or the lane has no treasury")]
+    #[error("the lane has no treasury")]
     Unknown,
 }
 
@@ -135,10 +136,11 @@ impl Signer {
     /// Works off sign requests; answers the messages that must come again.
     pub async fn replace(&self, messages: Vec<Received>) -> Failed {
         let mut failed = Failed::new();
-        let mut lanes: BTreeMap<LaneId, BTreeMap<u64, SignReason>> = BTreeMap::new();
+        let mut networks: BTreeMap<NetworkId, BTreeMap<LaneId, BTreeMap<u64, SignReason>>> = BTreeMap::new();
         for message in messages {
             match serde_json::from_str::<SignRequest>(&message.body) {
                 Ok(asked) => {
+                    let lanes = networks.entry(asked.lane.network.clone()).or_default();
                     let numbers = lanes.entry(asked.lane).or_default();
                     let reason = numbers.entry(asked.number).or_insert(asked.reason);
                     *reason = asked.reason.min(*reason);
@@ -151,24 +153,39 @@ impl Signer {
                 }
             }
         }
-        for (lane, numbers) in lanes {
-            if let Err(error) = self.replace_numbers(&lane, &numbers).await {
-                tracing::warn!(lane = %lane, error = %error, cause = causes(&error), "no other attempts now; they are asked for again");
-            }
-        }
+        // Side by side, as in `handle`.
+        join_all(networks.into_iter().map(|(network, lanes)| self.replace_on(network, lanes))).await;
         failed
     }
 
-    async fn replace_numbers(&self, lane: &LaneId, asked: &BTreeMap<u64, SignReason>) -> Result<(), ReplaceError> {
-        let network = self.networks.get(lane.network.as_str()).ok_or(ReplaceError::Unknown)?;
-        let chain = self.chains.get(&lane.network).cloned().ok_or(ReplaceError::Unknown)?;
+    /// A network's lanes side by side, with one word on its fees; without one, what cancels is signed all the same.
+    async fn replace_on(&self, id: NetworkId, lanes: BTreeMap<LaneId, BTreeMap<u64, SignReason>>) {
+        let (Some(network), Some(chain)) = (self.networks.get(id.as_str()), self.chains.get(&id).cloned()) else {
+            tracing::error!(network = %id, "the network is not enabled here");
+            return;
+        };
+        let recent = self.fees(network, &*chain).await;
+        let history = recent.as_ref().map(|recent| &recent.history);
+        let each = lanes.iter().map(|(lane, numbers)| async move {
+            if let Err(error) = self.replace_numbers(lane, network, numbers, history).await {
+                tracing::warn!(lane = %lane, error = %error, cause = causes(&error), "no other attempts now; they are asked for again");
+            }
+        });
+        join_all(each).await;
+    }
+
+    async fn replace_numbers(
+        &self,
+        lane: &LaneId,
+        network: &Network,
+        asked: &BTreeMap<u64, SignReason>,
+        history: Option<&FeeHistory>,
+    ) -> Result<(), ReplaceError> {
         let treasury = self.treasury(lane).await.map_err(|_| ReplaceError::Unknown)?;
-        let history = self.fees(network, &*chain).await;
         let mut kinds: &[AttemptKind] = &[AttemptKind::Payment, AttemptKind::Cancel];
         for _ in 0..ROUNDS_MAX {
             let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
             let (gate, version) = (row.parse::<Gate>()?, row.version());
-            let history = history.as_ref().map(|priced| &priced.history);
             let look = self.look(lane, network, asked, &gate, history).await?.within(kinds);
             let Some(lowest) = look.lowest() else { return Ok(()) };
             let treasury = &treasury;

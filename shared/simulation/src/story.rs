@@ -8,7 +8,7 @@ use std::{
 
 use causeway_chains::model::{Gaps, TokenKind};
 use causeway_domain::limits::ACCOUNT_SHARDS;
-use causeway_state::lane::AND;
+use causeway_state::halt::AND;
 
 use crate::{
     SimClock,

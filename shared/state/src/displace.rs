@@ -180,15 +180,18 @@ pub fn pass_over(
     };
     match gate.said.filter(|said| said.hash == hash) {
         None => {
-            let said = Some(Said { hash, sought: false });
+            let said = Some(Said { hash, sought: false, number: None });
             let mut writes = vec![Gate { said, ..gate.clone() }.put(lane, version)?];
             writes.extend(at.is_final(&lane.network));
             Ok(writes)
         }
-        Some(Said { sought: false, .. }) => {
+        Some(Said { number: Some(has), .. }) => Err(DisplaceError::Taker(format!(
+            "is not what has number {number}: nodes tell that it has number {has}; find out what has {number}"
+        ))),
+        Some(Said { sought: false, number: None, .. }) => {
             Err(DisplaceError::Taker("is being looked at: ask again in a minute or two".to_owned()))
         }
-        Some(Said { sought: true, .. }) => {
+        Some(Said { sought: true, number: None, .. }) => {
             let mut writes = skip(lane, number, (gate, version), (word, trace), now)?;
             writes.extend(at.is_final(&lane.network));
             Ok(writes)

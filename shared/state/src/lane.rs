@@ -11,6 +11,7 @@ use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, W
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    halt::{AND, beside},
     tables::TRANSFERS,
     tracker::{Head, HeaderRow},
 };
@@ -122,8 +123,11 @@ impl TakenAt {
 pub struct Said {
     /// Its hash.
     pub hash: B256,
-    /// Whether a look at a final block has asked nodes for it, and nobody knows it as one of the lane's address.
+    /// Whether a look at a final block has asked nodes for it, and nobody knows it as what has the number.
     pub sought: bool,
+    /// The number that nodes tell it has: another one of the lane's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 /// How far the lane's bytes have come, and whether more may go out.
@@ -300,19 +304,6 @@ impl Gate {
             }
         }
     }
-}
-
-/// Between the reasons of a halt.
-pub const AND: &str = "; ";
-/// Characters of all reasons of a halt.
-const REASONS_CHARS_MAX: usize = 2_000;
-
-/// A reason beside those that are known.
-pub fn beside(known: &str, reason: &str) -> String {
-    if known.contains(reason) || known.len() + reason.len() > REASONS_CHARS_MAX {
-        return known.to_owned();
-    }
-    format!("{known}{AND}{reason}")
 }
 
 /// What a number's transaction does.
@@ -571,8 +562,9 @@ mod tests {
         assert!(!both.is_halted_for(4), "what becomes of 4 does not end what is wrong with 2");
         let lower = both.halted("number 3 was settled", 3);
         assert_eq!(halt(&lower).1, 3);
-        let long = "x".repeat(REASONS_CHARS_MAX);
-        assert_eq!(halt(&lower.halted(&long, 3)), halt(&lower), "what has no room is in the log");
+        let long = lower.halted(&"x".repeat(2_000), 3);
+        let (told, limit) = halt(&long);
+        assert!(told.starts_with(halt(&lower).0) && told.contains("log") && limit == 3, "what has no room: {told}");
         assert!(!Gate::new(4, 0).is_halted_for(4));
     }
 

@@ -13,6 +13,7 @@ pub mod cancel;
 pub mod commit;
 pub mod dead_letter;
 pub mod displace;
+pub mod halt;
 pub mod lane;
 pub mod ledger;
 pub mod message;

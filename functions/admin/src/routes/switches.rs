@@ -15,10 +15,10 @@ use crate::{
     switches::{SwitchRequest, SwitchShown},
 };
 
-/// What is blocked
+/// What is blocked, and what is only partly open again
 #[utoipa::path(get, path = "/admin/v1/switches", operation_id = "listSwitches",
     tag = "switches", params(PageAsked), responses(
-    (status = 200, description = "A page of thrown switches", body = List<SwitchShown>),
+    (status = 200, description = "A page of switches that are thrown, or not yet open everywhere", body = List<SwitchShown>),
     (status = 400, description = "`VALIDATION_ERROR`: limit, cursor or an unknown parameter", body = TransferError),
     TransferErrors,
 ))]

@@ -44,6 +44,7 @@ async fn every_kind_of_scope_is_blocked_at_every_copy_and_opened_again() {
     for scope in ["tenant:acme", &format!("lane:local/{address}"), "network:local"] {
         let answer = throw(&world, scope, true).await.ok();
         assert_eq!((&answer["scope"], &answer["blocked"]), (&json!(scope), &json!(true)));
+        assert_eq!(answer["everywhere"], true);
         assert_eq!(thrown(&world, scope).await, SWITCH_COPIES);
         assert_eq!(listed(&world).await, [json!(scope)]);
         // Again changes nothing but the record.
@@ -99,7 +100,7 @@ async fn of_two_operators_at_one_switch_the_later_wins_at_every_copy() {
     let meets = Interloper::before(
         &store,
         scope.copy(5),
-        Write::Put { key: register.clone(), item: row, expect: vec![causeway_store::Expect::Version(2)] },
+        Write::Put { key: register.clone(), item: row, expect: vec![causeway_store::Expect::Version(3)] },
     );
     let first = World::over(store.clone(), Arc::new(meets));
     assert_eq!(throw(&first, "tenant:acme", false).await.refusal().1, "CONFLICT");
@@ -141,7 +142,18 @@ async fn a_block_that_is_not_everywhere_is_not_told_as_done() {
     assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("1")));
     assert_eq!(thrown(&world, "tenant:acme").await, 9);
     assert_eq!(listed(&world).await, [json!("tenant:acme")], "it is in front of the operators, so that they repeat it");
-    let quiet = World::over(store.clone(), Arc::new(store));
+    assert_eq!(everywhere(&world).await, [false]);
+    let quiet = World::over(store.clone(), Arc::new(store.clone()));
     throw(&quiet, "tenant:acme", true).await.ok();
     assert_eq!(thrown(&quiet, "tenant:acme").await, SWITCH_COPIES);
+    assert_eq!(everywhere(&world).await, [true]);
+    // The other way: some payments are still blocked, and the list must not say that none is.
+    assert_eq!(throw(&world, "tenant:acme", false).await.status, 503);
+    assert_eq!((thrown(&world, "tenant:acme").await, everywhere(&world).await), (SWITCH_COPIES - 9, vec![false]));
+    throw(&quiet, "tenant:acme", false).await.ok();
+    assert!(thrown(&quiet, "tenant:acme").await == 0 && listed(&quiet).await.is_empty());
+}
+
+async fn everywhere(world: &World) -> Vec<bool> {
+    world.all("/admin/v1/switches", 1).await.iter().map(|row| row["everywhere"] == true).collect()
 }

@@ -1,8 +1,12 @@
 //! What waits: the operators' list of transfers that are looked at again by themselves.
 
-use causeway_domain::{id::ParcelId, parcel::ParcelState, verdict::WaitReason};
+use causeway_domain::{id::ParcelId, lane::LaneId, parcel::ParcelState, verdict::WaitReason};
 use causeway_http::time::iso;
-use causeway_state::parcel::{CancelAsked, Parcel};
+use causeway_state::{
+    parcel::{CancelAsked, Parcel},
+    wallet::Treasury,
+};
+use causeway_store::Write;
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,6 +78,25 @@ async fn another_networks_waits_are_left_out() {
     let world = World::new();
     all_kinds(&world).await;
     assert_eq!(world.all(&format!("{WAITING}?network=sepolia"), 100).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn what_waits_on_a_network_that_was_switched_off_is_told_by_its_name() {
+    let world = World::new();
+    let address = world.treasury("acme").await;
+    let [known, past] = ["local", "past"].map(|network| LaneId {
+        network: network.parse().expect("a name"),
+        address: address.parse().expect("an address"),
+    });
+    let mut row = world.row(&Treasury::lane_key(&known)).await.expect("registered");
+    for own in ["pk", "sk", "version", "last_commit"] {
+        row.remove(own);
+    }
+    world.put(Write::create(Treasury::lane_key(&past), row)).await;
+    let accepted = Parcel { wallet: past, ..parcel(&address, ParcelState::Accepted) };
+    let fees = accepted.waiting(WaitReason::FeeAboveCap, NOW + 10_000, NOW);
+    world.put(fees.create().expect("a row")).await;
+    assert_eq!(world.all(&format!("{WAITING}?network=past"), 100).await, [told(&fees)]);
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl RpcChain {
         let sent = |result: &RawValue| {
             read::<Option<FullBlockWire>>(result)?.map(|block| block.sent_by(height, from)).transpose()
         };
-        self.ask_for(Op::BLOCK_BY_NUMBER, json!([U64::from(height), true]), sent).await
+        self.ask_for(Op::WHOLE_BLOCK, json!([U64::from(height), true]), sent).await
     }
 
     /// Receipts of a block. A provider without all of them is not the last word while another one may have them.

@@ -192,7 +192,11 @@ impl Provider {
         tracing::debug!(target: "calls", service = "rpc", op = op.method, provider = %self.name);
         let result = self.endpoint.call(op, params, self.clock.now_ms()).await.map_err(|failure| match failure {
             Failure::Node(error) => limit_or_node(op, error),
-            Failure::Lost(_) | Failure::Limited { .. } | Failure::Nonsense(_) => failure,
+            // Limits are often lifted early, and a lane must not wait for a day because of one.
+            Failure::Limited { after_ms } => {
+                Failure::Limited { after_ms: after_ms.map(|after_ms| after_ms.min(LIMIT_REST_MS_MAX)) }
+            }
+            Failure::Lost(_) | Failure::Nonsense(_) => failure,
         });
         match &result {
             Ok(_) | Err(Failure::Node(_)) => self.answered(),
@@ -217,7 +221,7 @@ impl Provider {
     }
 
     fn limited(&self, after_ms: Option<u64>) {
-        let rest_ms = after_ms.unwrap_or(LIMIT_REST_MS).min(LIMIT_REST_MS_MAX);
+        let rest_ms = after_ms.unwrap_or(LIMIT_REST_MS);
         self.health().limited_until = self.clock.now_ms() + rest_ms;
     }
 

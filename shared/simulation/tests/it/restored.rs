@@ -1,7 +1,7 @@
 //! Tables that were set back to an earlier time, and a chain that was not: what ours did meanwhile is found on the chain and
 //! put on record, and what nobody can tell waits for people. Nothing is paid twice.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U256, keccak256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::{
     BroadcastOutcome, Chain,
@@ -34,16 +34,21 @@ fn begun(setup: Setup) -> World {
     world
 }
 
-/// A signer of ours had signed and sent this under the next number before the tables were set back.
-fn lost(world: &mut World, number: u64, to: Address, value: U256) {
+/// What a signer of ours signs under a number.
+fn ours(world: &World, number: u64, to: Address, value: U256) -> Bytes {
     let lane = world.lane("acme");
     let fees = Fees { max_fee_wei: 100 * GWEI, max_priority_wei: 10 * GWEI };
     let chain_id = world.network.chain_id;
     let payment = Payment { chain_id, number, to, value, data: Bytes::new(), gas_limit: 21_000, fees };
     let key = KeyRef::Kms { key_id: "treasury-acme".to_owned() };
     let signature = world.clock.run(world.keys.sign(&key, lane.address, digest(&payment))).expect("a key");
-    let sealed = seal(&payment, signature.r, signature.s, signature.y_odd);
-    let told = world.clock.run(world.chain.broadcast(&sealed.raw));
+    seal(&payment, signature.r, signature.s, signature.y_odd).raw
+}
+
+/// A signer of ours had signed and sent this under the next number before the tables were set back.
+fn lost(world: &mut World, number: u64, to: Address, value: U256) {
+    let raw = ours(world, number, to, value);
+    let told = world.clock.run(world.chain.broadcast(&raw));
     assert_eq!(told.outcome, BroadcastOutcome::Accepted);
     world.pass(2_000);
 }
@@ -330,6 +335,36 @@ fn a_lane_that_began_after_the_moment_pays_nothing_twice() {
     let told = ids.iter().map(|id| (world.parcel(id).state, world.parcel(id).number)).collect::<Vec<_>>();
     assert_eq!(told, [(ParcelState::Confirmed, Some(0)), (ParcelState::Confirmed, Some(1))]);
     assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, amount), "each once");
+}
+
+/// Rows so old, or so new, that the tracker began after the block that has the payment: nobody could ever settle it.
+#[test]
+fn what_was_paid_before_the_tracker_began_is_told_to_people_and_holds_up_nothing_for_good() {
+    let mut world = World::new(Setup::default());
+    let amount = U256::from(10).pow(U256::from(18));
+    let raw = ours(&world, 0, recipient("rosa"), amount);
+    assert_eq!(world.clock.run(world.chain.broadcast(&raw)).outcome, BroadcastOutcome::Accepted);
+    (0..700).for_each(|_| {
+        world.chain.mine();
+    });
+    world.pass(2_000);
+    let ids: [String; 2] = ["rosa", "karl"].map(|who| world.withdraw("ETH", "1", recipient(who)));
+    world.until("its halt", World::has_halted);
+    assert_eq!(release(&mut world, json!({"from": 0, "reason": "it was ours"})), StatusCode::OK);
+    world.pass(5 * LOOKS_MS);
+    // Nodes do not keep the states any more between which it was used.
+    let path = format!("lanes/{}/displace", world.lane("acme"));
+    let body = json!({"number": 0, "takenBy": keccak256(&raw), "reason": "an explorer"});
+    let said = world.act(&Act { what: "people: displace", path, body, promise: Promise::Nothing });
+    assert_eq!(said.status, StatusCode::OK);
+    world.pass(2 * LOOKS_MS);
+    let gate = world.lane_view("acme").expect("begun").gate;
+    let LaneGate::Halted { reason, limit: 0 } = &gate.gate else { panic!("nobody could act on {gate:?}") };
+    assert!(reason.contains("0x"), "{reason}");
+    // What asks for it is theirs to end, and nothing goes out meanwhile.
+    assert!(ids.iter().all(|id| world.parcel(id).state == ParcelState::Waiting));
+    assert_eq!(cancel(&world, &ids[0]), StatusCode::ACCEPTED);
+    assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, U256::ZERO));
 }
 
 #[test]

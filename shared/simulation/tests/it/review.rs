@@ -10,7 +10,7 @@ use causeway_domain::{clock::Millis, lane::LaneGate, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript, world::TUSDT};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
-    parcel::Parcel,
+    parcel::{HoldPart, Parcel},
     tables::TRANSFERS,
     tracker::HeaderRow,
 };
@@ -126,6 +126,36 @@ fn a_parcel_that_cannot_be_read_leaves_the_others_of_its_block_settled() {
     world.finish();
     let letters = world.dead_letters();
     assert_eq!(letters.len(), 1, "{letters:?}");
+}
+
+#[test]
+fn a_hold_that_is_not_in_the_books_leaves_the_others_of_its_block_settled() {
+    let mut world = World::new(Setup::default());
+    world.track();
+    let ids: Vec<String> = (0..5).map(|n| world.withdraw("TUSD", "1", recipient(&format!("{n}")))).collect();
+    world.held.insert(queues::CHAIN_EVENTS);
+    world.until("confirmed", |world| !world.inbox.of(queues::CHAIN_EVENTS).is_empty());
+    let bodies: Vec<String> =
+        world.inbox.of(queues::CHAIN_EVENTS).into_iter().map(|letter| letter.message.body.clone()).collect();
+    let parcel = world.parcel(&ids[2]);
+    let held =
+        |world: &World| -> Vec<u8> { ids.iter().flat_map(|id| world.parcel(id).hold).map(|part| part.shard).collect() };
+    let free = (0..16).find(|shard| !held(&world).contains(shard)).expect("few are held");
+    let hold = parcel.hold.iter().map(|part| HoldPart { shard: free, ..*part }).collect();
+    let put = |world: &World, parcel: &Parcel| {
+        let item = parcel.item().expect("a row");
+        world.must_commit(&[Write::Put { key: Parcel::key(parcel.id), item, expect: vec![] }]);
+    };
+    put(&world, &Parcel { hold, ..parcel.clone() });
+    assert!(world.hand(queues::CHAIN_EVENTS, &bodies) > 0, "it comes again, until it lies in front of people");
+    for (number, id) in ids.iter().enumerate() {
+        let expected = if number == 2 { ParcelState::Assigned } else { ParcelState::Confirmed };
+        assert_eq!(world.parcel(id).state, expected, "{number}");
+    }
+    put(&world, &parcel);
+    world.held.clear();
+    world.finish();
+    assert_eq!(world.parcel(&ids[2]).state, ParcelState::Confirmed);
 }
 
 #[test]

@@ -161,6 +161,39 @@ fn a_parcel_that_could_not_be_read_is_replayed_once_its_row_is_mended() {
     assert_eq!(world.dead_letters()[0].status, Status::Replayed);
 }
 
+/// Turns that a signer takes for what is in the queue.
+fn turns(world: &mut World) -> u64 {
+    let batch = world.receive(queues::TRANSFERS_NORMAL).expect("messages");
+    world.crossing.set(true);
+    let mut work = world.work(queues::TRANSFERS_NORMAL, batch.clone());
+    for turn in 1.. {
+        if let Some(failed) = world.clock.poll_some(work.as_mut(), 1) {
+            world.worked_off(&batch, Some(&failed));
+            return turn;
+        }
+    }
+    unreachable!("it ends")
+}
+
+#[test]
+fn no_lane_of_a_batch_waits_for_another() {
+    let [one, both] = [1, 2].map(|lanes| {
+        let mut world = World::new(Setup::default());
+        world.pass(2_000);
+        world.held.insert(queues::TRANSFERS_NORMAL);
+        for tenant in &["acme", "globex"][..lanes] {
+            let answer = world.clock.run(world.request(tenant, None, "ETH", "1", recipient("rosa")));
+            world.take_note(tenant, &answer);
+        }
+        world.held.clear();
+        let turns = turns(&mut world);
+        let states: Vec<_> = world.parcels().into_iter().map(|parcel| parcel.state).collect();
+        assert_eq!(states, vec![ParcelState::Assigned; lanes]);
+        turns
+    });
+    assert!(both < one + one / 2, "{one} turns for one lane, {both} for two");
+}
+
 #[test]
 fn two_signers_with_the_same_messages_give_each_parcel_one_number() {
     for seed in 0..20 {

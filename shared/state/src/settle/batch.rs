@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     cancel,
-    lane::{Outcome, Transaction, beside},
+    halt::{SETTLED_LEFT, beside},
+    lane::{Outcome, Transaction},
     ledger::{AccountId, Buckets, EntryKind, Owner, Postings},
     parcel::{Failure, Settled},
 };
@@ -150,7 +151,7 @@ impl Batch {
         let back = -signed(cost)?;
         self.gas_units(one, back, EntryKind::Reverse)?;
         let number = one.transaction.number;
-        self.halt(one, &format!("number {number} was settled and its block left the chain"));
+        self.halt(one, &format!("number {number} {SETTLED_LEFT}"));
         self.outcome(one, None, 1)
     }
 

@@ -98,6 +98,16 @@ async fn busy_is_only_the_answer_when_nothing_may_have_been_taken() {
 }
 
 #[tokio::test]
+async fn a_limit_for_hours_is_believed_for_a_minute() {
+    for seconds in ["3600", "86400", "18446744073709551615"] {
+        let limit = move || Answer::Http(429, vec![("retry-after", seconds.to_owned())], String::new());
+        let node = node(limit).await;
+        let (pool, _) = pool(&[&node]);
+        assert_eq!(pool.broadcast(&RAW).await.outcome, BroadcastOutcome::Busy { after_ms: Some(60_000) });
+    }
+}
+
+#[tokio::test]
 async fn a_full_node_is_passed_over_but_still_asked_other_things() {
     let (full, roomy) = (node(|| refused("txpool is full")).await, node(taken).await);
     let (pool, _) = pool(&[&full, &roomy]);

@@ -254,3 +254,19 @@ async fn a_provider_without_a_receipt_or_its_bytes_is_not_the_last_word() {
     assert_eq!(alone.signed(ONE).await.expect("answered").value, None);
     assert_eq!(both.signed(ONE).await.expect("the other one has no such call here").value, None);
 }
+
+#[tokio::test]
+async fn a_whole_block_may_be_larger_than_its_hashes() {
+    let from = Address::repeat_byte(7);
+    let input = format!("0x{}", "00".repeat(3 << 20));
+    let ours = json!({"hash": ONE, "from": from, "nonce": "0x5", "input": input});
+    let whole = json!({"number": "0x64", "hash": hash(100), "transactions": [ours]});
+    let node = Node::start(move |method, _| match method {
+        "eth_getBlockByNumber" => Answer::Result(whole.clone()),
+        _ => healthy(method, 100),
+    })
+    .await;
+    let (pool, _) = pool(&[&node]);
+    let sent = pool.sent_in(100, from).await.expect("answered").value.expect("there");
+    assert_eq!((sent.block, sent.by_number), (hash(100), [(5, ONE)].into()));
+}
