@@ -68,13 +68,9 @@ struct Wanted {
     reason: String,
     by: String,
     at: Millis,
-    /// Whether all copies are so; rows from before there was the field are of switches that were thrown to the end.
-    #[serde(default = "everywhere")]
+    /// Whether all copies are so; of rows from before there was the field nobody knows.
+    #[serde(default)]
     everywhere: bool,
-}
-
-const fn everywhere() -> bool {
-    true
 }
 
 impl Wanted {

@@ -128,7 +128,9 @@ impl Tracker {
         (asked, has): (&Gate, Option<u64>),
         finalized: u64,
     ) -> Result<(), TrackError> {
-        let Some(said) = asked.said.filter(|said| !said.sought) else { return Ok(()) };
+        // A node that tells its number may answer later than those that know nothing of it.
+        let news = |said: &Said| !said.sought || (said.number.is_none() && has.is_some());
+        let Some(said) = asked.said.filter(news) else { return Ok(()) };
         self.update_gate(lane, |gate, _| {
             let is_final = gate.taken_at.is_some_and(|at| at.height <= finalized);
             let still = gate.said == Some(said) && gate.consumed == number && is_final;

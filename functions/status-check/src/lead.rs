@@ -231,8 +231,13 @@ impl Tracker {
         }
         self.follow(network, chain, lead).await?;
         // Before lanes, of which there may be many: what is deep enough need not wait for questions about them.
-        self.tell_stages(network, chain, lead).await?;
+        let told = self.tell_stages(network, chain, lead).await;
+        if matches!(told, Err(TrackError::Lost)) {
+            return told;
+        }
+        // Nor may what cannot be told keep every lane of the network closed.
         self.look_at_lanes(network, chain, lead).await?;
+        told?;
         self.reconcile(network, chain, lead).await?;
         // Only who came this far goes on: a leader without an answer from the chain, without the second one that it must
         // have, or behind which nothing is signed, stands still. How long that may last is the alarm's.

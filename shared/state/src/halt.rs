@@ -5,7 +5,7 @@ pub const AND: &str = "; ";
 /// Characters of all reasons of a halt.
 const REASONS_CHARS_MAX: usize = 2_000;
 /// Stands behind those that have room, where others have none.
-const OTHERS: &str = "and others: settle's log names each";
+const OTHERS: &str = "and others: the logs name each";
 /// The end of the reason that needs people least: what was paid is paid again by the same bytes.
 pub const SETTLED_LEFT: &str = "was settled and its block left the chain";
 

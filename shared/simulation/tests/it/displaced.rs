@@ -355,13 +355,13 @@ fn a_number_that_no_node_can_name_is_passed_over_on_peoples_word() {
     }
 }
 
-#[test]
-fn what_people_name_has_the_number_or_is_not_taken_for_it() {
+/// A lane that halted at number 1, of which no node keeps the states that would name it; and what has it, and number 2.
+fn nameless() -> (World, [B256; 2]) {
     let mut world = World::new(two());
     world.withdraw("ETH", "1", recipient("first"));
     world.finish();
     let lane = world.lane("acme");
-    let [taker, other] = [1, 2].map(|number| {
+    let hashes = [1, 2].map(|number| {
         let hash = world.chain.foreign(lane.address, number).expect("free");
         world.chain.mine();
         hash
@@ -371,6 +371,30 @@ fn what_people_name_has_the_number_or_is_not_taken_for_it() {
     });
     world.until("its halt", World::has_halted);
     world.pass(300_000);
+    (world, hashes)
+}
+
+#[test]
+fn what_a_node_tells_late_of_what_people_named_is_no_word_either() {
+    let (mut world, [_, other]) = nameless();
+    world.chain.set_provider(0, Provider { down: true, ..Provider::default() });
+    world.chain.set_provider(1, Provider { receipts: Receipts::Late, ..Provider::default() });
+    assert_eq!(give_up_taken_by(&mut world, other), StatusCode::OK);
+    world.pass(120_000);
+    let said = |world: &World| {
+        let gate = world.lane_view("acme").expect("begun").gate;
+        gate.said.map(|said| (said.sought, said.number))
+    };
+    assert_eq!(said(&world), Some((true, None)), "it has forgotten it");
+    world.chain.set_provider(0, Provider::default());
+    world.pass(120_000);
+    assert_eq!(said(&world), Some((true, Some(2))));
+    assert_eq!(give_up_taken_by(&mut world, other), StatusCode::CONFLICT);
+}
+
+#[test]
+fn what_people_name_has_the_number_or_is_not_taken_for_it() {
+    let (mut world, [taker, other]) = nameless();
     for (named, is_named) in [(other, false), (taker, true)] {
         assert_eq!(give_up_taken_by(&mut world, named), StatusCode::OK);
         world.pass(120_000);

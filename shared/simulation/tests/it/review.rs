@@ -7,6 +7,7 @@ use alloy_primitives::U256;
 use axum::http::StatusCode;
 use causeway_chains::model::{Fault, Orphans, Reorg, TokenKind};
 use causeway_domain::{clock::Millis, lane::LaneGate, parcel::ParcelState};
+use causeway_queue::{QueueName, memory::Fault as QueueFault};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript, world::TUSDT};
 use causeway_state::{
     message::{Stage, StageMessage, queues},
@@ -156,6 +157,25 @@ fn a_hold_that_is_not_in_the_books_leaves_the_others_of_its_block_settled() {
     world.held.clear();
     world.finish();
     assert_eq!(world.parcel(&ids[2]).state, ParcelState::Confirmed);
+}
+
+#[test]
+fn what_cannot_be_told_keeps_no_lane_closed() {
+    let mut world = World::new(Setup::default());
+    let first = world.withdraw("ETH", "1", recipient("rosa"));
+    let refuses = |queue: QueueName, _: &_| {
+        if queue.0 == queues::CHAIN_EVENTS { QueueFault::RefuseBefore } else { QueueFault::Pass }
+    };
+    world.queue.set_fault(refuses);
+    // Longer than a look is believed.
+    world.pass(600_000);
+    assert_eq!(world.parcel(&first).state, ParcelState::Assigned, "nobody was told");
+    let second = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(10_000);
+    assert_eq!(world.parcel(&second).state, ParcelState::Assigned, "its lane was looked at all the same");
+    world.queue.set_fault(|_, _| QueueFault::Pass);
+    world.finish();
+    assert!([first, second].iter().all(|id| world.parcel(id).state == ParcelState::Confirmed));
 }
 
 #[test]
