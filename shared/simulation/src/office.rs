@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256};
 use causeway_domain::{
     id::{DeadLetterId, ParcelId, TenantId},
     lane::LaneId,
+    limits::SWITCH_COPIES,
     parcel::ParcelState,
 };
 use causeway_state::{
@@ -20,7 +21,7 @@ use causeway_state::{
     tables::{AUDIT, DEAD_LETTERS, WALLETS},
     wallet::Scope,
 };
-use causeway_store::{Item, Key};
+use causeway_store::{Item, Key, Value};
 
 use crate::rules::{Held, Line, Truth, hold};
 
@@ -50,6 +51,8 @@ pub struct Office {
     /// Copies of switches that stand.
     switches: BTreeMap<String, usize>,
     copies: BTreeSet<Key>,
+    /// Switches that are told as thrown everywhere.
+    whole: BTreeSet<String>,
     /// Parcels of which operators said that they are paid.
     vouched: BTreeSet<ParcelId>,
 }
@@ -135,10 +138,8 @@ impl Office {
                 turn.acted.push((before, letter));
                 Ok(())
             }
-            (WALLETS, item) if key.sk == "SWITCH" => {
-                self.switch(key, item.is_some());
-                Ok(())
-            }
+            (WALLETS, Some(item)) if key.pk == "SWITCHES" => self.told_of_switch(&key.sk, item),
+            (WALLETS, item) if key.sk == "SWITCH" => self.switch(key, item.is_some()),
             _ => Ok(()),
         }
     }
@@ -153,15 +154,32 @@ impl Office {
         Ok(())
     }
 
-    fn switch(&mut self, key: &Key, stands: bool) {
+    /// Rule 12: what is told as thrown everywhere is, whichever way.
+    fn told_of_switch(&mut self, scope: &str, item: &Item) -> Held {
+        let name = format!("SWITCH#{scope}");
+        let says = |field| item.get(field) == Some(&Value::Bool(true));
+        if !says("everywhere") {
+            self.whole.remove(&name);
+            return Ok(());
+        }
+        let copies = self.switches.get(&name).copied().unwrap_or_default();
+        let all = if says("blocked") { usize::from(SWITCH_COPIES) } else { 0 };
+        self.whole.insert(name);
+        hold(copies == all, "rule 12", || format!("{scope} is told as thrown everywhere, and {copies} copies stand"))
+    }
+
+    fn switch(&mut self, key: &Key, stands: bool) -> Held {
         let scope = key.pk.rsplit_once('#').map_or("", |(scope, _)| scope).to_owned();
         let changed = if stands { self.copies.insert(key.clone()) } else { self.copies.remove(key) };
+        let whole = changed && self.whole.contains(&scope);
+        hold(!whole, "rule 12", || format!("{scope} is told as thrown everywhere, and a copy changes"))?;
         let count = self.switches.entry(scope).or_default();
         match (changed, stands) {
             (false, _) => {}
             (true, true) => *count += 1,
             (true, false) => *count -= 1,
         }
+        Ok(())
     }
 
     /// Rule 12: once every copy of a switch stands, nothing that it blocks is given a number.

@@ -23,7 +23,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a node to run a call, or to collect the receipts of a full block.
 const WORK_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time for a block with whole transactions, still below a tracker's lease.
+/// Time for a block with whole transactions: several MB, and a tracker's lease lasts for one such answer.
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a broadcast: gateways pass it on to a sequencer or several nodes before they answer. Short enough that
 /// three providers in turn stay within request to broadcast's 30 s.
@@ -58,7 +58,7 @@ impl Op {
     pub(super) const CHAIN_ID: Self = Self::lookup("eth_chainId");
     pub(super) const HEIGHT: Self = Self::lookup("eth_blockNumber");
     pub(super) const BLOCK_BY_NUMBER: Self = Self::lookup("eth_getBlockByNumber");
-    /// With whole transactions, whose input may be several MB; asked of every provider (see [`Self::RECEIPT_OF_EACH`]).
+    /// With whole transactions, whose input may be several MB; asked of one provider after the other.
     pub(super) const WHOLE_BLOCK: Self =
         Self { method: "eth_getBlockByNumber", timeout: WHOLE_TIMEOUT, bytes_max: RECEIPTS_BYTES_MAX };
     pub(super) const BLOCK_BY_HASH: Self = Self::lookup("eth_getBlockByHash");

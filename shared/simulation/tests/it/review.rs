@@ -103,8 +103,8 @@ fn a_lane_that_cannot_be_read_stops_nobody_else() {
     assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
 }
 
-#[test]
-fn a_parcel_that_cannot_be_read_leaves_the_others_of_its_block_settled() {
+/// Five payments in blocks, and what settle is told of them, which is held back.
+fn told() -> (World, Vec<String>, Vec<String>) {
     let mut world = World::new(Setup::default());
     world.track();
     let ids: Vec<String> = (0..5).map(|n| world.withdraw("TUSD", "1", recipient(&format!("{n}")))).collect();
@@ -112,16 +112,27 @@ fn a_parcel_that_cannot_be_read_leaves_the_others_of_its_block_settled() {
     world.until("confirmed", |world| !world.inbox.of(queues::CHAIN_EVENTS).is_empty());
     let bodies: Vec<String> =
         world.inbox.of(queues::CHAIN_EVENTS).into_iter().map(|letter| letter.message.body.clone()).collect();
+    (world, ids, bodies)
+}
+
+/// All but one of them are confirmed.
+fn all_but_the_third(world: &World, ids: &[String]) {
+    for (number, id) in ids.iter().enumerate() {
+        let expected = if number == 2 { ParcelState::Assigned } else { ParcelState::Confirmed };
+        assert_eq!(world.parcel(id).state, expected, "{number}");
+    }
+}
+
+#[test]
+fn a_parcel_that_cannot_be_read_leaves_the_others_of_its_block_settled() {
+    let (mut world, ids, bodies) = told();
     let key = Parcel::key(world.parcel(&ids[2]).id);
     let whole = world.row(&key).expect("there");
     let put = |world: &World, item: Item| world.must_commit(&[Write::Put { key: key.clone(), item, expect: vec![] }]);
     put(&world, Item::new().with("id", "broken"));
     assert_eq!(world.hand(queues::CHAIN_EVENTS, &bodies), 0, "people are told of it");
     put(&world, whole.parse::<Parcel>().expect("a parcel").item().expect("a row"));
-    for (number, id) in ids.iter().enumerate() {
-        let expected = if number == 2 { ParcelState::Assigned } else { ParcelState::Confirmed };
-        assert_eq!(world.parcel(id).state, expected, "{number}");
-    }
+    all_but_the_third(&world, &ids);
     // Once the row is whole, a replay settles it too.
     world.held.clear();
     world.finish();
@@ -131,13 +142,7 @@ fn a_parcel_that_cannot_be_read_leaves_the_others_of_its_block_settled() {
 
 #[test]
 fn a_hold_that_is_not_in_the_books_leaves_the_others_of_its_block_settled() {
-    let mut world = World::new(Setup::default());
-    world.track();
-    let ids: Vec<String> = (0..5).map(|n| world.withdraw("TUSD", "1", recipient(&format!("{n}")))).collect();
-    world.held.insert(queues::CHAIN_EVENTS);
-    world.until("confirmed", |world| !world.inbox.of(queues::CHAIN_EVENTS).is_empty());
-    let bodies: Vec<String> =
-        world.inbox.of(queues::CHAIN_EVENTS).into_iter().map(|letter| letter.message.body.clone()).collect();
+    let (mut world, ids, bodies) = told();
     let parcel = world.parcel(&ids[2]);
     let held =
         |world: &World| -> Vec<u8> { ids.iter().flat_map(|id| world.parcel(id).hold).map(|part| part.shard).collect() };
@@ -149,10 +154,7 @@ fn a_hold_that_is_not_in_the_books_leaves_the_others_of_its_block_settled() {
     };
     put(&world, &Parcel { hold, ..parcel.clone() });
     assert!(world.hand(queues::CHAIN_EVENTS, &bodies) > 0, "it comes again, until it lies in front of people");
-    for (number, id) in ids.iter().enumerate() {
-        let expected = if number == 2 { ParcelState::Assigned } else { ParcelState::Confirmed };
-        assert_eq!(world.parcel(id).state, expected, "{number}");
-    }
+    all_but_the_third(&world, &ids);
     put(&world, &parcel);
     world.held.clear();
     world.finish();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::U256;
+use axum::http::{Method, StatusCode};
 use causeway_domain::{Clock, Networks, parcel::ParcelState, verdict::WaitReason};
 use causeway_keys::memory::Fault as KeyFault;
 use causeway_queue::{Message, Queue, QueueName, memory::Fault};
@@ -161,13 +162,23 @@ fn a_parcel_that_could_not_be_read_is_replayed_once_its_row_is_mended() {
     assert_eq!(world.dead_letters()[0].status, Status::Replayed);
 }
 
-/// Turns that a signer takes for what is in the queue.
-fn turns(world: &mut World) -> u64 {
-    let batch = world.receive(queues::TRANSFERS_NORMAL).expect("messages");
+/// One transfer of each tenant.
+fn asked(world: &mut World, tenants: &[&str]) -> Vec<String> {
+    let ask = |tenant: &&str| {
+        let answer = world.clock.run(world.request(tenant, None, "ETH", "1", recipient("rosa")));
+        world.take_note(tenant, &answer)
+    };
+    tenants.iter().map(ask).collect()
+}
+
+/// Turns that a signer takes for what is in a queue.
+fn turns(world: &mut World, queue: &'static str) -> u64 {
+    let batch = world.receive(queue).expect("messages");
     world.crossing.set(true);
-    let mut work = world.work(queues::TRANSFERS_NORMAL, batch.clone());
+    let mut work = world.work(queue, batch.clone());
     for turn in 1.. {
         if let Some(failed) = world.clock.poll_some(work.as_mut(), 1) {
+            world.crossing.set(false);
             world.worked_off(&batch, Some(&failed));
             return turn;
         }
@@ -181,14 +192,37 @@ fn no_lane_of_a_batch_waits_for_another() {
         let mut world = World::new(Setup::default());
         world.pass(2_000);
         world.held.insert(queues::TRANSFERS_NORMAL);
-        for tenant in &["acme", "globex"][..lanes] {
-            let answer = world.clock.run(world.request(tenant, None, "ETH", "1", recipient("rosa")));
-            world.take_note(tenant, &answer);
-        }
+        asked(&mut world, &["acme", "globex"][..lanes]);
         world.held.clear();
-        let turns = turns(&mut world);
+        let turns = turns(&mut world, queues::TRANSFERS_NORMAL);
         let states: Vec<_> = world.parcels().into_iter().map(|parcel| parcel.state).collect();
         assert_eq!(states, vec![ParcelState::Assigned; lanes]);
+        turns
+    });
+    assert!(both < one + one / 2, "{one} turns for one lane, {both} for two");
+}
+
+#[test]
+fn no_lane_of_sign_requests_waits_for_another() {
+    let [one, both] = [1, 2].map(|lanes| {
+        let mut world = World::new(Setup::default());
+        world.pass(2_000);
+        world.next_block_at = None;
+        let tenants = &["acme", "globex"][..lanes];
+        let ids = asked(&mut world, tenants);
+        world.until("their bytes at a node", |world| world.chain.pooled().len() == lanes);
+        world.held.insert(queues::SIGN_REQUESTS);
+        for (tenant, id) in tenants.iter().zip(ids) {
+            let path = format!("/withdrawal/cancel/{id}");
+            let answer = world.clock.run(world.call(tenant, Method::POST, &path, None, None));
+            assert_eq!(answer.status, StatusCode::ACCEPTED);
+        }
+        world.held.clear();
+        let turns = turns(&mut world, queues::SIGN_REQUESTS);
+        for tenant in tenants {
+            let lane = world.lane_view(tenant).expect("begun");
+            assert_eq!(lane.transactions[0].0.attempts, 2, "its no-op is signed");
+        }
         turns
     });
     assert!(both < one + one / 2, "{one} turns for one lane, {both} for two");
