@@ -65,7 +65,7 @@ run "throttle_and_access_log" {
     error_message = "The API is throttled as the topology says."
   }
   assert {
-    condition     = length(regexall("(?i)header|queryString|authorization", aws_apigatewayv2_stage.this.access_log_settings[0].format)) == 0 && aws_cloudwatch_log_group.api.retention_in_days == 30
+    condition     = length(regexall("(?i)header|queryString|authorization", aws_apigatewayv2_stage.this.access_log_settings[0].format)) == 0 && aws_cloudwatch_log_group.api.retention_in_days == 60
     error_message = "The access log is kept for a time and holds neither tokens nor query strings."
   }
 }

@@ -69,7 +69,7 @@ run "functions" {
   }
   assert {
     condition = alltrue([for name, function in aws_lambda_function.this :
-      function.logging_config[0].log_group == "/aws/lambda/causeway-test-${name}" && aws_cloudwatch_log_group.function[name].retention_in_days == 30
+      function.logging_config[0].log_group == "/aws/lambda/causeway-test-${name}" && aws_cloudwatch_log_group.function[name].retention_in_days == 60
     ])
     error_message = "Each function writes to its own log group, kept for thirty days."
   }
