@@ -4,7 +4,7 @@ use alloy_primitives::keccak256;
 use causeway_domain::{
     Address, Amount, Asset, B256,
     id::{OperationId, TenantId},
-    limits::ACCOUNT_SHARDS,
+    limits::{ACCOUNT_SHARDS, ACCOUNT_UNITS_MAX},
     network::AssetId,
 };
 use causeway_http::{ApiError, Code, Fields, Principal};
@@ -169,12 +169,19 @@ impl Order<'_> {
     fn plan(&self, shards: &[Option<Item>], preferred: u8) -> Result<Vec<(u8, i128)>, ApiError> {
         match self.words.direction {
             Direction::Credit => {
+                let there = Balances::sum(shards);
+                let held = u128::try_from(there.available.saturating_add(there.held)).unwrap_or_default();
+                if held.saturating_add(self.amount.units()) > ACCOUNT_UNITS_MAX {
+                    let most = Amount::new(ACCOUNT_UNITS_MAX).unwrap_or(Amount::MAX).format(self.asset.decimals);
+                    let message = format!("takes the account beyond the {most} {} that it may hold", self.asset.symbol);
+                    return Err(ApiError::field("amount", message));
+                }
                 Ok(spread(self.amount).into_iter().map(|(shard, part)| (shard, part.signed())).collect())
             }
             Direction::Debit => {
                 // Gas is burnt from any shard, below zero too: what the others have is then not all there is.
-                let sum =
-                    u128::try_from(Balances::sum(shards).available).ok().and_then(Amount::new).unwrap_or_default();
+                let sum = u128::try_from(Balances::sum(shards).available).unwrap_or_default();
+                let sum = Amount::new(sum).unwrap_or(Amount::MAX);
                 if sum < self.amount {
                     return Err(self.too_little(&HoldError::Insufficient { available: sum, required: self.amount }));
                 }

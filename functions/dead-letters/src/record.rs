@@ -5,7 +5,10 @@ use causeway_domain::{
     id::{DeadLetterId, ParcelId, TraceId},
 };
 use causeway_runtime::Received;
-use causeway_state::dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status};
+use causeway_state::{
+    dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status},
+    message::StageMessage,
+};
 use serde_json::Value;
 
 /// A dead letter and the trace it belongs to, where its body names one.
@@ -23,7 +26,10 @@ pub fn read(message: Received, now: Millis) -> Told {
         let found = message.attributes.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
     };
-    let dedup = attribute(DEDUP).unwrap_or_else(|| message.message_id.clone());
+    // A stage is told again until it is settled: given up as often, it is one letter.
+    let is_stage = serde_json::from_str::<StageMessage>(&message.body).is_ok();
+    let own = || if is_stage { message.body.clone() } else { message.message_id.clone() };
+    let dedup = attribute(DEDUP).unwrap_or_else(own);
     // Without a reason nobody dead-lettered it: the source queue gave it up.
     let reason = attribute(REASON).unwrap_or_else(|| format!("gave up after {} receives", message.receives));
     let body: Option<Value> = serde_json::from_str(&message.body).ok();

@@ -196,6 +196,22 @@ async fn a_settled_letter_whose_transaction_has_not_ended_lies_open_again() {
     }
 }
 
+/// Reconciliation tells a stage again each hour; a queue that gives up each of these messages names no reason, and no case.
+#[tokio::test]
+async fn a_stage_that_settle_gave_up_as_often_as_it_was_told_is_one_letter() {
+    let store = MemoryStore::new();
+    let of = |id: &str, height: u64| {
+        let body = serde_json::json!({
+            "network": "local", "stage": "final", "height": height, "block_hash": B256::ZERO, "inclusions": [],
+        });
+        let queue = "chain-events-dead".to_owned();
+        Received { message_id: id.to_owned(), queue, body: body.to_string(), receives: 21, ..Received::default() }
+    };
+    assert!(recorder(&store).handle(vec![of("a", 7), of("b", 7), of("c", 8)]).await.is_empty());
+    assert!(recorder(&store).handle(vec![of("d", 7)]).await.is_empty());
+    assert_eq!(letters(&store).len(), 2, "one for each block");
+}
+
 #[tokio::test]
 async fn a_long_body_is_cut_between_characters_and_marked() {
     let store = MemoryStore::new();

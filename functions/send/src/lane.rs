@@ -25,6 +25,10 @@ use crate::Sender;
 
 /// Broadcasts of one message before the lane is published again: an invocation must end in time.
 const BROADCASTS_MAX: u32 = 400;
+/// The same in time, for nodes that answer late: the function ends at 30 s and a broadcast at 8 s, and what has gone out by
+/// then must be on record, since a number that no node is known to have is never raised. It also bounds for how long a
+/// sender goes on that has read the switches before they were thrown.
+const SENDS_FOR_MS: u64 = 10_000;
 /// Broadcasts between two writes of the gate: what a killed process sends again.
 const BROADCASTS_PER_WRITE: u32 = 100;
 /// A node that is busy is asked again soon.
@@ -87,6 +91,7 @@ impl Sender {
         let (row, paused) = self.read(lane).await?;
         let Some(mut row) = row else { return Ok(()) };
         let mut gate = row.gate.clone();
+        let ends_at = self.clock.now_ms() + SENDS_FOR_MS;
         let mut sent = 0;
         let mut stepped_back = false;
         loop {
@@ -94,7 +99,8 @@ impl Sender {
             let page = self.store.query(&query).await?;
             let mut unwritten = 0;
             let mut moved = false;
-            for signed in Signed::read(&page.items)? {
+            let page = Signed::read(&page.items)?;
+            for (at, signed) in page.iter().enumerate() {
                 let (now, transaction) = (self.clock.now_ms(), &signed.transaction);
                 if transaction.number == gate.seen && is_displaced(transaction) {
                     // Its parcels have other numbers: even if this one were free again, its bytes may never go out.
@@ -107,15 +113,16 @@ impl Sender {
                     break;
                 }
                 if paused && attempt.kind == AttemptKind::Payment {
+                    self.hand_out_no_ops(&**chain, &gate, &page[at + 1..], (lane, ends_at)).await;
                     let verdict = Verdict::Wait { reason: WaitReason::Blocked, wake_at: now + BLOCKED_MS };
                     return self.stop(lane, gate, row, &verdict).await;
                 }
-                if sent >= BROADCASTS_MAX {
+                if sent >= BROADCASTS_MAX || (sent > 0 && now >= ends_at) {
                     self.write(lane, &mut gate, &mut row).await?;
                     return self.publish_again(lane, &gate).await;
                 }
                 sent += 1;
-                match self.hand_out(lane, &**chain, &signed, attempt, &gate).await {
+                match self.hand_out(lane, &**chain, signed, attempt, &gate).await {
                     Step::Seen => {
                         gate = Gate { seen: gate.seen + 1, tries: 0, moved_at: now, ..opened(gate) };
                         unwritten += 1;
@@ -129,7 +136,12 @@ impl Sender {
                         break;
                     }
                     Step::Behind => return self.stop(lane, gate, row, &tired(now)).await,
-                    Step::Stop(verdict) => return self.stop(lane, gate, row, &verdict).await,
+                    Step::Stop(verdict) => {
+                        if matches!(verdict, Verdict::Wait { .. }) {
+                            self.hand_out_no_ops(&**chain, &gate, &page[at + 1..], (lane, ends_at)).await;
+                        }
+                        return self.stop(lane, gate, row, &verdict).await;
+                    }
                 }
                 if unwritten >= BROADCASTS_PER_WRITE {
                     unwritten = 0;
@@ -207,6 +219,30 @@ impl Sender {
                 tracing::warn!(lane = %lane, number, detail, tries = gate.tries, "unknown outcome; the same bytes go again");
                 Step::Stop(Verdict::Unknown)
             }
+        }
+    }
+
+    /// What a lane waits for at one number keeps no no-op behind it back: nodes may still have the payment whose place it is
+    /// to take, where the lane was set back since. It pays nobody, so that no order is broken, and it goes out again in its
+    /// turn: whatever a node answers now is no more than logged.
+    async fn hand_out_no_ops(
+        &self,
+        chain: &dyn Chain,
+        gate: &Gate,
+        behind: &[Signed],
+        (lane, until): (&LaneId, Millis),
+    ) {
+        let may_go = |one: &&Signed, now| !is_displaced(&one.transaction) && gate.lets_out(one.transaction.number, now);
+        for signed in behind {
+            let now = self.clock.now_ms();
+            let no_op = Some(signed).filter(|one| may_go(one, now)).and_then(Signed::to_send);
+            let Some(attempt) = no_op.filter(|attempt| attempt.kind == AttemptKind::Cancel) else { continue };
+            if now >= until {
+                return;
+            }
+            let answer = chain.broadcast_to_all(&attempt.raw).await;
+            let (number, hash, trace) = (attempt.number, attempt.hash, signed.transaction.trace);
+            tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast ahead of its turn");
         }
     }
 

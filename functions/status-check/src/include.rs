@@ -116,6 +116,7 @@ impl Tracker {
             value: intent.value,
             data: intent.data,
             gas: Some(intent.gas_limit),
+            gas_max: None,
             gas_price_wei: Some(receipt.effective_gas_price_wei),
         };
         match chain.revert_reason(&call, receipt.block_number).await {

@@ -210,6 +210,9 @@ impl Tracker {
         (lane, counter, gate): (&LaneId, &Counter, &Gate),
         (latest, pending): &(Reply<u64>, u64),
     ) -> Result<Look, TrackError> {
+        if gate.consumed > counter.next && self.forget_unknown(lead, lane, gate).await? {
+            return Ok(Look::Doubted);
+        }
         let (consumed, look) = self.check_consumed(network, chain, lead, (lane, gate), latest).await?;
         let pending = *pending;
         if pending < gate.seen && gate.seen <= counter.next {
@@ -223,6 +226,24 @@ impl Tracker {
             return Ok(Look::Doubted);
         }
         Ok(look)
+    }
+
+    /// A lane was told of a number that no row remembers: a restore left what watched its attempt, and nothing else of it. What
+    /// used the number is found as for any other that rows do not explain, at the next look. Answers whether it is so.
+    async fn forget_unknown(&self, lead: &Lead, lane: &LaneId, gate: &Gate) -> Result<bool, TrackError> {
+        let row = self.store.get(&Counter::key(lane)).await?;
+        let Some(counter) = row.map(|row| row.parse::<Counter>()).transpose()? else { return Ok(false) };
+        let next = counter.next;
+        if gate.consumed <= next {
+            return Ok(false);
+        }
+        tracing::error!(lane = %lane, told = gate.consumed, next, "blocks have numbers that no row remembers");
+        let set = |now: &Gate, at| {
+            let back = Gate { seen: now.seen.min(next), foreign_since: Some(at), ..now.consumed(next, at) };
+            (now.consumed == gate.consumed).then_some(back)
+        };
+        self.update_gate_at((lead.head.height, lead.head.hash), lane, set).await?;
+        Ok(true)
     }
 
     /// Whether nodes have a number of the lane that was never assigned, now that they were asked.

@@ -40,7 +40,7 @@ impl Tracker {
         }
         if height <= lead.head.finalized {
             self.keep_lease(network, lead).await?;
-            told.extend(self.tell_final_late(network, chain, (height, hash), attempt).await?);
+            told.extend(self.tell_final_late(network, chain, (height, hash), attempt.hash).await?);
             return Ok(told.contains(&attempt.hash));
         }
         // A leader to whom a node told only part of the block may have written over the rows of one before.
@@ -54,17 +54,17 @@ impl Tracker {
     }
 
     /// Tells a final block once more, whether or not somebody has: a mark does not prove it. Answers what it told.
-    async fn tell_final_late(
+    pub(crate) async fn tell_final_late(
         &self,
         network: &Network,
         chain: &dyn Chain,
         (height, hash): (u64, B256),
-        attempt: &Attempt,
+        attempt: B256,
     ) -> Result<Vec<B256>, TrackError> {
         let Some(block) = chain.block(BlockAt::Hash(hash)).await?.value else { return Ok(Vec::new()) };
         let Some(found) = self.included(network, chain, &block).await? else { return Ok(Vec::new()) };
         let all: Vec<Inclusion> = found.iter().map(|(inclusion, _)| inclusion.clone()).collect();
-        if !all.iter().any(|inclusion| inclusion.hash == attempt.hash) {
+        if !all.iter().any(|inclusion| inclusion.hash == attempt) {
             // A node that tells the block without it.
             return Ok(Vec::new());
         }

@@ -76,7 +76,8 @@ impl Signer {
         let (to, value, data) = token::payment_for(asset, line.to, line.amount);
         let from = parcel.wallet.address;
         // Without a price: a node's trial with a price also asks for the funds to pay it.
-        let call = Call { from, to, value, data: data.clone(), gas: None, gas_price_wei: None };
+        let gas_max = Some(network.transfer_gas_max / 6 * 5);
+        let call = Call { from, to, value, data: data.clone(), gas: None, gas_max, gas_price_wei: None };
         let gas = match chain.estimate(&call).await {
             Ok(reply) => match reply.value {
                 Estimate::Gas(gas) => gas,
@@ -171,6 +172,6 @@ async fn held_at_head(chain: &dyn Chain, parcel: &Parcel) -> Option<(u64, U256)>
 }
 
 /// A fifth more than the trial took: state moves between trial and block. A plain payment never takes more.
-const fn with_margin(gas: u64) -> u64 {
+pub(crate) const fn with_margin(gas: u64) -> u64 {
     if gas == PLAIN_TRANSFER_GAS { gas } else { gas.saturating_add(gas / 5) }
 }

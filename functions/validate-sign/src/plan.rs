@@ -86,7 +86,7 @@ impl Case<'_> {
                 self.raised(latest, Replacement::Payment)
             }
             (AttemptKind::Cancel, SignReason::Stuck) if self.should_be_raised(latest) => {
-                self.raised(latest, Replacement::NoOp)
+                self.raised(latest, Replacement::DearerNoOp)
             }
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Stuck) => Plan::Again,
         }
@@ -127,8 +127,9 @@ impl Case<'_> {
 
     /// Where a cap stands in the way, the bytes that are there go again.
     fn raised(&self, latest: &Attempt, what: Replacement) -> Plan {
-        let market = self.history.map(|history| price(history, self.network, self.signed.transaction.priority));
-        let fees = market.and_then(|market| what.price(latest.fees, market, self.network).ok());
+        let market =
+            self.history.and_then(|history| price(history, self.network, self.signed.transaction.priority).ok());
+        let fees = what.price(latest.fees, market, self.network);
         let Some(fees) = fees else {
             let (number, offered) = (latest.number, latest.fees);
             tracing::warn!(
@@ -140,7 +141,7 @@ impl Case<'_> {
         };
         let kind = match what {
             Replacement::Payment | Replacement::ToldAsPaid => AttemptKind::Payment,
-            Replacement::NoOp => AttemptKind::Cancel,
+            Replacement::NoOp | Replacement::DearerNoOp => AttemptKind::Cancel,
         };
         Plan::Sign { kind, fees }
     }

@@ -6,13 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use causeway_chains::transaction::{Payment, Sealed};
+use causeway_chains::{
+    Call, Estimate,
+    transaction::{Payment, Sealed},
+};
 use causeway_domain::{
-    Network, U256,
+    Bytes, Network, U256,
     fees::FeeHistory,
     id::NetworkId,
     lane::{LaneGate, LaneId},
-    limits::COMMIT_WRITES_MAX,
+    limits::{COMMIT_WRITES_MAX, PLAIN_TRANSFER_GAS},
 };
 use causeway_queue::{Message, QueueName};
 use causeway_runtime::{
@@ -33,6 +36,7 @@ use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 
 use crate::{
     Signer,
+    check::with_margin,
     plan::{Case, Plan},
 };
 
@@ -40,8 +44,6 @@ use crate::{
 const NUMBERS_MAX: usize = 10;
 /// Rows of one read: ten numbers with as many attempts as any cap allows.
 const ROWS_PER_READ: usize = 500;
-/// Gas of a plain payment of nothing to oneself.
-const NO_OP_GAS: u64 = 21_000;
 /// Rounds of looking anew after somebody else changed a row.
 const ROUNDS_MAX: u32 = 4;
 /// Rounds of writing the same signatures beside a gate that others move.
@@ -129,6 +131,12 @@ impl Wanted {
     /// Rows of its commit: transaction, attempt, watch, and each parcel.
     fn writes(&self) -> usize {
         3 + self.parcels.len()
+    }
+
+    /// Gas of a no-op: what was told, or what its payment has, which does more than nothing and is never too little.
+    fn give_gas(&mut self, told: Option<u64>) {
+        let most = self.signed.transaction.intent.gas_limit;
+        self.payment.gas_limit = told.unwrap_or(most).min(most).max(PLAIN_TRANSFER_GAS);
     }
 }
 
@@ -232,7 +240,22 @@ impl Signer {
                 }
             }
         }
+        if look.sign.iter().any(|one| one.kind == AttemptKind::Cancel) {
+            let told = self.no_op_gas(lane).await;
+            look.sign.iter_mut().filter(|one| one.kind == AttemptKind::Cancel).for_each(|one| one.give_gas(told));
+        }
         Ok(look)
+    }
+
+    /// What a payment of nothing to oneself takes, as a node tells: some networks charge more than a plain payment's
+    /// 21,000 (Arbitrum, Mantle), and refuse whatever has less.
+    async fn no_op_gas(&self, lane: &LaneId) -> Option<u64> {
+        let (from, data) = (lane.address, Bytes::new());
+        let call = Call { from, to: from, value: U256::ZERO, data, gas: None, gas_max: None, gas_price_wei: None };
+        match self.chains.get(&lane.network)?.estimate(&call).await.map(|reply| reply.value) {
+            Ok(Estimate::Gas(gas)) => Some(with_margin(gas)),
+            Ok(Estimate::Reverted { .. } | Estimate::InsufficientFunds) | Err(_) => None,
+        }
     }
 
     /// The numbers that were asked for, and behind a stuck one those that nodes have too.
@@ -394,8 +417,8 @@ fn payment(
             number,
             to: lane.address,
             value: U256::ZERO,
-            data: causeway_domain::Bytes::new(),
-            gas_limit: NO_OP_GAS,
+            data: Bytes::new(),
+            gas_limit: PLAIN_TRANSFER_GAS,
             fees,
         },
     }

@@ -103,7 +103,8 @@ fn transfer(lab: &dyn Lab, number: u64, wei: u64) -> Payment {
 }
 
 fn call(lab: &dyn Lab, to: Address, value: u64) -> Call {
-    Call { from: lab.address(PAYER), to, value: U256::from(value), data: Bytes::new(), gas: None, gas_price_wei: None }
+    let (from, value, data) = (lab.address(PAYER), U256::from(value), Bytes::new());
+    Call { from, to, value, data, gas: None, gas_max: None, gas_price_wei: None }
 }
 
 async fn said(lab: &dyn Lab, raw: &Bytes) -> BroadcastOutcome {
@@ -366,6 +367,7 @@ pub async fn a_revert_is_a_receipt_with_a_reason(lab: &dyn Lab) {
     assert_eq!(numbers(lab, PAYER).await, (1, 1));
     let sent = Call {
         gas: Some(payment.gas_limit),
+        gas_max: None,
         gas_price_wei: Some(receipt.effective_gas_price_wei),
         ..call(lab, contract, 5)
     };

@@ -113,6 +113,8 @@ pub struct Call {
     pub data: Bytes,
     /// Gas limit, when the call is replayed as it was sent.
     pub gas: Option<u64>,
+    /// Gas that an estimate may come to: more than that refuses somebody's transfer, as a revert does.
+    pub gas_max: Option<u64>,
     /// Wei per gas, when the call is replayed as it was sent.
     pub gas_price_wei: Option<u128>,
 }

@@ -35,6 +35,8 @@ pub enum AmountError {
 impl Amount {
     /// No money.
     pub const ZERO: Self = Self(0);
+    /// The most.
+    pub const MAX: Self = Self(LIMIT - 1);
 
     /// An amount of smallest units, if it is below 10^38.
     pub const fn new(units: u128) -> Option<Self> {

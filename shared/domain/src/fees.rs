@@ -96,9 +96,11 @@ fn step(wei: u128) -> u128 {
 pub enum Replacement {
     /// A payment by a dearer one: never above the cap of the fee.
     Payment,
-    /// A payment by a no-op, which costs the least gas there is: a step above all that a payment may offer, so that
-    /// whatever was signed can be cancelled.
+    /// A payment by a no-op, which costs the least gas there is: a step above whatever the payment offers, so that all that
+    /// was ever signed can be cancelled, also after the cap was lowered.
     NoOp,
+    /// A no-op by a dearer one: no further than a step above what a payment may offer.
+    DearerNoOp,
     /// A no-op by the payment that was told as paid before: a step above all that a no-op may offer, so that it can win.
     ToldAsPaid,
 }
@@ -107,36 +109,34 @@ impl Replacement {
     /// The most that it may offer. What the market asks for as a tip is held under the tip's cap when a transaction is
     /// priced; what nodes ask for to replace one may take the tip to twice that cap: a base fee that rises must not leave
     /// what tips as much as it may without a remedy.
-    fn ceiling(self, network: &Network) -> Fees {
-        let above = |wei: u128| match self {
-            Self::Payment => wei,
-            Self::NoOp => step(wei),
-            Self::ToldAsPaid => step(step(wei)),
+    fn ceiling(self, before: Fees, network: &Network) -> Fees {
+        let above = |cap: u128, before: u128| match self {
+            Self::Payment => cap,
+            Self::NoOp => step(cap).max(step(before)),
+            Self::DearerNoOp => step(cap),
+            Self::ToldAsPaid => step(step(cap)),
         };
         let tip = network.max_priority_fee_per_gas_wei.max(1).saturating_mul(2);
-        Fees { max_fee_wei: above(network.max_fee_per_gas_wei), max_priority_wei: above(tip) }
+        Fees {
+            max_fee_wei: above(network.max_fee_per_gas_wei, before.max_fee_wei),
+            max_priority_wei: above(tip, before.max_priority_wei),
+        }
     }
 
-    /// Prices a replacement of an attempt with `before` as its fees: what the market asks now, and in both fees at least
-    /// the step that nodes require. A no-op needs no more than that step where the market is above the cap: it only has to
-    /// take the payment's place. An error where the market or the step is above what it may offer.
-    pub fn price(self, before: Fees, market: Result<Fees, AboveCap>, network: &Network) -> Result<Fees, AboveCap> {
+    /// Prices a replacement of an attempt with `before` as its fees: what the `market` asks now, and in both fees at least
+    /// the step that nodes require. A no-op needs no more than that step where the market is above the cap, or nobody tells
+    /// it: it only has to take the payment's place. `None` where the step or the market is above what it may offer.
+    pub fn price(self, before: Fees, market: Option<Fees>, network: &Network) -> Option<Fees> {
         let market = match (self, market) {
-            (_, Ok(market)) => market,
-            (Self::NoOp, Err(_)) => before,
-            (Self::Payment | Self::ToldAsPaid, Err(above)) => return Err(above),
+            (_, Some(market)) => market,
+            (Self::NoOp | Self::DearerNoOp, None) => before,
+            (Self::Payment | Self::ToldAsPaid, None) => return None,
         };
-        let ceiling = self.ceiling(network);
-        let under = |asked_wei: u128, cap_wei: u128| {
-            if asked_wei > cap_wei { Err(AboveCap { asked_wei, cap_wei }) } else { Ok(asked_wei) }
-        };
-        Ok(Fees {
-            max_fee_wei: under(step(before.max_fee_wei).max(market.max_fee_wei), ceiling.max_fee_wei)?,
-            max_priority_wei: under(
-                step(before.max_priority_wei).max(market.max_priority_wei),
-                ceiling.max_priority_wei,
-            )?,
-        })
+        let ceiling = self.ceiling(before, network);
+        let max_fee_wei = step(before.max_fee_wei).max(market.max_fee_wei);
+        let max_priority_wei = step(before.max_priority_wei).max(market.max_priority_wei);
+        let within = max_fee_wei <= ceiling.max_fee_wei && max_priority_wei <= ceiling.max_priority_wei;
+        within.then_some(Fees { max_fee_wei, max_priority_wei })
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn replaced(what: Replacement, before: Fees, market: Fees) -> Option<Fees> {
-        what.price(before, Ok(market), &network()).ok()
+        what.price(before, Some(market), &network())
     }
 
     #[test]
@@ -211,20 +211,30 @@ mod tests {
     #[test]
     fn whatever_a_payment_may_offer_a_no_op_can_replace_and_that_the_payment_which_was_told_as_paid() {
         let (network, low) = (network(), Fees { max_fee_wei: 10, max_priority_wei: 1 });
-        let above = Err(AboveCap { asked_wei: 900_000_000_000, cap_wei: 300_000_000_000 });
-        let highest = Replacement::Payment.ceiling(&network);
+        let highest = Replacement::Payment.ceiling(low, &network);
         assert_eq!(replaced(Replacement::Payment, highest, low), None);
         let no_op = replaced(Replacement::NoOp, highest, low).expect("a step above it");
         assert_eq!(
-            Replacement::NoOp.price(highest, above, &network),
-            Ok(no_op),
+            Replacement::NoOp.price(highest, None, &network),
+            Some(no_op),
             "also where no block would take it now"
         );
-        assert_eq!(replaced(Replacement::NoOp, no_op, low), None);
+        assert_eq!(replaced(Replacement::DearerNoOp, no_op, low), None);
         assert!(replaced(Replacement::ToldAsPaid, no_op, low).is_some());
-        let cheap = Fees { max_fee_wei: 10, max_priority_wei: 1 };
         for what in [Replacement::Payment, Replacement::ToldAsPaid] {
-            assert_eq!(what.price(cheap, above, &network), above, "it waits until fees are below the cap");
+            assert_eq!(what.price(low, None, &network), None, "it waits until fees are below the cap");
+        }
+    }
+
+    #[test]
+    fn what_was_signed_above_a_cap_that_was_lowered_since_can_be_cancelled_and_is_not_raised() {
+        let low = Fees { max_fee_wei: 10, max_priority_wei: 1 };
+        let before = Fees { max_fee_wei: 900_000_000_000, max_priority_wei: 80_000_000_000 };
+        let stepped = Fees { max_fee_wei: 1_012_500_000_000, max_priority_wei: 90_000_000_000 };
+        assert_eq!(replaced(Replacement::NoOp, before, low), Some(stepped));
+        assert_eq!(Replacement::NoOp.price(before, None, &network()), Some(stepped));
+        for what in [Replacement::Payment, Replacement::DearerNoOp, Replacement::ToldAsPaid] {
+            assert_eq!(replaced(what, before, low), None, "{what:?}");
         }
     }
 
@@ -236,11 +246,15 @@ mod tests {
             let network = network();
             let before = Fees { max_fee_wei: max_fee_wei.max(tip), max_priority_wei: tip };
             let market = Fees { max_fee_wei: market, max_priority_wei: 1 };
-            for what in [Replacement::Payment, Replacement::NoOp, Replacement::ToldAsPaid] {
-                if let Ok(fees) = what.price(before, Ok(market), &network) {
+            for what in [Replacement::Payment, Replacement::NoOp, Replacement::DearerNoOp, Replacement::ToldAsPaid] {
+                if let Some(fees) = what.price(before, Some(market), &network) {
                     prop_assert!(fees.max_fee_wei * 10 >= before.max_fee_wei * 11);
                     prop_assert!(fees.max_priority_wei * 10 >= before.max_priority_wei * 11);
                     prop_assert!(fees.max_priority_wei <= fees.max_fee_wei);
+                    if what == Replacement::NoOp && before.max_fee_wei > network.max_fee_per_gas_wei {
+                        prop_assert_eq!(fees.max_fee_wei, step(before.max_fee_wei));
+                        continue;
+                    }
                     let over = if what == Replacement::Payment { 0 } else { 1 };
                     prop_assert!(fees.max_fee_wei <= network.max_fee_per_gas_wei * (10 + 3 * over) / 10);
                     prop_assert!(fees.max_priority_wei <= network.max_priority_fee_per_gas_wei * (20 + 6 * over) / 10);

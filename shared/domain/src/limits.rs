@@ -20,6 +20,9 @@ pub const PEEK_MESSAGES_MAX: u8 = 10;
 pub const QUICK_TRIES_MAX: u32 = 5;
 /// Transfers of one parcel.
 pub const PARCEL_TRANSFERS_MAX: usize = 100;
+/// Smallest units that an account may come to by credits: a tenant's accounts and treasuries together stay far below what a
+/// signed number of 128 bits, or 38 digits of DynamoDB, holds. It is 10^19 whole units of a token with 18 decimals.
+pub const ACCOUNT_UNITS_MAX: u128 = 10_u128.pow(37);
 /// Shards of a tenant's account of one asset: DynamoDB takes 1,000 writes/s a key, a transaction counts twice.
 pub const ACCOUNT_SHARDS: u8 = 8;
 /// Copies of a shared switch: each signing commit checks one, so that a switch is never a hot row.

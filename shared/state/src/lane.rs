@@ -575,7 +575,7 @@ mod tests {
         (network.max_fee_per_gas_wei, network.max_priority_fee_per_gas_wei) = (u64::MAX.into(), u64::MAX.into());
         let mut fees = Fees { max_fee_wei: 1, max_priority_wei: 1 };
         let mut attempts = 1;
-        while let Ok(next) = Replacement::Payment.price(fees, Ok(fees), &network) {
+        while let Some(next) = Replacement::Payment.price(fees, Some(fees), &network) {
             (fees, attempts) = (next, attempts + 1);
         }
         // The number's own row, a no-op above the cap, and what was told as paid above that.

@@ -239,6 +239,20 @@ async fn no_money_moves_without_a_treasury() {
 }
 
 #[tokio::test]
+async fn an_account_takes_no_more_than_its_sums_can_hold() {
+    let world = World::new();
+    world.treasury("acme").await;
+    let most = format!("1{}", "0".repeat(31));
+    world.credit("acme", "TUSD", &most, "most").await.ok();
+    let refused = world.credit("acme", "TUSD", "0.000001", "more").await;
+    assert_eq!(refused.body["details"]["field"], "amount", "{}", refused.body);
+    assert!(refused.body["message"].as_str().is_some_and(|told| told.contains(&most)), "{}", refused.body);
+    debit(&world, "1", "less").await.ok();
+    world.credit("acme", "TUSD", "1", "again").await.ok();
+    world.must_be_sound().await;
+}
+
+#[tokio::test]
 async fn every_fault_of_a_body_names_its_field() {
     let world = World::new();
     world.treasury("acme").await;

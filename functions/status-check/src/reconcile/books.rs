@@ -79,25 +79,31 @@ impl Tracker {
         let tokens: Vec<Address> = network.assets().map(|asset| asset.address).filter(|at| !at.is_zero()).collect();
         let reply = chain.holdings(lead.head.height, walk.lane.address, &tokens).await?;
         // Books know of a deposit as soon as somebody saw it: a head that is far behind may not have it yet.
+        let not_now = |why| {
+            tracing::info!(lane = %walk.lane, height = lead.head.height, why, "cannot be reconciled now");
+            Ok(None)
+        };
         if reply.height.is_some_and(|newest| newest > lead.head.height + BEHIND_MAX) {
-            return Ok(None);
+            return not_now("the tracker is behind");
         }
         // Another block of this height, or none: a provider that lags, or a branch that is not followed yet.
         let Some(holdings) = reply.value.filter(|holdings| holdings.header.hash == lead.head.hash) else {
-            return Ok(None);
+            return not_now("the provider asked has another block, or none");
         };
         let accounts = accounts(network, lead, walk);
         let keys: Vec<Key> = accounts.iter().flat_map(AccountId::shards).collect();
         for _ in 0..READS_MAX {
             let before = self.rows(&keys).await?;
-            let Some(line) = self.line(network, lead, walk).await? else { return Ok(None) };
+            let Some(line) = self.line(network, lead, walk).await? else {
+                return not_now("a block's rows lack an attempt that is in it");
+            };
             // A transaction is settled in one commit with its postings: while no account moved, none was.
             if versions(&self.rows(&keys).await?) == versions(&before) {
                 let sums = accounts.iter().cloned().zip(before.chunks(usize::from(ACCOUNT_SHARDS)).map(Balances::sum));
                 return Ok(Some(compare(network, walk, &holdings, &sums.collect(), &line)));
             }
         }
-        Ok(None)
+        not_now("its accounts never held still")
     }
 
     /// The lane's rows from its first unsettled number on; `None` where a block's inclusions are not to be had.
@@ -230,7 +236,7 @@ fn against_chain(
     height: u64,
 ) -> Option<Difference> {
     let account = AccountId { owner: Owner::Treasury(walk.lane.clone()), asset: asset.id() };
-    let books = -sums.get(&account).copied().unwrap_or_default().available;
+    let books = sums.get(&account).copied().unwrap_or_default().available.saturating_neg();
     let pending = signed(unsettled.of(asset.address));
     // A contract that gives no number holds nothing for us.
     let chain = signed(on_chain.unwrap_or_default());

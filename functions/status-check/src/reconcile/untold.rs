@@ -50,6 +50,11 @@ impl Tracker {
                 told_again(network, (height, hash), Stage::Final, &meant);
                 // Where nobody tells its receipts it is told at the next look.
                 self.tell_final(network, chain, (height, hash), &meant).await?;
+                // A leader that was held up may have written less of it over what another one had told.
+                let lacks = |attempt: &&B256| !meant.iter().any(|inclusion| inclusion.hash == **attempt);
+                if let Some(attempt) = attempts.iter().find(lacks) {
+                    self.tell_final_late(network, chain, (height, hash), *attempt).await?;
+                }
             }
         }
         let mut left = BTreeSet::new();

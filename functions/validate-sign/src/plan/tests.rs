@@ -141,12 +141,23 @@ fn what_a_cap_keeps_from_offering_more_can_still_be_cancelled() {
 }
 
 #[test]
-fn whoever_cancels_does_not_have_the_payment_sent_again_where_no_no_op_can_be_signed() {
+fn what_is_to_be_cancelled_gets_its_no_op_where_no_node_tells_what_to_pay() {
     let (gate, network, one) = (Gate::new(4, 0), network(), signed(vec![attempt(0, AttemptKind::Payment, 20)]));
-    let (reason, parcels) = (SignReason::Cancel, [(wished(), 1)]);
-    let unpriced =
-        Case { reason, gate: &gate, signed: &one, parcels: &parcels, history: None, network: &network, now: 1 };
-    assert_eq!(unpriced.plan(), Plan::Nothing, "no node tells what to pay");
+    let parcels = [(wished(), 1)];
+    for reason in [SignReason::Cancel, SignReason::Stuck] {
+        let (gate, signed, parcels, network) = (&gate, &one, parcels.as_slice(), &network);
+        let unpriced = Case { reason, gate, signed, parcels, history: None, network, now: 1 };
+        let fees = Fees { max_fee_wei: 20 * GWEI * 9 / 8, max_priority_wei: GWEI * 9 / 8 };
+        assert_eq!(unpriced.plan(), Plan::Sign { kind: AttemptKind::Cancel, fees }, "a step above the payment");
+    }
+}
+
+#[test]
+fn what_was_signed_under_a_higher_cap_is_not_raised_and_can_be_cancelled() {
+    let dear = signed(vec![attempt(0, AttemptKind::Payment, 400)]);
+    assert_eq!(plan(SignReason::Stuck, &dear, parcel(), 100, u64::MAX / 2), Plan::Again);
+    let fees = Fees { max_fee_wei: 450 * GWEI, max_priority_wei: GWEI * 9 / 8 };
+    assert_eq!(plan(SignReason::Cancel, &dear, wished(), 100, 1), Plan::Sign { kind: AttemptKind::Cancel, fees });
 }
 
 #[test]

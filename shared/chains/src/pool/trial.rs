@@ -21,9 +21,9 @@ use crate::{
 const DEPTH_MAX: usize = 4;
 
 impl RpcChain {
-    /// Estimates gas. A refusal rejects somebody's transfer, and a provider that is behind could give it, so it takes
-    /// two: the next provider in service is asked too, and where they differ the one whose head is higher at that
-    /// moment is right, or the one that names an amount of gas when the heads are level. While a second provider is
+    /// Estimates gas. A refusal rejects somebody's transfer, and so does more gas than it may take; a provider that is behind,
+    /// or makes up its figures, could give either, so it takes two: the next provider in service is asked too, and where they differ the one whose head is higher at that
+    /// moment is right, or the one that names an amount of gas when the heads are level; of two amounts the lower counts. While a second provider is
     /// listed and in service but silent there is no answer; when it has failed long enough to be out of service, the
     /// first one's word stands alone.
     pub(super) async fn try_call(&self, call: &Call) -> Result<Reply<Estimate>, ChainError> {
@@ -41,7 +41,7 @@ impl RpcChain {
                 }
             };
             match first.take() {
-                None if matches!(estimate, Estimate::Gas(_)) => return Ok(provider.reply(estimate)),
+                None if will_do(call, &estimate) => return Ok(provider.reply(estimate)),
                 None => first = Some((provider, estimate)),
                 Some(first) => return self.settle_estimates(first, (provider, estimate)).await,
             }
@@ -87,6 +87,9 @@ impl RpcChain {
         if agreed {
             return Ok(first.reply(said));
         }
+        if let (Estimate::Gas(much), Estimate::Gas(less)) = (&said, &also) {
+            return Ok(if less < much { second.reply(also) } else { first.reply(said) });
+        }
         for provider in [first, second] {
             let height = Self::ask_one(provider, Op::HEIGHT, &json!([]), read::<U64>).await;
             match height {
@@ -124,6 +127,14 @@ impl RpcChain {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether an estimate refuses nobody's transfer.
+fn will_do(call: &Call, estimate: &Estimate) -> bool {
+    match estimate {
+        Estimate::Gas(gas) => call.gas_max.is_none_or(|most| *gas <= most),
+        Estimate::Reverted { .. } | Estimate::InsufficientFunds => false,
     }
 }
 

@@ -353,6 +353,29 @@ fn a_reorganisation_of_a_block_whose_rows_lack_it_is_told_by_reconciliation() {
     returns_and_is_paid(&mut world, &id);
 }
 
+/// A leader that was held up wrote less of the block over what another one had told its lane of.
+#[test]
+fn what_a_final_block_s_rows_lack_is_told_by_reconciliation() {
+    let setup = Setup { reconcile_ms: 120_000, ..Setup::default() };
+    let mut world = World::new(setup);
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("its lane is told", |world| world.lane_view("acme").is_some_and(|lane| lane.gate.consumed == 1));
+    let hash = world.parcel(&id).hash.expect("signed");
+    let row = world.row(&Watch::key(&world.network.id, hash)).expect("watched");
+    let watch: Watch = row.parse().expect("a watch");
+    let (height, block) = (watch.height.expect("included"), watch.block_hash.expect("included"));
+    let key = InclusionChunk::key(&world.network.id, height, block, 0);
+    assert!(world.row(&key).is_some());
+    let less = InclusionChunk { inclusions: Vec::new() }.item().expect("a row");
+    world.must_commit(&[Write::Put { key, item: less, expect: vec![] }]);
+    world.replace_tracker();
+    world.until("its end", |world| world.head().is_some_and(|head| head.finalized > height));
+    assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "nobody was told");
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Confirmed);
+}
+
 #[test]
 fn a_row_that_cannot_be_read_is_one_dead_letter_however_often_its_stage_is_told() {
     let mut world = World::new(Setup { reconcile_ms: 60_000, ..Setup::default() });

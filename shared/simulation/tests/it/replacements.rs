@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use axum::http::{Method, StatusCode};
-use causeway_chains::model::{Fault, Orphans, Provider, Reorg};
+use causeway_chains::{
+    model::{Fault, Orphans, Provider, Reorg},
+    transaction,
+};
 use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
@@ -245,6 +248,62 @@ fn a_pause_holds_no_cancel_back_that_is_asked_for_beside_what_is_stuck() {
         let kinds: Vec<AttemptKind> = attempts(&world, number(&world, id)).iter().map(|one| one.kind).collect();
         let more = (*id == unwanted).then_some(AttemptKind::Cancel);
         assert!(kinds.into_iter().eq([AttemptKind::Payment].into_iter().chain(more)), "a no-op for what is unwanted");
+    }
+}
+
+/// What blocks payments has nodes keep what they have: a no-op must reach them, though the lane was set back to a payment
+/// before it.
+#[test]
+fn a_no_op_goes_out_past_a_payment_that_a_switch_holds_back() {
+    // Its stuck numbers may offer no more: they are to go again as they are.
+    let setup = Setup { fee_cap_wei: 2_000_000_000, tip_cap_wei: 1, ..Setup::default() };
+    let (mut world, ids) = stuck(setup, 10 * GWEI);
+    let lane = Scope::Lane(world.lane("acme"));
+    throw(&mut world, &lane, true);
+    world.pass(40_000);
+    let gate = world.lane_view("acme").expect("begun").gate;
+    assert_eq!((gate.seen, gate.consumed), (0, 0), "set back, and held there");
+    let unwanted = ids.iter().max_by_key(|id| number(&world, id)).expect("three").clone();
+    let path = format!("/withdrawal/cancel/{unwanted}");
+    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    world.pass(30_000);
+    let of = attempts(&world, number(&world, &unwanted));
+    assert_eq!(of.iter().map(|one| one.kind).collect::<Vec<_>>(), [AttemptKind::Payment, AttemptKind::Cancel]);
+    let pooled: Vec<B256> = world.chain.pooled().iter().map(|one| one.hash).collect();
+    assert!(pooled.contains(&of[1].hash) && !pooled.contains(&of[0].hash), "it has the payment's place");
+    assert_eq!(world.lane_view("acme").expect("begun").gate.seen, 0, "and no payment went out behind the switch");
+    throw(&mut world, &lane, false);
+    world.chain.set_base_fee(GWEI);
+    world.finish();
+    for id in &ids {
+        let state = if *id == unwanted { ParcelState::Cancelled } else { ParcelState::Confirmed };
+        assert_eq!(world.parcel(id).state, state);
+    }
+}
+
+#[test]
+fn a_no_op_has_the_gas_that_a_node_says_it_takes_and_its_payment_s_where_none_does() {
+    for silent in [false, true] {
+        let mut world = World::new(Setup::default());
+        world.next_block_at = None;
+        let id = world.withdraw("TUSD", "1", recipient("rosa"));
+        world.pass(2_000);
+        world.chain.set_faults(Arc::new(ChainScript(move |call| {
+            if silent && call == "estimate" { Fault::FailBefore } else { Fault::Pass }
+        })));
+        let path = format!("/withdrawal/cancel/{id}");
+        world.clock.run(world.call("acme", Method::POST, &path, None, None));
+        world.pass(2_000);
+        let of = attempts(&world, number(&world, &id));
+        let gas = |attempt: &Attempt| transaction::open(&attempt.raw).expect("ours").payment.gas_limit;
+        let (payment, no_op) = (gas(&of[0]), gas(&of[1]));
+        assert!(payment > 21_000);
+        assert_eq!(no_op, if silent { payment } else { 21_000 });
+        world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+        world.next_block_at = Some(world.clock.now_ms());
+        world.finish();
+        assert_eq!(world.parcel(&id).state, ParcelState::Cancelled);
     }
 }
 

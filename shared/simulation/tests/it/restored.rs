@@ -17,7 +17,8 @@ use causeway_simulation::{
     people::{Act, Promise},
 };
 use causeway_state::{
-    lane::{Outcome, USED_BEFORE},
+    adopt::watch_of,
+    lane::{Attempt, AttemptKind, Outcome, USED_BEFORE},
     message::queues,
 };
 use serde_json::{Value, json};
@@ -107,6 +108,41 @@ fn payments_whose_rows_are_lost_settle_what_asked_for_them() {
     }
     assert_eq!([2, 0, 4].map(|of| world.parcel(&ids[of]).number), [Some(1), Some(2), Some(3)]);
     assert!(!world.has_halted());
+}
+
+/// The moment of the restore fell into the commit of a signature: what watches its attempt is there, and nothing else of it.
+#[test]
+fn a_payment_of_which_only_its_watch_is_left_settles_what_asked_for_it() {
+    for paid in [0, 1] {
+        let mut world = begun(Setup::default());
+        let ids = accepted(&mut world, &["anna", "bert"]);
+        let (id, who) = (ids[paid].clone(), ["anna", "bert"][paid]);
+        let amount = value(&world, &id);
+        let raw = ours(&world, 1, recipient(who), amount);
+        let attempt = Attempt {
+            number: 1,
+            index: 0,
+            kind: AttemptKind::Payment,
+            hash: keccak256(&raw),
+            fees: Fees { max_fee_wei: 100 * GWEI, max_priority_wei: 10 * GWEI },
+            raw,
+            signed_at: 0,
+        };
+        let lane = world.lane("acme");
+        let watch = watch_of(&lane, &attempt, world.parcel(&id).trace).expect("a row");
+        world.must_commit(&[watch]);
+        lost(&mut world, 1, recipient(who), amount);
+        world.until("its block is told", |world| world.lane_view("acme").is_some_and(|lane| lane.gate.consumed == 2));
+        world.pass(2 * LOOKS_MS);
+        assert_eq!(world.parcel(&id).number, Some(1), "found, and put on record");
+        world.held.clear();
+        world.finish();
+        for (id, who) in ids.iter().zip(["anna", "bert"]) {
+            assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
+            assert_eq!(got(&world, who), value(&world, id), "{who}, once");
+        }
+        assert!(!world.has_halted());
+    }
 }
 
 #[test]

@@ -99,6 +99,29 @@ fn an_unknown_outcome_keeps_the_number_and_sends_the_same_bytes() {
     }
 }
 
+/// A function ends at 30 s, and with it all that it has not written: what nodes have would count as never sent.
+#[test]
+fn what_slow_nodes_took_is_on_record_long_before_the_sender_must_end() {
+    let mut world = signed(8);
+    let clock = world.clock.clone();
+    world.chain.set_faults(Arc::new(ChainScript(move |call| {
+        if call == "broadcast" {
+            clock.advance(8_000);
+        }
+        Fault::Pass
+    })));
+    let began = world.clock.now_ms();
+    for known in 1..=3 {
+        assert!(world.deliver(LANES), "it announced the rest itself");
+        let (gate, handed) = (world.lane_view("acme").expect("begun").gate, world.chain.handed().len() as u64);
+        assert_eq!((gate.seen, handed), (2 * known, 2 * known));
+    }
+    assert!(world.clock.now_ms() - began <= 3 * 16_000, "the node's own time");
+    world.chain.set_faults(Arc::new(ChainScript(|_| Fault::Pass)));
+    world.finish();
+    handed_once(&world);
+}
+
 #[test]
 fn bytes_that_arrive_late_are_not_sent_under_another_number() {
     let mut world = signed(1);

@@ -41,7 +41,7 @@ pub fn plan_hold(shards: &[Option<Item>], amount: Amount, preferred: u8) -> Resu
         u128::try_from(Balances::of(row.as_ref()).available).ok().and_then(Amount::new).unwrap_or_default()
     };
     let mut parts: Vec<(u8, Amount)> = (0..).zip(shards.iter().map(available)).collect();
-    let total = parts.iter().try_fold(Amount::ZERO, |sum, (_, part)| sum.plus(*part)).unwrap_or_default();
+    let total = parts.iter().try_fold(Amount::ZERO, |sum, (_, part)| sum.plus(*part)).unwrap_or(Amount::MAX);
     if total < amount {
         return Err(HoldError::Insufficient { available: total, required: amount });
     }

@@ -120,6 +120,17 @@ fn gas_cost(inclusion: &Inclusion) -> U256 {
 fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
     let inclusion = told.inclusion;
     let gas_cost_wei = gas_cost(inclusion);
+    if !parcels.iter().all(|parcel| is_attempt_of(inclusion.hash, parcel)) {
+        return match told.stage {
+            Stage::Confirmed | Stage::Reorged => Decision::Nothing,
+            Stage::Final => Decision::AskPeople {
+                reason: format!(
+                    "transaction {} is no attempt of number {} on record",
+                    inclusion.hash, inclusion.number
+                ),
+            },
+        };
+    }
     if inclusion.cancel {
         // Whatever became of it, the number is used up by what pays nobody; a branch can still take a payment instead.
         return match told.stage {
@@ -150,6 +161,12 @@ fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
             Decision::AskPeople { reason }
         }
     }
+}
+
+/// Whether the parcel's rows know of it. A restore may have left what watches an attempt, and not the rest of its commit: what
+/// it did may be another's under a number that was taken again since.
+fn is_attempt_of(hash: B256, parcel: &Parcel) -> bool {
+    parcel.hash == Some(hash) || parcel.replaced.contains(&hash)
 }
 
 /// Whether the block proves every transfer: the coin's by the transaction's success, a token's by its log.

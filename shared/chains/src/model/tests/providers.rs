@@ -150,6 +150,7 @@ fn bad_news_of_a_call_needs_a_second_provider() {
         value: U256::from(10),
         data: Bytes::new(),
         gas: None,
+        gas_max: None,
         gas_price_wei: None,
     };
     let estimate = |from| now(chain.estimate(&call(from))).expect("up");

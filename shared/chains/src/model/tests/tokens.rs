@@ -17,7 +17,7 @@ fn units(number: u64, units: u64) -> Payment {
 
 fn call(payment: &Payment, gas_price_wei: Option<u128>) -> Call {
     let (to, value, data) = (payment.to, payment.value, payment.data.clone());
-    Call { from: address(1), to, value, data, gas: Some(payment.gas_limit), gas_price_wei }
+    Call { from: address(1), to, value, data, gas: Some(payment.gas_limit), gas_max: None, gas_price_wei }
 }
 
 fn estimate(chain: &ModelChain, payment: &Payment, gas_price_wei: Option<u128>) -> Estimate {

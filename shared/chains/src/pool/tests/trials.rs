@@ -16,6 +16,7 @@ fn call() -> Call {
         value: U256::from(3),
         data: Bytes::from_static(&[4]),
         gas: None,
+        gas_max: None,
         gas_price_wei: None,
     }
 }
@@ -48,6 +49,19 @@ async fn gas_needs_one_word() {
     let sent = json!({ "from": call().from, "to": call().to, "value": "0x3", "data": "0x04" });
     assert_eq!(first.calls("eth_estimateGas"), [json!([sent, "latest"])]);
     assert_eq!(second.count(), 0);
+}
+
+#[tokio::test]
+async fn more_gas_than_a_transfer_may_take_needs_two_words_and_the_lower_one_counts() {
+    let limited = |most| Call { gas_max: Some(most), ..call() };
+    let much = || Answer::Result(json!("0x1c9c380"));
+    let (first, second) = (node(101, much).await, node(100, gas).await);
+    let (pool, _) = pool(&[&first, &second]);
+    assert_eq!(pool.estimate(&limited(30_000_000)).await.expect("answered").value, Estimate::Gas(30_000_000));
+    assert_eq!(second.calls("eth_estimateGas").len(), 0, "within what it may take");
+    let reply = pool.estimate(&limited(29_999_999)).await.expect("answered");
+    assert_eq!((reply.provider.as_str(), reply.value), ("local-2", Estimate::Gas(21_000)));
+    assert_eq!(pool.estimate(&limited(20_000)).await.expect("answered").value, Estimate::Gas(21_000));
 }
 
 #[tokio::test]

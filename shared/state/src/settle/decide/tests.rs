@@ -123,6 +123,26 @@ fn success_is_paid_when_it_is_confirmed_and_again_only_by_nobody() {
 }
 
 #[test]
+fn what_is_no_attempt_on_record_of_its_number_is_peoples_to_judge_once_it_is_final() {
+    let known = B256::repeat_byte(4);
+    let replaced = Parcel { hash: Some(known), replaced: vec![B256::ZERO], ..parcel(Address::ZERO) };
+    let lost = Parcel { hash: Some(known), ..parcel(Address::ZERO) };
+    for found in [inclusion(true, &[]), inclusion(false, &[]), Inclusion { cancel: true, ..inclusion(true, &[]) }] {
+        let of = |stage, parcel: &Parcel| {
+            let told = Told { stage, height: 1, block_hash: BLOCK, inclusion: &found };
+            decide(told, &transaction(None), std::slice::from_ref(parcel))
+        };
+        assert_eq!(of(Stage::Confirmed, &lost), Decision::Nothing);
+        let last = of(Stage::Final, &lost);
+        assert!(
+            matches!(&last, Decision::AskPeople { reason } if reason.contains("no attempt of number 4")),
+            "{last:?}"
+        );
+        assert!(!matches!(of(Stage::Final, &replaced), Decision::AskPeople { .. }), "one that was replaced may win");
+    }
+}
+
+#[test]
 fn a_revert_releases_nothing_before_it_is_final() {
     let reverted = inclusion(false, &[]);
     assert_eq!(decided(Stage::Confirmed, &reverted, None, Address::ZERO), Decision::Nothing);
