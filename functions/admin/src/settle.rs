@@ -11,7 +11,7 @@ use causeway_state::{
     settle::{
         SettleError,
         batch::{Batch, Merge},
-        decide::{Decision, Told, by_word, decide},
+        decide::{Decision, Told, by_word, decide, may_have_paid},
         load::{Anchor, Loaded, Look, load, look},
     },
     tracker::Head,
@@ -74,6 +74,9 @@ impl Admin {
         let chosen = chosen(found.letter.settled.iter().map(|word| word.hash).chain(asked).collect(), hash)?;
         let one = sight.as_ref().and_then(|sight| sight.asked.iter().find(|one| one.inclusion.hash == chosen));
         match (sight.as_ref().zip(one), said(chosen)) {
+            (Some((_, one)), _) if paid && !may_have_paid(&one.inclusion) => {
+                Err(refused("paid", "its block says that it paid nobody: it reverted, or it is a no-op"))
+            }
             (Some((sight, one)), _) => self.take_word(by, found, (&stage, sight), one, paid, reason).await,
             (None, Some(word)) => self.said(found.letter, word, paid).await,
             (None, None) => Err(undecided()),

@@ -127,7 +127,13 @@ impl Admin {
             let (writes, request) = match cancel(&*self.store, (&parcel, row.version()), asked, seen, now).await {
                 Ok(Cancel::Now(writes)) => (writes, None),
                 Ok(Cancel::Asked { writes, request }) => (writes, request),
-                Ok(Cancel::Already) => return Ok(told(id, &parcel)),
+                Ok(Cancel::Already { request }) => {
+                    if let Some(request) = request {
+                        let asked = ask_signer(&*self.queue, &request, now).await;
+                        asked.map_err(|error| ApiError::internal(&error))?;
+                    }
+                    return Ok(told(id, &parcel));
+                }
                 Err(refused @ (CancelError::Ended(_) | CancelError::Reopened)) => {
                     return Err(conflict(&refused.to_string()));
                 }
@@ -142,7 +148,7 @@ impl Admin {
             let act = Act { by, action: "transfers.cancel", target: id.to_string(), reason, detail };
             if let Changed::Done = self.change(&act, &writes).await? {
                 if let Some(request) = request
-                    && let Err(error) = ask_signer(&*self.queue, &request).await
+                    && let Err(error) = ask_signer(&*self.queue, &request, now).await
                 {
                     tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
                 }

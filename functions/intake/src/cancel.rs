@@ -56,7 +56,7 @@ impl Intake {
                     request = told;
                     (writes, Cancelled::Asked)
                 }
-                Ok(Cancel::Already) => {
+                Ok(Cancel::Already { .. }) => {
                     let how = if told.progress == Progress::Cancelled { Cancelled::Yes } else { Cancelled::Asked };
                     return Ok(Some((told, how)));
                 }
@@ -69,7 +69,7 @@ impl Intake {
             };
             let committed = self.commit_cancel(&writes).await?;
             if let (true, Some(request)) = (committed, &request)
-                && let Err(error) = ask_signer(&*self.queue, request).await
+                && let Err(error) = ask_signer(&*self.queue, request, now).await
             {
                 tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
             }

@@ -20,15 +20,18 @@ use causeway_state::{
     wallet::{Scope, Treasury},
 };
 use causeway_store::{RowError, StoreError};
+use futures::future::join_all;
 
 use crate::Sender;
 
 /// Broadcasts of one message before the lane is published again: an invocation must end in time.
 const BROADCASTS_MAX: u32 = 400;
-/// The same in time, for nodes that answer late: the function ends at 30 s and a broadcast at 8 s, and what has gone out by
-/// then must be on record, since a number that no node is known to have is never raised. It also bounds for how long a
-/// sender goes on that has read the switches before they were thrown.
-const SENDS_FOR_MS: u64 = 10_000;
+/// The same in time, for nodes that answer late: the function ends at 30 s, three providers in turn take a broadcast 24 s at
+/// most, and what has gone out by then must be on record, since a number that no node is known to have is never raised. It
+/// also bounds for how long a sender goes on that has read the switches before they were thrown.
+const SENDS_FOR_MS: u64 = 4_000;
+/// No-ops handed out side by side ahead of their turn.
+const NO_OPS_AT_ONCE: usize = 8;
 /// Broadcasts between two writes of the gate: what a killed process sends again.
 const BROADCASTS_PER_WRITE: u32 = 100;
 /// A node that is busy is asked again soon.
@@ -99,8 +102,7 @@ impl Sender {
             let page = self.store.query(&query).await?;
             let mut unwritten = 0;
             let mut moved = false;
-            let page = Signed::read(&page.items)?;
-            for (at, signed) in page.iter().enumerate() {
+            for signed in Signed::read(&page.items)? {
                 let (now, transaction) = (self.clock.now_ms(), &signed.transaction);
                 if transaction.number == gate.seen && is_displaced(transaction) {
                     // Its parcels have other numbers: even if this one were free again, its bytes may never go out.
@@ -113,7 +115,7 @@ impl Sender {
                     break;
                 }
                 if paused && attempt.kind == AttemptKind::Payment {
-                    self.hand_out_no_ops(&**chain, &gate, &page[at + 1..], (lane, ends_at)).await;
+                    self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await?;
                     let verdict = Verdict::Wait { reason: WaitReason::Blocked, wake_at: now + BLOCKED_MS };
                     return self.stop(lane, gate, row, &verdict).await;
                 }
@@ -122,7 +124,7 @@ impl Sender {
                     return self.publish_again(lane, &gate).await;
                 }
                 sent += 1;
-                match self.hand_out(lane, &**chain, signed, attempt, &gate).await {
+                match self.hand_out(lane, &**chain, &signed, attempt, &gate).await {
                     Step::Seen => {
                         gate = Gate { seen: gate.seen + 1, tries: 0, moved_at: now, ..opened(gate) };
                         unwritten += 1;
@@ -138,7 +140,7 @@ impl Sender {
                     Step::Behind => return self.stop(lane, gate, row, &tired(now)).await,
                     Step::Stop(verdict) => {
                         if matches!(verdict, Verdict::Wait { .. }) {
-                            self.hand_out_no_ops(&**chain, &gate, &page[at + 1..], (lane, ends_at)).await;
+                            self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await?;
                         }
                         return self.stop(lane, gate, row, &verdict).await;
                     }
@@ -227,23 +229,34 @@ impl Sender {
     /// turn: whatever a node answers now is no more than logged.
     async fn hand_out_no_ops(
         &self,
+        lane: &LaneId,
         chain: &dyn Chain,
         gate: &Gate,
-        behind: &[Signed],
-        (lane, until): (&LaneId, Millis),
-    ) {
-        let may_go = |one: &&Signed, now| !is_displaced(&one.transaction) && gate.lets_out(one.transaction.number, now);
-        for signed in behind {
+        until: Millis,
+    ) -> Result<(), SendError> {
+        let mut from = gate.seen + 1;
+        while self.clock.now_ms() < until {
+            let page =
+                Signed::read(&self.store.query(&Transaction::query_from(lane, from, Signed::ROWS_MAX)).await?.items)?;
+            let Some(last) = page.last() else { break };
+            from = last.transaction.number + 1;
             let now = self.clock.now_ms();
-            let no_op = Some(signed).filter(|one| may_go(one, now)).and_then(Signed::to_send);
-            let Some(attempt) = no_op.filter(|attempt| attempt.kind == AttemptKind::Cancel) else { continue };
-            if now >= until {
-                return;
+            let may_go = |one: &&Signed| !is_displaced(&one.transaction) && gate.lets_out(one.transaction.number, now);
+            let no_ops = page.iter().filter(may_go).filter_map(|one| Some((one.transaction.trace, one.to_send()?)));
+            let no_ops: Vec<_> = no_ops.filter(|(_, attempt)| attempt.kind == AttemptKind::Cancel).collect();
+            for some in no_ops.chunks(NO_OPS_AT_ONCE) {
+                if self.clock.now_ms() >= until {
+                    return Ok(());
+                }
+                join_all(some.iter().map(|(trace, attempt)| async move {
+                    let answer = chain.broadcast_to_all(&attempt.raw).await;
+                    let (number, hash) = (attempt.number, attempt.hash);
+                    tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast ahead of its turn");
+                }))
+                .await;
             }
-            let answer = chain.broadcast_to_all(&attempt.raw).await;
-            let (number, hash, trace) = (attempt.number, attempt.hash, signed.transaction.trace);
-            tracing::info!(lane = %lane, number, %hash, %trace, outcome = ?answer.outcome, node = answer.provider, "broadcast ahead of its turn");
         }
+        Ok(())
     }
 
     /// The number is taken. By an attempt of ours: the lane goes on. By a stranger's transaction, or by one of ours whose

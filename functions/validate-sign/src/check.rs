@@ -76,7 +76,7 @@ impl Signer {
         let (to, value, data) = token::payment_for(asset, line.to, line.amount);
         let from = parcel.wallet.address;
         // Without a price: a node's trial with a price also asks for the funds to pay it.
-        let gas_max = Some(network.transfer_gas_max / 6 * 5);
+        let gas_max = Some(most_estimated(network));
         let call = Call { from, to, value, data: data.clone(), gas: None, gas_max, gas_price_wei: None };
         let gas = match chain.estimate(&call).await {
             Ok(reply) => match reply.value {
@@ -169,6 +169,11 @@ async fn held_at_head(chain: &dyn Chain, parcel: &Parcel) -> Option<(u64, U256)>
     let held = chain.holdings(height, parcel.wallet.address, tokens).await.ok()?.value?;
     let units = if token.is_zero() { held.coin } else { held.tokens.first().copied().flatten()? };
     Some((height, units))
+}
+
+/// What an estimate may come to: with its margin it is what a transfer may have.
+pub(crate) const fn most_estimated(network: &Network) -> u64 {
+    network.transfer_gas_max / 6 * 5
 }
 
 /// A fifth more than the trial took: state moves between trial and block. A plain payment never takes more.

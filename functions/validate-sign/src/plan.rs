@@ -81,6 +81,10 @@ impl Case<'_> {
             (AttemptKind::Payment, SignReason::Stuck | SignReason::Cancel) if wished => {
                 self.raised(latest, Replacement::NoOp)
             }
+            // Nodes refuse the no-op that it has, and an operator asks once more.
+            (AttemptKind::Cancel, SignReason::Cancel) if wished && self.gate.is_halted_for(transaction.number) => {
+                self.raised(latest, Replacement::NoOp)
+            }
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Cancel) => Plan::Nothing,
             (AttemptKind::Payment, SignReason::Stuck) if self.should_be_raised(latest) => {
                 self.raised(latest, Replacement::Payment)
@@ -103,7 +107,7 @@ impl Case<'_> {
         let sent = self.signed.to_send().unwrap_or(latest);
         match self.reason {
             SignReason::Stuck if all && !self.gate.is_halted() && self.should_be_raised(sent) => {
-                self.raised(latest, Replacement::ToldAsPaid)
+                self.raised(latest, Replacement::ToldAsPaid { over_no_op: latest.kind == AttemptKind::Cancel })
             }
             SignReason::Stuck | SignReason::Cancel => Plan::Again,
         }
@@ -140,7 +144,7 @@ impl Case<'_> {
             return Plan::Again;
         };
         let kind = match what {
-            Replacement::Payment | Replacement::ToldAsPaid => AttemptKind::Payment,
+            Replacement::Payment | Replacement::ToldAsPaid { .. } => AttemptKind::Payment,
             Replacement::NoOp | Replacement::DearerNoOp => AttemptKind::Cancel,
         };
         Plan::Sign { kind, fees }

@@ -36,7 +36,7 @@ use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 
 use crate::{
     Signer,
-    check::with_margin,
+    check::{most_estimated, with_margin},
     plan::{Case, Plan},
 };
 
@@ -133,10 +133,11 @@ impl Wanted {
         3 + self.parcels.len()
     }
 
-    /// Gas of a no-op: what was told, or what its payment has, which does more than nothing and is never too little.
-    fn give_gas(&mut self, told: Option<u64>) {
-        let most = self.signed.transaction.intent.gas_limit;
-        self.payment.gas_limit = told.unwrap_or(most).min(most).max(PLAIN_TRANSFER_GAS);
+    /// Gas of a no-op: what was told, or what its payment has, which does more than nothing.
+    fn give_gas(&mut self, told: Option<u64>, network: &Network) {
+        let payment = self.signed.transaction.intent.gas_limit;
+        let most = network.transfer_gas_max.max(payment).max(PLAIN_TRANSFER_GAS);
+        self.payment.gas_limit = told.unwrap_or(payment).clamp(PLAIN_TRANSFER_GAS, most);
     }
 }
 
@@ -191,10 +192,11 @@ impl Signer {
     ) -> Result<(), ReplaceError> {
         let treasury = self.treasury(lane).await.map_err(|_| ReplaceError::Unknown)?;
         let mut kinds: &[AttemptKind] = &[AttemptKind::Payment, AttemptKind::Cancel];
+        let mut no_op_gas = None;
         for _ in 0..ROUNDS_MAX {
             let Some(row) = self.store.get(&Gate::key(lane)).await? else { return Ok(()) };
             let (gate, version) = (row.parse::<Gate>()?, row.version());
-            let look = self.look(lane, network, asked, &gate, history).await?.within(kinds);
+            let look = self.look(lane, network, asked, (&gate, history), &mut no_op_gas).await?.within(kinds);
             let Some(lowest) = look.lowest() else { return Ok(()) };
             let treasury = &treasury;
             let signs = look.sign.into_iter().map(|wanted| async move {
@@ -216,14 +218,14 @@ impl Signer {
         Err(ReplaceError::Busy)
     }
 
-    /// Reads the numbers and decides for each.
+    /// Reads the numbers and decides for each. A node is asked once what a no-op takes, if one is to be signed.
     async fn look(
         &self,
         lane: &LaneId,
         network: &Network,
         asked: &BTreeMap<u64, SignReason>,
-        gate: &Gate,
-        history: Option<&FeeHistory>,
+        (gate, history): (&Gate, Option<&FeeHistory>),
+        no_op_gas: &mut Option<Option<u64>>,
     ) -> Result<Look, ReplaceError> {
         let mut look = Look::default();
         for (signed, reason) in self.numbers(lane, asked, gate).await? {
@@ -241,17 +243,21 @@ impl Signer {
             }
         }
         if look.sign.iter().any(|one| one.kind == AttemptKind::Cancel) {
-            let told = self.no_op_gas(lane).await;
-            look.sign.iter_mut().filter(|one| one.kind == AttemptKind::Cancel).for_each(|one| one.give_gas(told));
+            let told = match *no_op_gas {
+                Some(told) => told,
+                None => *no_op_gas.insert(self.no_op_gas(lane, network).await),
+            };
+            let no_ops = look.sign.iter_mut().filter(|one| one.kind == AttemptKind::Cancel);
+            no_ops.for_each(|one| one.give_gas(told, network));
         }
         Ok(look)
     }
 
     /// What a payment of nothing to oneself takes, as a node tells: some networks charge more than a plain payment's
     /// 21,000 (Arbitrum, Mantle), and refuse whatever has less.
-    async fn no_op_gas(&self, lane: &LaneId) -> Option<u64> {
-        let (from, data) = (lane.address, Bytes::new());
-        let call = Call { from, to: from, value: U256::ZERO, data, gas: None, gas_max: None, gas_price_wei: None };
+    async fn no_op_gas(&self, lane: &LaneId, network: &Network) -> Option<u64> {
+        let (from, data, gas_max) = (lane.address, Bytes::new(), Some(most_estimated(network)));
+        let call = Call { from, to: from, value: U256::ZERO, data, gas: None, gas_max, gas_price_wei: None };
         match self.chains.get(&lane.network)?.estimate(&call).await.map(|reply| reply.value) {
             Ok(Estimate::Gas(gas)) => Some(with_margin(gas)),
             Ok(Estimate::Reverted { .. } | Estimate::InsufficientFunds) | Err(_) => None,

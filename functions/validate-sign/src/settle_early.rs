@@ -85,7 +85,7 @@ impl Signer {
         let Some(asked) = parcel.cancel.clone() else { return member.messages };
         let writes = match cancel(&*self.store, (parcel, member.version), asked, false, now).await {
             Ok(Cancel::Now(writes)) => writes,
-            Ok(Cancel::Already | Cancel::Asked { .. }) => {
+            Ok(Cancel::Already { .. } | Cancel::Asked { .. }) => {
                 return self.wait(member, WaitReason::LaneClosed, LANE_WAIT_MS).await;
             }
             Err(error) => {

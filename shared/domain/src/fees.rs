@@ -101,8 +101,12 @@ pub enum Replacement {
     NoOp,
     /// A no-op by a dearer one: no further than a step above what a payment may offer.
     DearerNoOp,
-    /// A no-op by the payment that was told as paid before: a step above all that a no-op may offer, so that it can win.
-    ToldAsPaid,
+    /// What was told as paid before by a dearer attempt, above all that a no-op may offer; a no-op by it a step above that
+    /// one whatever it offers, so that it can win.
+    ToldAsPaid {
+        /// Whether it is to take a no-op's place.
+        over_no_op: bool,
+    },
 }
 
 impl Replacement {
@@ -114,7 +118,8 @@ impl Replacement {
             Self::Payment => cap,
             Self::NoOp => step(cap).max(step(before)),
             Self::DearerNoOp => step(cap),
-            Self::ToldAsPaid => step(step(cap)),
+            Self::ToldAsPaid { over_no_op: false } => step(step(cap)),
+            Self::ToldAsPaid { over_no_op: true } => step(step(cap)).max(step(before)),
         };
         let tip = network.max_priority_fee_per_gas_wei.max(1).saturating_mul(2);
         Fees {
@@ -130,7 +135,7 @@ impl Replacement {
         let market = match (self, market) {
             (_, Some(market)) => market,
             (Self::NoOp | Self::DearerNoOp, None) => before,
-            (Self::Payment | Self::ToldAsPaid, None) => return None,
+            (Self::Payment | Self::ToldAsPaid { .. }, None) => return None,
         };
         let ceiling = self.ceiling(before, network);
         let max_fee_wei = step(before.max_fee_wei).max(market.max_fee_wei);
@@ -146,6 +151,8 @@ mod tests {
 
     use super::*;
     use crate::Networks;
+
+    const TOLD_AS_PAID: Replacement = Replacement::ToldAsPaid { over_no_op: false };
 
     fn network() -> Network {
         let file = include_str!("../../../infra/networks.toml");
@@ -188,7 +195,7 @@ mod tests {
     #[test]
     fn a_replacement_offers_the_step_even_where_the_market_fell() {
         let before = Fees { max_fee_wei: 8_000, max_priority_wei: 801 };
-        for what in [Replacement::Payment, Replacement::NoOp, Replacement::ToldAsPaid] {
+        for what in [Replacement::Payment, Replacement::NoOp, TOLD_AS_PAID] {
             let market = Fees { max_fee_wei: 10, max_priority_wei: 1 };
             let fees = Fees { max_fee_wei: 9_000, max_priority_wei: 902 };
             assert_eq!(replaced(what, before, market), Some(fees));
@@ -220,8 +227,8 @@ mod tests {
             "also where no block would take it now"
         );
         assert_eq!(replaced(Replacement::DearerNoOp, no_op, low), None);
-        assert!(replaced(Replacement::ToldAsPaid, no_op, low).is_some());
-        for what in [Replacement::Payment, Replacement::ToldAsPaid] {
+        assert!(replaced(TOLD_AS_PAID, no_op, low).is_some());
+        for what in [Replacement::Payment, TOLD_AS_PAID] {
             assert_eq!(what.price(low, None, &network), None, "it waits until fees are below the cap");
         }
     }
@@ -233,9 +240,11 @@ mod tests {
         let stepped = Fees { max_fee_wei: 1_012_500_000_000, max_priority_wei: 90_000_000_000 };
         assert_eq!(replaced(Replacement::NoOp, before, low), Some(stepped));
         assert_eq!(Replacement::NoOp.price(before, None, &network()), Some(stepped));
-        for what in [Replacement::Payment, Replacement::DearerNoOp, Replacement::ToldAsPaid] {
+        for what in [Replacement::Payment, Replacement::DearerNoOp, TOLD_AS_PAID] {
             assert_eq!(replaced(what, before, low), None, "{what:?}");
         }
+        let over_no_op = Replacement::ToldAsPaid { over_no_op: true };
+        assert_eq!(replaced(over_no_op, before, low), Some(stepped), "its recipient was told");
     }
 
     proptest! {
@@ -246,7 +255,7 @@ mod tests {
             let network = network();
             let before = Fees { max_fee_wei: max_fee_wei.max(tip), max_priority_wei: tip };
             let market = Fees { max_fee_wei: market, max_priority_wei: 1 };
-            for what in [Replacement::Payment, Replacement::NoOp, Replacement::DearerNoOp, Replacement::ToldAsPaid] {
+            for what in [Replacement::Payment, Replacement::NoOp, Replacement::DearerNoOp, TOLD_AS_PAID] {
                 if let Some(fees) = what.price(before, Some(market), &network) {
                     prop_assert!(fees.max_fee_wei * 10 >= before.max_fee_wei * 11);
                     prop_assert!(fees.max_priority_wei * 10 >= before.max_priority_wei * 11);

@@ -131,6 +131,8 @@ impl Sabotage {
         match self {
             Self::IgnoreHalts => weather.with(Class::Refusals, 60),
             Self::RejectUnsure => weather.with(Class::Calls, 100),
+            // Who reads what is signed as unsigned can give no stranger's number up either, and so ends nothing.
+            Self::RefundSigned => weather.with(Class::Strangers, 0),
             // Settle is held up between what it read and what it writes, and meanwhile its block leaves.
             Self::IgnoreBranches => weather.with(Class::Stalls, 500).with(Class::Branches, 300).as_deep_as(8),
             Self::None
@@ -143,7 +145,6 @@ impl Sabotage {
             | Self::PostTwice
             | Self::ForgetRelease
             | Self::WaitForever
-            | Self::RefundSigned
             | Self::ForgetAudit
             | Self::CreditTwice
             | Self::IgnoreSwitches

@@ -12,6 +12,9 @@ use crate::{
     tracker::Head,
 };
 
+/// Asked again within the same span, it is one message.
+const ASK_AGAIN_MS: Millis = 30_000;
+
 /// The code of a cancelled transfer.
 pub const CANCELLED: &str = "CANCELLED";
 
@@ -28,13 +31,17 @@ pub enum Cancel {
         request: Option<SignRequest>,
     },
     /// It is cancelled, or being cancelled.
-    Already,
+    Already {
+        /// What tells the signer once more of a number whose wish is on record: nodes may have refused the no-op that it has.
+        request: Option<SignRequest>,
+    },
 }
 
 /// Tells the signer of a wish that is on record; where that is lost, the sweep says it again.
-pub async fn ask_signer(queue: &dyn Queue, request: &SignRequest) -> Result<(), QueueError> {
+pub async fn ask_signer(queue: &dyn Queue, request: &SignRequest, now: Millis) -> Result<(), QueueError> {
     let body = serde_json::to_string(request).map_err(|error| QueueError::Refused(error.to_string()))?;
-    let (group, dedup) = (Some(request.lane.to_string()), Some(format!("{}:{}", request.lane, request.trace)));
+    let dedup = format!("{}:{}:{}", request.lane, request.trace, now / ASK_AGAIN_MS);
+    let (group, dedup) = (Some(request.lane.to_string()), Some(dedup));
     let message = Message { body, group, dedup, ..Message::default() };
     queue.publish(QueueName(queues::SIGN_REQUESTS), &[message]).await
 }
@@ -98,7 +105,7 @@ pub async fn cancel(
         ParcelState::Accepted | ParcelState::Waiting => {
             if !seen && !surely_unpaid(store, &parcel.wallet, now).await? {
                 if parcel.cancel.is_some() {
-                    return Ok(Cancel::Already);
+                    return Ok(Cancel::Already { request: None });
                 }
                 let next = parcel.cancel_wished(asked, now);
                 return Ok(Cancel::Asked { writes: vec![parcel.moved_or_noted(version, next)?], request: None });
@@ -110,13 +117,16 @@ pub async fn cancel(
             Ok(Cancel::Now(writes))
         }
         ParcelState::Assigned => {
-            let (None, Some(number)) = (&parcel.cancel, parcel.number) else { return Ok(Cancel::Already) };
+            let Some(number) = parcel.number else { return Ok(Cancel::Already { request: None }) };
             let request =
                 SignRequest { lane: parcel.wallet.clone(), number, reason: SignReason::Cancel, trace: parcel.trace };
+            if parcel.cancel.is_some() {
+                return Ok(Cancel::Already { request: Some(request) });
+            }
             let write = parcel.noted(version, &parcel.cancel_asked(asked, now))?;
             Ok(Cancel::Asked { writes: vec![write], request: Some(request) })
         }
-        ParcelState::Cancelled => Ok(Cancel::Already),
+        ParcelState::Cancelled => Ok(Cancel::Already { request: None }),
         ParcelState::Reopened => Err(CancelError::Reopened),
         ParcelState::Confirmed | ParcelState::Rejected | ParcelState::Failed => Err(CancelError::Ended(parcel.state)),
     }

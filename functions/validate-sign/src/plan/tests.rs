@@ -200,6 +200,9 @@ fn nothing_is_signed_for_what_was_told_as_paid_or_while_people_look() {
     assert_eq!(plan_at(&at, SignReason::Stuck, &one, wished(), 100, 1), Plan::Again);
     let no_op = plan_at(&at, SignReason::Cancel, &one, wished(), 100, 1);
     assert!(matches!(no_op, Plan::Sign { kind: AttemptKind::Cancel, .. }), "it is what halts the lane: {no_op:?}");
+    let refused = signed(vec![attempt(0, AttemptKind::Payment, 20), attempt(1, AttemptKind::Cancel, 23)]);
+    let another = plan_at(&at, SignReason::Cancel, &refused, wished(), 100, 1);
+    assert!(matches!(another, Plan::Sign { kind: AttemptKind::Cancel, .. }), "its no-op is refused: {another:?}");
     let both = at.halted("number 2 was settled and its block left the chain", 6);
     assert_eq!(plan_at(&both, SignReason::Cancel, &one, wished(), 100, 1), Plan::Nothing, "people look at 2 as well");
 }

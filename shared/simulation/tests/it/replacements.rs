@@ -11,7 +11,7 @@ use causeway_chains::{
 use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
-    lane::{Attempt, AttemptKind},
+    lane::{Attempt, AttemptKind, Gate, NUMBERS_PER_PARTITION},
     message::queues,
     wallet::Scope,
 };
@@ -280,6 +280,63 @@ fn a_no_op_goes_out_past_a_payment_that_a_switch_holds_back() {
         let state = if *id == unwanted { ParcelState::Cancelled } else { ParcelState::Confirmed };
         assert_eq!(world.parcel(id).state, state);
     }
+}
+
+/// Payments in front of it fill a partition of their own.
+#[test]
+fn a_no_op_goes_out_past_more_payments_than_one_read_tells_of() {
+    let mut world = World::new(Setup::default());
+    let most = NUMBERS_PER_PARTITION + 2;
+    world.next_block_at = None;
+    let ids: Vec<String> = (0..most).map(|n| world.withdraw("ETH", "0.001", recipient(&format!("{n}")))).collect();
+    world.until("all signed", |world| world.lane_view("acme").is_some_and(|lane| lane.next == most));
+    world.until("all at nodes", |world| world.chain.pooled().len() as u64 == most);
+    let lane = Scope::Lane(world.lane("acme"));
+    throw(&mut world, &lane, true);
+    let key = Gate::key(&world.lane("acme"));
+    let row = world.row(&key).expect("begun");
+    let back = Gate { seen: 0, publications: 1_000, ..row.parse().expect("a gate") };
+    world.must_commit(&[back.put(&world.lane("acme"), row.version()).expect("a row")]);
+    let last = ids.iter().max_by_key(|id| number(&world, id)).expect("many").clone();
+    let path = format!("/withdrawal/cancel/{last}");
+    world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    world.pass(20_000);
+    let of = attempts(&world, number(&world, &last));
+    let pooled: Vec<B256> = world.chain.pooled().iter().map(|one| one.hash).collect();
+    assert!(pooled.contains(&of[1].hash) && !pooled.contains(&of[0].hash), "it has the payment's place");
+    throw(&mut world, &lane, false);
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    assert_eq!(world.parcel(&last).state, ParcelState::Cancelled);
+}
+
+/// A network whose plain payment takes more than it did, or a node that told too little.
+#[test]
+fn a_no_op_that_nodes_refuse_is_followed_by_another_where_an_operator_asks_once_more() {
+    let mut world = World::new(Setup::default());
+    world.next_block_at = None;
+    let id = world.withdraw("ETH", "1", recipient("rosa"));
+    world.pass(2_000);
+    world.refused.number(0);
+    let cancel = |world: &mut World| {
+        let act = world.cancel(world.parcel(&id).id);
+        assert!(world.act(&act).status.is_success());
+    };
+    cancel(&mut world);
+    world.pass(10_000);
+    assert!(world.has_halted());
+    assert_eq!(attempts(&world, 0).len(), 2);
+    world.refused.clear();
+    world.pass(60_000);
+    assert_eq!(attempts(&world, 0).len(), 2, "nobody asked");
+    cancel(&mut world);
+    world.pass(10_000);
+    let of = attempts(&world, 0);
+    assert_eq!(of.iter().filter(|one| one.kind == AttemptKind::Cancel).count(), 2);
+    assert!(!world.has_halted(), "it takes the place of what was refused");
+    world.next_block_at = Some(world.clock.now_ms());
+    world.finish();
+    assert_eq!(world.parcel(&id).state, ParcelState::Cancelled);
 }
 
 #[test]

@@ -103,6 +103,11 @@ fn halt_only(transaction: &Transaction, what: &str) -> Decision {
 /// The code of a transfer of which people said that its transaction paid nobody.
 pub const SETTLED_UNPAID: &str = "SETTLED_UNPAID";
 
+/// Whether people may say that it paid: not against its block, which tells of a revert, or of what pays nobody.
+pub const fn may_have_paid(inclusion: &Inclusion) -> bool {
+    (inclusion.success || inclusion.disputed) && !inclusion.cancel
+}
+
 /// What people's word means where people were asked: whether the transaction paid, they have seen elsewhere.
 pub fn by_word(inclusion: &Inclusion, paid: bool) -> Decision {
     let gas_cost_wei = gas_cost(inclusion);
@@ -123,6 +128,10 @@ fn settle_open(told: Told<'_>, parcels: &[Parcel]) -> Decision {
     if !parcels.iter().all(|parcel| is_attempt_of(inclusion.hash, parcel)) {
         return match told.stage {
             Stage::Confirmed | Stage::Reorged => Decision::Nothing,
+            // Whoever signed it: the number is used up by what pays nobody, as somebody wished.
+            Stage::Final if inclusion.cancel && parcels.iter().all(|parcel| parcel.cancel.is_some()) => {
+                Decision::Cancel { gas_cost_wei }
+            }
             Stage::Final => Decision::AskPeople {
                 reason: format!(
                     "transaction {} is no attempt of number {} on record",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     lane::Intent,
-    parcel::{HoldPart, Line, Surface},
+    parcel::{CancelAsked, HoldPart, Line, Surface},
     tracker::Moved,
 };
 use causeway_domain::{
@@ -138,6 +138,9 @@ fn what_is_no_attempt_on_record_of_its_number_is_peoples_to_judge_once_it_is_fin
             matches!(&last, Decision::AskPeople { reason } if reason.contains("no attempt of number 4")),
             "{last:?}"
         );
+        let wished = Parcel { cancel: Some(CancelAsked { by: "u".to_owned(), at: 0, reason: None }), ..lost.clone() };
+        assert_eq!(matches!(of(Stage::Final, &wished), Decision::Cancel { .. }), found.cancel, "as somebody wished");
+        assert_eq!(may_have_paid(&found), found.success && !found.cancel);
         assert!(!matches!(of(Stage::Final, &replaced), Decision::AskPeople { .. }), "one that was replaced may win");
     }
 }
