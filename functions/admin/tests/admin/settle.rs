@@ -127,6 +127,22 @@ fn told(available: &str, held: &str) -> (String, String) {
     (available.to_owned(), held.to_owned())
 }
 
+/// A restore left what watches an attempt, and not the rest of its commit.
+#[tokio::test]
+async fn nobody_says_of_what_reverted_that_it_paid() {
+    let (world, parcel, _) = asked(&MemoryStore::new()).await;
+    let mut reverted = inclusion(&parcel, 4, B256::repeat_byte(0x77));
+    (reverted["success"], reverted["moved"]) = (json!(false), json!([]));
+    let id =
+        put_letter(&world, &letter("lost", queues::CHAIN_EVENTS_DEAD, &stage(&[reverted]).to_string(), None)).await;
+    assert_eq!(settle(&world, &id, true).await.refusal(), conflict("paid"));
+    assert_eq!(balances(&world).await, told("6", "4"), "nothing moved");
+    settle(&world, &id, false).await.ok();
+    let after = stored(&world, &parcel).await;
+    assert_eq!((after.state, balances(&world).await), (ParcelState::Failed, told("10", "0")));
+    assert!(after.failure.is_some_and(|failure| failure.reason.starts_with("its number is used up")));
+}
+
 #[tokio::test]
 async fn what_people_say_was_paid_is_posted_once() {
     let (world, parcel, id) = asked(&MemoryStore::new()).await;

@@ -114,7 +114,8 @@ pub fn by_word(inclusion: &Inclusion, paid: bool) -> Decision {
     if paid {
         return Decision::Pay { gas_cost_wei };
     }
-    let reason = "the transaction succeeded and did not pay what was asked for, as an operator found".to_owned();
+    let what = if inclusion.success { "the transaction succeeded and" } else { "its number is used up by what" };
+    let reason = format!("{what} did not pay what was asked for, as an operator found");
     Decision::Fail { gas_cost_wei, code: SETTLED_UNPAID, reason }
 }
 
