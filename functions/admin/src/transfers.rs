@@ -127,13 +127,9 @@ impl Admin {
             let (writes, request) = match cancel(&*self.store, (&parcel, row.version()), asked, seen, now).await {
                 Ok(Cancel::Now(writes)) => (writes, None),
                 Ok(Cancel::Asked { writes, request }) => (writes, request),
-                Ok(Cancel::Already { request }) => {
-                    if let Some(request) = request {
-                        let asked = ask_signer(&*self.queue, &request, now).await;
-                        asked.map_err(|error| ApiError::internal(&error))?;
-                    }
-                    return Ok(told(id, &parcel));
-                }
+                Ok(Cancel::Already { request: None }) => return Ok(told(id, &parcel)),
+                // It may have another no-op signed, so it is on record like the first one.
+                Ok(Cancel::Already { request: Some(request) }) => (Vec::new(), Some(request)),
                 Err(refused @ (CancelError::Ended(_) | CancelError::Reopened)) => {
                     return Err(conflict(&refused.to_string()));
                 }
@@ -150,6 +146,10 @@ impl Admin {
                 if let Some(request) = request
                     && let Err(error) = ask_signer(&*self.queue, &request, now).await
                 {
+                    // No row says of a repeat that it is still to be published.
+                    if writes.is_empty() {
+                        return Err(ApiError::internal(&error));
+                    }
                     tracing::warn!(trace = %request.trace, error = %error, "not published; the sweep will");
                 }
                 let row = self.store.get(&Parcel::key(id.parcel)).await.map_err(|error| ApiError::internal(&error))?;

@@ -7,7 +7,7 @@ use causeway_domain::{
 use causeway_runtime::Received;
 use causeway_state::{
     dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status},
-    message::StageMessage,
+    message::{Stage, StageMessage},
 };
 use serde_json::Value;
 
@@ -26,8 +26,10 @@ pub fn read(message: Received, now: Millis) -> Told {
         let found = message.attributes.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
     };
-    // A stage is told again until it is settled: given up as often, it is one letter.
-    let is_stage = serde_json::from_str::<StageMessage>(&message.body).is_ok();
+    // A stage is told again until it is settled: given up as often, it is one letter, which nobody can discard before. That a
+    // block left may be told of the same block twice.
+    let stage = serde_json::from_str::<StageMessage>(&message.body).map(|told| told.stage);
+    let is_stage = matches!(stage, Ok(Stage::Confirmed | Stage::Final));
     let own = || if is_stage { message.body.clone() } else { message.message_id.clone() };
     let dedup = attribute(DEDUP).unwrap_or_else(own);
     // Without a reason nobody dead-lettered it: the source queue gave it up.

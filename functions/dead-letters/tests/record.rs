@@ -200,16 +200,20 @@ async fn a_settled_letter_whose_transaction_has_not_ended_lies_open_again() {
 #[tokio::test]
 async fn a_stage_that_settle_gave_up_as_often_as_it_was_told_is_one_letter() {
     let store = MemoryStore::new();
-    let of = |id: &str, height: u64| {
+    let of = |id: &str, stage: &str, height: u64| {
         let body = serde_json::json!({
-            "network": "local", "stage": "final", "height": height, "block_hash": B256::ZERO, "inclusions": [],
+            "network": "local", "stage": stage, "height": height, "block_hash": B256::ZERO, "inclusions": [],
         });
         let queue = "chain-events-dead".to_owned();
         Received { message_id: id.to_owned(), queue, body: body.to_string(), receives: 21, ..Received::default() }
     };
-    assert!(recorder(&store).handle(vec![of("a", 7), of("b", 7), of("c", 8)]).await.is_empty());
-    assert!(recorder(&store).handle(vec![of("d", 7)]).await.is_empty());
+    assert!(
+        recorder(&store).handle(vec![of("a", "final", 7), of("b", "final", 7), of("c", "final", 8)]).await.is_empty()
+    );
+    assert!(recorder(&store).handle(vec![of("d", "final", 7)]).await.is_empty());
     assert_eq!(letters(&store).len(), 2, "one for each block");
+    assert!(recorder(&store).handle(vec![of("e", "reorged", 7), of("f", "reorged", 7)]).await.is_empty());
+    assert_eq!(letters(&store).len(), 4, "a block may leave twice");
 }
 
 #[tokio::test]

@@ -98,11 +98,10 @@ impl Sender {
         let mut sent = 0;
         let mut stepped_back = false;
         loop {
-            let query = Transaction::query_from(lane, gate.seen, Signed::ROWS_MAX);
-            let page = self.store.query(&query).await?;
+            let page = self.signed_from(lane, gate.seen).await?;
             let mut unwritten = 0;
             let mut moved = false;
-            for signed in Signed::read(&page.items)? {
+            for signed in page {
                 let (now, transaction) = (self.clock.now_ms(), &signed.transaction);
                 if transaction.number == gate.seen && is_displaced(transaction) {
                     // Its parcels have other numbers: even if this one were free again, its bytes may never go out.
@@ -115,7 +114,7 @@ impl Sender {
                     break;
                 }
                 if paused && attempt.kind == AttemptKind::Payment {
-                    self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await?;
+                    self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await;
                     let verdict = Verdict::Wait { reason: WaitReason::Blocked, wake_at: now + BLOCKED_MS };
                     return self.stop(lane, gate, row, &verdict).await;
                 }
@@ -140,7 +139,7 @@ impl Sender {
                     Step::Behind => return self.stop(lane, gate, row, &tired(now)).await,
                     Step::Stop(verdict) => {
                         if matches!(verdict, Verdict::Wait { .. }) {
-                            self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await?;
+                            self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await;
                         }
                         return self.stop(lane, gate, row, &verdict).await;
                     }
@@ -227,18 +226,18 @@ impl Sender {
     /// What a lane waits for at one number keeps no no-op behind it back: nodes may still have the payment whose place it is
     /// to take, where the lane was set back since. It pays nobody, so that no order is broken, and it goes out again in its
     /// turn: whatever a node answers now is no more than logged.
-    async fn hand_out_no_ops(
-        &self,
-        lane: &LaneId,
-        chain: &dyn Chain,
-        gate: &Gate,
-        until: Millis,
-    ) -> Result<(), SendError> {
+    async fn hand_out_no_ops(&self, lane: &LaneId, chain: &dyn Chain, gate: &Gate, until: Millis) {
         let mut from = gate.seen + 1;
         while self.clock.now_ms() < until {
-            let page =
-                Signed::read(&self.store.query(&Transaction::query_from(lane, from, Signed::ROWS_MAX)).await?.items)?;
-            let Some(last) = page.last() else { break };
+            let page = match self.signed_from(lane, from).await {
+                Ok(page) => page,
+                // What the lane waits for is written all the same: whoever raises its lowest number looks there.
+                Err(error) => {
+                    tracing::warn!(lane = %lane, from, error = %error, "no no-ops from here on");
+                    return;
+                }
+            };
+            let Some(last) = page.last() else { return };
             from = last.transaction.number + 1;
             let now = self.clock.now_ms();
             let may_go = |one: &&Signed| !is_displaced(&one.transaction) && gate.lets_out(one.transaction.number, now);
@@ -246,7 +245,7 @@ impl Sender {
             let no_ops: Vec<_> = no_ops.filter(|(_, attempt)| attempt.kind == AttemptKind::Cancel).collect();
             for some in no_ops.chunks(NO_OPS_AT_ONCE) {
                 if self.clock.now_ms() >= until {
-                    return Ok(());
+                    return;
                 }
                 join_all(some.iter().map(|(trace, attempt)| async move {
                     let answer = chain.broadcast_to_all(&attempt.raw).await;
@@ -256,7 +255,11 @@ impl Sender {
                 .await;
             }
         }
-        Ok(())
+    }
+
+    async fn signed_from(&self, lane: &LaneId, from: u64) -> Result<Vec<Signed>, SendError> {
+        let page = self.store.query(&Transaction::query_from(lane, from, Signed::ROWS_MAX)).await?;
+        Ok(Signed::read(&page.items)?)
     }
 
     /// The number is taken. By an attempt of ours: the lane goes on. By a stranger's transaction, or by one of ours whose

@@ -86,7 +86,12 @@ async fn what_is_signed_keeps_its_money_and_the_signer_is_told() {
     assert!(stored.due_at.is_some(), "where that message is lost, the sweep asks");
     assert_eq!(stored.cancel.expect("on record").by, "olga");
     assert_eq!(cancel(&world, &parcel).await.ok()["cancelRequested"], true);
-    assert_eq!(world.queue.len(REQUESTS), 0, "one wish");
+    assert_eq!(world.queue.len(REQUESTS), 0, "one message, within a moment");
+    let acts = world.actions().await;
+    assert_eq!(acts.iter().filter(|act| *act == "transfers.cancel").count(), 2, "a repeat may have another one signed");
+    world.queue.set_fault(|_, _| Fault::RefuseBefore);
+    assert_eq!(cancel(&world, &parcel).await.status, 500, "no sweep says it again: whoever repeats must know");
+    assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use causeway_chains::model::{Orphans, Provider, Reorg};
-use causeway_domain::{Clock, parcel::ParcelState};
+use causeway_domain::{B256, Clock, parcel::ParcelState};
 use causeway_simulation::{Setup, World, api::recipient, drive::track};
 use causeway_state::{
     message::queues,
@@ -334,6 +334,15 @@ fn returns_and_is_paid(world: &mut World, id: &str) {
     assert_eq!(world.parcel(id).state, ParcelState::Confirmed);
 }
 
+/// A leader that was held up writes less of a block over what another one had told of it, and falls.
+fn lose_rows_of(world: &mut World, height: u64, block: B256) {
+    let key = InclusionChunk::key(&world.network.id, height, block, 0);
+    assert!(world.row(&key).is_some());
+    let less = InclusionChunk { inclusions: Vec::new() }.item().expect("a row");
+    world.must_commit(&[Write::Put { key, item: less, expect: vec![] }]);
+    world.replace_tracker();
+}
+
 /// A leader that was held up wrote less of the block over what another one had told of it, before the block left.
 #[test]
 fn a_reorganisation_of_a_block_whose_rows_lack_it_is_told_by_reconciliation() {
@@ -343,11 +352,7 @@ fn a_reorganisation_of_a_block_whose_rows_lack_it_is_told_by_reconciliation() {
     let id = world.withdraw("TUSD", "1", recipient("rosa"));
     world.until("its confirmation", |world| world.parcels()[0].state == ParcelState::Confirmed);
     let settled = world.parcel(&id).settled.expect("settled");
-    let key = InclusionChunk::key(&world.network.id, settled.height, settled.block_hash, 0);
-    assert!(world.row(&key).is_some());
-    let less = InclusionChunk { inclusions: Vec::new() }.item().expect("a row");
-    world.must_commit(&[Write::Put { key, item: less, expect: vec![] }]);
-    world.replace_tracker();
+    lose_rows_of(&mut world, settled.height, settled.block_hash);
     let depth = world.chain.height() - settled.height + 1;
     world.chain.reorg(&Reorg { depth, blocks: depth + 1, again: Vec::new(), orphans: Orphans::Waiting });
     returns_and_is_paid(&mut world, &id);
@@ -365,11 +370,7 @@ fn what_a_final_block_s_rows_lack_is_told_by_reconciliation() {
     let row = world.row(&Watch::key(&world.network.id, hash)).expect("watched");
     let watch: Watch = row.parse().expect("a watch");
     let (height, block) = (watch.height.expect("included"), watch.block_hash.expect("included"));
-    let key = InclusionChunk::key(&world.network.id, height, block, 0);
-    assert!(world.row(&key).is_some());
-    let less = InclusionChunk { inclusions: Vec::new() }.item().expect("a row");
-    world.must_commit(&[Write::Put { key, item: less, expect: vec![] }]);
-    world.replace_tracker();
+    lose_rows_of(&mut world, height, block);
     world.until("its end", |world| world.head().is_some_and(|head| head.finalized > height));
     assert_eq!(world.parcel(&id).state, ParcelState::Assigned, "nobody was told");
     world.finish();

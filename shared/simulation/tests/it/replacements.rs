@@ -8,13 +8,14 @@ use causeway_chains::{
     model::{Fault, Orphans, Provider, Reorg},
     transaction,
 };
-use causeway_domain::{Clock, fees::Fees, parcel::ParcelState};
+use causeway_domain::{Clock, fees::Fees, lane::LaneGate, parcel::ParcelState, verdict::WaitReason};
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::{
-    lane::{Attempt, AttemptKind, Gate, NUMBERS_PER_PARTITION},
+    lane::{Attempt, AttemptKind, Gate, NUMBERS_PER_PARTITION, Transaction},
     message::queues,
     wallet::Scope,
 };
+use causeway_store::{Update, Value, Write};
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -282,9 +283,8 @@ fn a_no_op_goes_out_past_a_payment_that_a_switch_holds_back() {
     }
 }
 
-/// Payments in front of it fill a partition of their own.
-#[test]
-fn a_no_op_goes_out_past_more_payments_than_one_read_tells_of() {
+/// A blocked lane that is set back to its first number, and whose last one lies behind the end of a read.
+fn blocked_across_reads() -> (World, Vec<String>) {
     let mut world = World::new(Setup::default());
     let most = NUMBERS_PER_PARTITION + 2;
     world.next_block_at = None;
@@ -297,6 +297,31 @@ fn a_no_op_goes_out_past_more_payments_than_one_read_tells_of() {
     let row = world.row(&key).expect("begun");
     let back = Gate { seen: 0, publications: 1_000, ..row.parse().expect("a gate") };
     world.must_commit(&[back.put(&world.lane("acme"), row.version()).expect("a row")]);
+    (world, ids)
+}
+
+#[test]
+fn what_a_lane_waits_for_is_on_record_though_a_row_far_behind_cannot_be_read() {
+    let (world, ids) = blocked_across_reads();
+    let key = Transaction::key(&world.lane("acme"), NUMBERS_PER_PARTITION);
+    let update = Update { set: vec![("priority", Value::from("none"))], ..Update::default() };
+    world.must_commit(&[Write::Update { key, update, expect: vec![] }]);
+    let lane = world.lane("acme");
+    let waits = |world: &World| {
+        let gate: Gate = world.row(&Gate::key(&lane)).expect("begun").parse().expect("a gate");
+        matches!(gate.gate, LaneGate::Waiting { reason: WaitReason::Blocked, .. })
+    };
+    assert!(!waits(&world));
+    world.clock.run(world.sender.send_lane(&lane)).expect("what lies behind is not this number's");
+    assert!(waits(&world));
+    assert_eq!(ids.len() as u64, NUMBERS_PER_PARTITION + 2);
+}
+
+/// Payments in front of it fill a partition of their own.
+#[test]
+fn a_no_op_goes_out_past_more_payments_than_one_read_tells_of() {
+    let (mut world, ids) = blocked_across_reads();
+    let lane = Scope::Lane(world.lane("acme"));
     let last = ids.iter().max_by_key(|id| number(&world, id)).expect("many").clone();
     let path = format!("/withdrawal/cancel/{last}");
     world.clock.run(world.call("acme", Method::POST, &path, None, None));
