@@ -136,10 +136,14 @@ class Bench:
         return counted(busy, idle)
 
     def look(self) -> None:
-        """Has a tracker look at the treasury now."""
+        """Has a tracker look at the treasury now, and waits until its successor has begun its work."""
         before = reconciliation(self.world).get("lookedAt", "")
         with reconciled_often(self.world):
             wait_looked(self.world, before, HANG_S, LOOK_S)
+        # Changed variables end the tracker, whose lease then runs out: until it has, nobody follows blocks. Its successor
+        # finds a look due that was to be made often.
+        ended = reconciliation(self.world)["lookedAt"]
+        wait_looked(self.world, ended, HANG_S, LOOK_S)
 
     def load(self, *options: str) -> dict[str, Any]:
         """`causeway load`; its report."""

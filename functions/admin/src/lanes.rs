@@ -385,7 +385,7 @@ fn refused(error: DisplaceError) -> ApiError {
     match error {
         DisplaceError::NotThis(why) => ApiError::of_field(Code::Conflict, "number", why),
         DisplaceError::Taker(why) => ApiError::of_field(Code::Conflict, TAKEN_BY, why),
-        DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_) => ApiError::internal(&error),
+        DisplaceError::Move(_) | DisplaceError::Row(_) => ApiError::internal(&error),
     }
 }
 

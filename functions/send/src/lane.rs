@@ -30,6 +30,8 @@ const BROADCASTS_MAX: u32 = 400;
 /// most, and what has gone out by then must be on record, since a number that no node is known to have is never raised. It
 /// also bounds for how long a sender goes on that has read the switches before they were thrown.
 const SENDS_FOR_MS: u64 = 4_000;
+/// After so long from its start no more no-ops are handed out: those under way take 8 s, whatever providers do.
+const NO_OPS_UNTIL_MS: u64 = 16_000;
 /// No-ops handed out side by side ahead of their turn.
 const NO_OPS_AT_ONCE: usize = 8;
 /// Broadcasts between two writes of the gate: what a killed process sends again.
@@ -78,6 +80,8 @@ enum Step {
     Behind,
     /// Stop here for now.
     Stop(Verdict),
+    /// The number is taken by nobody who is known to be ours: nothing behind it goes out.
+    Taken(Verdict),
 }
 
 /// A gate's row as it was read or written last.
@@ -94,7 +98,8 @@ impl Sender {
         let (row, paused) = self.read(lane).await?;
         let Some(mut row) = row else { return Ok(()) };
         let mut gate = row.gate.clone();
-        let ends_at = self.clock.now_ms() + SENDS_FOR_MS;
+        let began = self.clock.now_ms();
+        let ends_at = began + SENDS_FOR_MS;
         let mut sent = 0;
         let mut stepped_back = false;
         loop {
@@ -114,7 +119,7 @@ impl Sender {
                     break;
                 }
                 if paused && attempt.kind == AttemptKind::Payment {
-                    self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await;
+                    self.hand_out_no_ops(lane, &**chain, &gate, began).await;
                     let verdict = Verdict::Wait { reason: WaitReason::Blocked, wake_at: now + BLOCKED_MS };
                     return self.stop(lane, gate, row, &verdict).await;
                 }
@@ -139,10 +144,11 @@ impl Sender {
                     Step::Behind => return self.stop(lane, gate, row, &tired(now)).await,
                     Step::Stop(verdict) => {
                         if matches!(verdict, Verdict::Wait { .. }) {
-                            self.hand_out_no_ops(lane, &**chain, &gate, ends_at).await;
+                            self.hand_out_no_ops(lane, &**chain, &gate, began).await;
                         }
                         return self.stop(lane, gate, row, &verdict).await;
                     }
+                    Step::Taken(verdict) => return self.stop(lane, gate, row, &verdict).await,
                 }
                 if unwritten >= BROADCASTS_PER_WRITE {
                     unwritten = 0;
@@ -225,8 +231,14 @@ impl Sender {
 
     /// What a lane waits for at one number keeps no no-op behind it back: nodes may still have the payment whose place it is
     /// to take, where the lane was set back since. It pays nobody, so that no order is broken, and it goes out again in its
-    /// turn: whatever a node answers now is no more than logged.
-    async fn hand_out_no_ops(&self, lane: &LaneId, chain: &dyn Chain, gate: &Gate, until: Millis) {
+    /// turn: whatever a node answers now is no more than logged. Not where one of the lane's numbers may be another's, or ours
+    /// and not remembered: that may have paid what the no-op cancels.
+    async fn hand_out_no_ops(&self, lane: &LaneId, chain: &dyn Chain, gate: &Gate, began: Millis) {
+        if gate.is_doubted() {
+            return;
+        }
+        // They have time of their own: what the lane waits for may have taken a slow provider all of the others'.
+        let until = (self.clock.now_ms() + SENDS_FOR_MS).min(began + NO_OPS_UNTIL_MS);
         let mut from = gate.seen + 1;
         while self.clock.now_ms() < until {
             let page = match self.signed_from(lane, from).await {
@@ -273,7 +285,7 @@ impl Sender {
                 Err(_) => return Step::Stop(Verdict::Unknown),
             }
         }
-        Step::Stop(otherwise)
+        Step::Taken(otherwise)
     }
 
     /// Where a node that misses earlier numbers stands: those were lost from its pool and go again. What blocks have used is

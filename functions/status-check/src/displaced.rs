@@ -95,7 +95,7 @@ impl Tracker {
                 tracing::warn!(lane = %lane, number, why, "a number is not given up");
                 return Ok(());
             }
-            Err(error @ (DisplaceError::Move(_) | DisplaceError::Row(_) | DisplaceError::Postings(_))) => {
+            Err(error @ (DisplaceError::Move(_) | DisplaceError::Row(_))) => {
                 return Err(TrackError::Stuck(error.to_string()));
             }
         };

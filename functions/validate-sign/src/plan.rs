@@ -82,7 +82,7 @@ impl Case<'_> {
                 self.raised(latest, Replacement::NoOp)
             }
             // Nodes refuse the no-op that it has, and an operator asks once more.
-            (AttemptKind::Cancel, SignReason::Cancel) if wished && self.gate.is_halted_for(transaction.number) => {
+            (AttemptKind::Cancel, SignReason::Cancel) if wished && self.gate.is_refused_at(transaction.number) => {
                 self.raised(latest, Replacement::NoOp)
             }
             (AttemptKind::Payment | AttemptKind::Cancel, SignReason::Cancel) => Plan::Nothing,
@@ -116,7 +116,7 @@ impl Case<'_> {
     /// Whether the lane has halted, and not because of this number alone, which a no-op can take out of the way.
     fn is_peoples(&self) -> bool {
         let number = self.signed.transaction.number;
-        self.gate.is_halted() && !(self.gate.is_halted_for(number) && self.reason == SignReason::Cancel)
+        self.gate.is_halted() && !(self.gate.is_refused_at(number) && self.reason == SignReason::Cancel)
     }
 
     /// Whether the price is what keeps it from a block, as far as anybody can tell.

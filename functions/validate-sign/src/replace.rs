@@ -433,7 +433,7 @@ fn payment(
 /// The gate with the numbers from `lowest` on to be sent (again). What the lane waited for was about other bytes, and so
 /// was a halt at a number that now has a no-op.
 fn set_back(gate: &Gate, lowest: u64, signed: &[Resigned], now: u64) -> Gate {
-    let taken_back = || signed.iter().any(|one| gate.is_halted_for(one.wanted.payment.number));
+    let taken_back = || signed.iter().any(|one| gate.is_refused_at(one.wanted.payment.number));
     let open = match &gate.gate {
         LaneGate::Open | LaneGate::Waiting { .. } => LaneGate::Open,
         LaneGate::Halted { .. } if taken_back() => LaneGate::Open,

@@ -235,20 +235,20 @@ impl BroadcastOutcome {
         self.rank() <= Self::DEFINITE
     }
 
-    const DEFINITE: u8 = 2;
+    const DEFINITE: u8 = 3;
 
     const fn rank(&self) -> u8 {
         match self {
             Self::Accepted => 0,
             Self::AlreadyKnown => 1,
-            Self::NumberTooLow
-            | Self::NumberTooHigh
-            | Self::ReplacementUnderpriced
-            | Self::Underpriced
-            | Self::InsufficientFunds => Self::DEFINITE,
-            Self::Unknown { .. } => 3,
-            Self::Busy { .. } => 4,
-            Self::Refused { .. } => 5,
+            // Who knows that it is used knows more than who looks at a price or a balance.
+            Self::NumberTooLow => 2,
+            Self::NumberTooHigh | Self::ReplacementUnderpriced | Self::Underpriced | Self::InsufficientFunds => {
+                Self::DEFINITE
+            }
+            Self::Unknown { .. } => 4,
+            Self::Busy { .. } => 5,
+            Self::Refused { .. } => 6,
         }
     }
 }

@@ -11,9 +11,7 @@ use causeway_domain::{
 use causeway_store::{Item, RowError, Write};
 
 use crate::{
-    cancel,
     lane::{Counter, Gate, Intent, Outcome, Said, Transaction},
-    ledger::PostingsError,
     parcel::{MoveError, Parcel},
 };
 
@@ -75,14 +73,12 @@ pub enum DisplaceError {
     /// A row that cannot be stored.
     #[error(transparent)]
     Row(#[from] RowError),
-    /// Postings that do not balance; a fault of ours.
-    #[error(transparent)]
-    Postings(#[from] PostingsError),
 }
 
 impl Case<'_> {
-    /// The one commit that gives the number up: its outcome, its parcels accepted again (cancelled, where somebody
-    /// wanted that), and the lane open again if it had halted there. Answers the parcels to be published.
+    /// The one commit that gives the number up: its outcome, its parcels accepted again, and the lane open again if it had
+    /// halted there. Answers the parcels to be published. What somebody wants cancelled is accepted as well: rows may have
+    /// forgotten that a later number paid it, so that it ends as any other wish without a number does.
     pub fn writes(&self, word: Word, now: Millis) -> Result<(Vec<Write>, Vec<Parcel>), DisplaceError> {
         let (transaction, version) = self.transaction;
         self.must_be_displaced(transaction, &word)?;
@@ -94,14 +90,9 @@ impl Case<'_> {
         let mut writes = vec![Transaction { outcome, ..transaction.clone() }.put(self.lane, version)?];
         let mut again = Vec::new();
         for (parcel, version) in self.parcels {
-            if parcel.cancel.is_some() {
-                writes.extend(cancel::release(parcel, now)?);
-                writes.push(parcel.moved(*version, parcel.cancelled(None, cancel::failure(), now))?);
-            } else {
-                let next = parcel.displaced(now);
-                writes.push(parcel.moved(*version, next.clone())?);
-                again.push(next);
-            }
+            let next = parcel.displaced(now);
+            writes.push(parcel.moved(*version, next.clone())?);
+            again.push(next);
         }
         writes.push(gate_behind(self.gate.0, transaction.number, now).put(self.lane, self.gate.1)?);
         writes.append(&mut checks);

@@ -11,6 +11,7 @@ use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, W
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    displace::is_foreign,
     halt::{AND, beside},
     tables::TRANSFERS,
     tracker::{Head, HeaderRow},
@@ -304,6 +305,12 @@ impl Gate {
             }
         }
     }
+
+    /// Whether it halted for this number's bytes alone, so that others in their place open it: not where the number itself is
+    /// another's.
+    pub fn is_refused_at(&self, number: u64) -> bool {
+        self.is_halted_for(number) && !is_foreign(self, number)
+    }
 }
 
 /// What a number's transaction does.
@@ -544,6 +551,7 @@ mod tests {
     use causeway_domain::{Networks, fees::Replacement};
 
     use super::*;
+    use crate::displace::foreign;
 
     fn halt(gate: &Gate) -> (&str, u64) {
         match &gate.gate {
@@ -555,7 +563,9 @@ mod tests {
     #[test]
     fn a_halt_keeps_every_reason_and_the_lowest_number() {
         let refused = Gate::new(4, 0).halted("number 4 is refused: no", 4);
-        assert!(refused.is_halted_for(4));
+        assert!(refused.is_halted_for(4) && refused.is_refused_at(4));
+        let anothers = Gate::new(4, 0).halted(&foreign(4), 4);
+        assert!(anothers.is_halted_for(4) && !anothers.is_refused_at(4));
         assert_eq!(refused.halted("number 4 is refused: no", 4), refused, "said again, it is the same");
         let both = refused.halted("number 2 had failed finally", 9);
         assert_eq!(halt(&both), ("number 4 is refused: no; number 2 had failed finally", 4));

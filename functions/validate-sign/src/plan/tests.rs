@@ -8,6 +8,7 @@ use causeway_domain::{
     network::AssetId,
 };
 use causeway_state::{
+    displace,
     lane::{Intent, Outcome, Transaction},
     parcel::{CancelAsked, HoldPart, Line, Surface},
 };
@@ -234,4 +235,17 @@ fn without_a_word_on_fees_the_same_bytes_go_again() {
     let (reason, now) = (SignReason::Stuck, u64::MAX / 2);
     let case = Case { reason, gate: &gate, signed: &signed, parcels: &parcels, history: None, network: &network, now };
     assert_eq!(case.plan(), Plan::Again);
+}
+
+#[test]
+fn a_wish_opens_no_lane_that_halted_since_the_number_is_anothers() {
+    let open = Gate { seen: 5, ..Gate::new(4, 0) };
+    let (foreign, refused) = (open.halted(&displace::foreign(4), 4), open.halted("number 4 is refused: no", 4));
+    for kinds in [vec![AttemptKind::Payment], vec![AttemptKind::Payment, AttemptKind::Cancel]] {
+        let attempts = (0..).zip(kinds).map(|(index, kind)| attempt(index, kind, 20)).collect();
+        let one = signed(attempts);
+        assert_eq!(plan_at(&foreign, SignReason::Cancel, &one, wished(), 20, 1), Plan::Nothing);
+        let plan = plan_at(&refused, SignReason::Cancel, &one, wished(), 20, 1);
+        assert!(matches!(plan, Plan::Sign { kind: AttemptKind::Cancel, .. }), "{plan:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use axum::http::{Method, StatusCode};
 use causeway_chains::{
     model::{Fault, Orphans, Provider, Reorg},
@@ -333,6 +333,39 @@ fn a_no_op_goes_out_past_more_payments_than_one_read_tells_of() {
     world.next_block_at = Some(world.clock.now_ms());
     world.finish();
     assert_eq!(world.parcel(&last).state, ParcelState::Cancelled);
+}
+
+/// All providers are asked at once, and answer as late as the slowest of them.
+#[test]
+fn a_provider_that_answers_late_keeps_no_no_op_from_nodes() {
+    let setup = Setup { fee_cap_wei: 2_000_000_000, tip_cap_wei: 1, ..Setup::default() };
+    let (mut world, ids) = stuck(setup, 10 * GWEI);
+    world.held.insert(queues::TRANSACTIONS);
+    let unwanted = ids.iter().max_by_key(|id| number(&world, id)).expect("three").clone();
+    let path = format!("/withdrawal/cancel/{unwanted}");
+    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    world.pass(12_000);
+    let of = attempts(&world, number(&world, &unwanted));
+    assert_eq!(of.iter().map(|one| one.kind).collect::<Vec<_>>(), [AttemptKind::Payment, AttemptKind::Cancel]);
+    // Set back to a payment that nodes have no more, and that its treasury cannot afford beside the next.
+    assert!(world.chain.drop_from_pool(attempts(&world, 0)[0].hash));
+    let lane = world.lane("acme");
+    world.chain.set_balance(lane.address, U256::from(GWEI * GWEI * 3 / 2));
+    let row = world.row(&Gate::key(&lane)).expect("begun");
+    let back = Gate { seen: 0, ..row.parse().expect("a gate") };
+    world.must_commit(&[back.put(&lane, row.version()).expect("a row")]);
+    let clock = world.clock.clone();
+    world.chain.set_faults(Arc::new(ChainScript(move |call| {
+        if call == "broadcast" {
+            clock.advance(8_000);
+        }
+        Fault::Pass
+    })));
+    world.clock.run(world.sender.send_lane(&lane)).expect("it waits");
+    let gate = world.lane_view("acme").expect("begun").gate;
+    assert!(matches!(gate.gate, LaneGate::Waiting { reason: WaitReason::TreasuryShort, .. }), "{gate:?}");
+    assert!(world.chain.pooled().iter().any(|one| one.hash == of[1].hash), "it has the payment's place");
 }
 
 /// A network whose plain payment takes more than it did, or a node that told too little.

@@ -25,10 +25,10 @@ use serde_json::{Value, json};
 
 const GWEI: u128 = 1_000_000_000;
 /// The tracker holds lanes against the chain each minute, and at a final height.
-const LOOKS_MS: u64 = 90_000;
+pub(crate) const LOOKS_MS: u64 = 90_000;
 
 /// A world in which number 0 of acme's lane is paid.
-fn begun(setup: Setup) -> World {
+pub(crate) fn begun(setup: Setup) -> World {
     let mut world = World::new(setup);
     world.withdraw("ETH", "1", recipient("first"));
     world.finish();
@@ -47,18 +47,18 @@ fn ours(world: &World, number: u64, to: Address, value: U256) -> Bytes {
 }
 
 /// A signer of ours had signed and sent this under the next number before the tables were set back.
-fn lost(world: &mut World, number: u64, to: Address, value: U256) {
+pub(crate) fn lost(world: &mut World, number: u64, to: Address, value: U256) {
     let raw = ours(world, number, to, value);
     let told = world.clock.run(world.chain.broadcast(&raw));
     assert_eq!(told.outcome, BroadcastOutcome::Accepted);
     world.pass(2_000);
 }
 
-fn value(world: &World, id: &str) -> U256 {
+pub(crate) fn value(world: &World, id: &str) -> U256 {
     world.parcel(id).total().to_u256()
 }
 
-fn got(world: &World, who: &str) -> U256 {
+pub(crate) fn got(world: &World, who: &str) -> U256 {
     world.on_chain(recipient(who), Address::ZERO)
 }
 

@@ -159,3 +159,11 @@ async fn handed_to_all_every_provider_gets_it_and_who_took_it_is_believed() {
         assert_eq!(node.calls("eth_sendRawTransaction"), [json!([&RAW])]);
     }
 }
+
+#[tokio::test]
+async fn who_knows_that_a_number_is_used_is_believed_rather_than_who_is_behind() {
+    let short = "insufficient funds for gas * price + value";
+    let (behind, low) = (node(move || refused(short)).await, node(|| refused("nonce too low")).await);
+    let (pool, _) = pool(&[&behind, &low]);
+    assert_eq!(pool.broadcast_to_all(&RAW).await, said(BroadcastOutcome::NumberTooLow, "local-2"));
+}
