@@ -47,6 +47,11 @@ impl Recorder {
     async fn record_again(&self, told: &Told, there: Option<Item>) -> Result<(), Trouble> {
         let Some(row) = there else { return Err("the record was there and is not".into()) };
         let known: DeadLetter = row.parse()?;
+        if known.status == Status::Open && known.message == told.letter.message {
+            // Who recorded it may never have heard of that, and then nobody was told: once too often is better.
+            self.announce(told, "recorded, as it was before");
+            return Ok(());
+        }
         match known.status {
             Status::Open | Status::Refunded | Status::Discarded => return Ok(()),
             // A restore may have left the word and not what it did.

@@ -1,6 +1,13 @@
 //! Dead letters become rows: once each, with their reason, and open again where a replay did not help.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use aws_lambda_events::sqs::SqsEvent;
 use causeway_dead_letters::Recorder;
@@ -11,7 +18,10 @@ use causeway_domain::{
     lane::LaneId,
     parcel::ParcelState,
 };
-use causeway_runtime::{Received, batch, metrics::Metrics};
+use causeway_runtime::{
+    Received, batch,
+    metrics::{Metrics, Sink},
+};
 use causeway_state::{
     dead_letter::{BODY_BYTES_MAX, DEDUP, DeadLetter, REASON, Status},
     lane::{Outcome, Transaction},
@@ -34,7 +44,6 @@ impl Clock for TestClock {
     }
 
     fn random(&self) -> u128 {
-        use std::sync::atomic::{AtomicU64, Ordering};
         static NEXT: AtomicU64 = AtomicU64::new(1);
         u128::from(NEXT.fetch_add(1, Ordering::Relaxed))
     }
@@ -273,6 +282,50 @@ async fn a_lost_reply_is_settled_and_leaves_one_record() {
     assert_eq!(faulty.handle(transfers_dead()).await.len(), 1);
     assert!(recorder(&store).handle(transfers_dead()).await.is_empty());
     assert_eq!(letters(&store).len(), 1);
+}
+
+/// Replies to all commits but the first so many are lost.
+#[derive(Debug)]
+struct LosesAfter(AtomicU64);
+
+impl Faults for LosesAfter {
+    fn commit(&self, _: &CommitToken, _: &[Write]) -> CommitFault {
+        let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() { CommitFault::Pass } else { CommitFault::LoseReply }
+    }
+
+    fn read(&self, _: Read<'_>) -> ReadFault {
+        ReadFault::Pass
+    }
+}
+
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<serde_json::Value>>);
+
+impl Sink for Told {
+    fn take(&self, line: &serde_json::Value) {
+        self.0.lock().expect("no test panics with it").push(line.clone());
+    }
+}
+
+#[tokio::test]
+async fn whose_recorder_never_heard_that_it_is_recorded_is_told_all_the_same() {
+    for died_again in [false, true] {
+        let store = MemoryStore::new();
+        if died_again {
+            replayed(&store).await;
+        }
+        let told = Arc::new(Told::default());
+        let count = || told.0.lock().expect("no test panics with it").len();
+        let metrics = || Metrics::to("causeway-test", Arc::<Told>::clone(&told));
+        // Where the record is there, the first finds that out.
+        let lost = LosesAfter(AtomicU64::new(died_again.into()));
+        let lossy = Recorder { metrics: metrics(), ..recorder(&store.with_faults(Arc::new(lost))) };
+        assert_eq!((lossy.handle(again()).await.len(), count()), (1, 0), "nobody knows whether it is recorded");
+        assert_eq!(letters(&store)[0].status, Status::Open, "it is");
+        assert!(Recorder { metrics: metrics(), ..recorder(&store) }.handle(again()).await.is_empty());
+        assert_eq!(count(), 1, "died again: {died_again}");
+    }
 }
 
 fn parcel(id: ParcelId, state: ParcelState) -> Parcel {

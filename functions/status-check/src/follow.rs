@@ -17,6 +17,7 @@ impl Tracker {
     /// Works off new blocks. A provider that does not know one yet is asked again at the next look.
     pub async fn follow(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let newest = chain.head().await?.value;
+        self.measure_head(network, lead, &newest);
         lead.sees(network, newest.number);
         for _ in 0..BLOCKS_PER_TICK {
             if lead.head.height >= newest.number {

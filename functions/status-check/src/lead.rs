@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use causeway_chains::{BlockAt, Chain};
+use causeway_chains::{BlockAt, Chain, Header};
 use causeway_domain::{
     B256, Network,
     clock::Millis,
@@ -81,6 +81,8 @@ pub struct Lead {
     oldest_wait: u64,
     /// When waits and finality were told last.
     measured_at: Millis,
+    /// When the newest block's age was told last.
+    head_measured_at: Millis,
     checked_at: Millis,
     check_soon: bool,
     beat_at: Millis,
@@ -264,6 +266,18 @@ impl Tracker {
         self.metrics.emit(&*self.clock, metrics::FINALITY_LAG, lag, Some(&network.id));
     }
 
+    /// Tells how old the newest block is. A node that has stopped to follow its chain answers as ever, rows and answers agree,
+    /// and what waits for a later block waits for ever: only this tells.
+    pub(crate) fn measure_head(&self, network: &Network, lead: &mut Lead, newest: &Header) {
+        let now = self.clock.now_ms();
+        if now.saturating_sub(lead.head_measured_at) < MEASURE_MS {
+            return;
+        }
+        lead.head_measured_at = now;
+        let age = now.saturating_sub(newest.timestamp_s.saturating_mul(1000));
+        self.metrics.emit(&*self.clock, metrics::HEAD_AGE, age, Some(&network.id));
+    }
+
     /// Holds lanes against the chain when it is time to, and vouches for them.
     async fn look_at_lanes(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
@@ -371,6 +385,7 @@ impl Lead {
             swept_at: 0,
             oldest_wait: 0,
             measured_at: 0,
+            head_measured_at: 0,
             checked_at: 0,
             check_soon: false,
             beat_at: 0,

@@ -27,7 +27,7 @@ run "alarms" {
       ["dead-letter", "waits-overdue", "lane-halted", "treasury-short"],
       [for queue in keys(aws_sqs_queue.this) : "oldest-message/${queue}"],
       [for pair in setproduct(["errors", "throttles"], keys(aws_lambda_function.this)) : "${pair[0]}/${pair[1]}"],
-      [for pair in setproduct(["differences", "finality-lag", "heartbeat-missing", "long-wait", "looks-late", "oldest-unseen"], ["ethereum", "polygon"]) : "${pair[0]}/${pair[1]}"],
+      [for pair in setproduct(["differences", "finality-lag", "head-age", "heartbeat-missing", "long-wait", "looks-late", "oldest-unseen"], ["ethereum", "polygon"]) : "${pair[0]}/${pair[1]}"],
     ) && length(aws_sqs_queue.this) == 10 && length(aws_lambda_function.this) == 7
     error_message = "An alarm of the topology is missing for some queue, function or network."
   }

@@ -27,6 +27,8 @@ pub const DIFFERENCES: Metric = Metric { name: "Differences", unit: "Count" };
 pub const HEARTBEAT: Metric = Metric { name: "Heartbeat", unit: "Count" };
 /// By how much what is told as final lags behind its depth: nothing is released, and no number given up, meanwhile.
 pub const FINALITY_LAG: Metric = Metric { name: "FinalityLagMs", unit: "Milliseconds" };
+/// Age of the newest block that providers tell of: where they all stand still, nothing else does.
+pub const HEAD_AGE: Metric = Metric { name: "HeadAgeMs", unit: "Milliseconds" };
 /// Lanes that take no new numbers.
 pub const LANES_HALTED: Metric = Metric { name: "LanesHalted", unit: "Count" };
 /// Age of the latest look at the treasury that nobody has reconciled for longest.

@@ -6,7 +6,7 @@ use causeway_chains::model::{Fault as ChainFault, Finality, Provider};
 use causeway_domain::{Clock, clock::Millis};
 use causeway_keys::memory::Fault;
 use causeway_runtime::metrics::{
-    FINALITY_LAG, HEARTBEAT, LANES_HALTED, OLDEST_LOOK_AGE, OLDEST_UNSEEN_AGE, OLDEST_WAIT_AGE,
+    FINALITY_LAG, HEAD_AGE, HEARTBEAT, LANES_HALTED, OLDEST_LOOK_AGE, OLDEST_UNSEEN_AGE, OLDEST_WAIT_AGE,
 };
 use causeway_simulation::{Setup, World, api::recipient, faults::ChainScript};
 use causeway_state::message::queues;
@@ -116,6 +116,33 @@ fn a_tag_that_stands_still_is_told_by_how_far_finality_lags() {
     world.chain.set_finality(Finality::Behind(2));
     world.pass(ALARM_PERIOD_MS);
     assert_eq!(world.measured.last(FINALITY_LAG).map(|(_, lag)| lag), Some(0));
+}
+
+/// Its nodes answer as ever, and what is in its newest block is no deeper for ever.
+#[test]
+fn a_chain_that_stands_still_is_told_by_the_age_of_its_newest_block() {
+    let mut world = World::new(Setup::default());
+    world.chain.set_next_timestamp(world.clock.now_ms() / 1_000);
+    world.pass(ALARM_PERIOD_MS);
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    world.until("its block", |world| !world.chain.inclusions(world.lane("acme").address).is_empty());
+    let (_, age) = world.measured.last(HEAD_AGE).expect("told");
+    assert!(age < ALARM_PERIOD_MS, "{age}");
+    world.next_block_at = None;
+    world.pass(4 * ALARM_PERIOD_MS);
+    assert_eq!(world.parcel(&id).state.as_str(), "assigned");
+    let beats = world.measured.values(HEARTBEAT).len();
+    world.pass(ALARM_PERIOD_MS);
+    assert!(world.measured.values(HEARTBEAT).len() > beats, "its tracker does what it can");
+    let (told_at, age) = world.measured.last(HEAD_AGE).expect("told");
+    assert!(told_at + ALARM_PERIOD_MS > world.clock.now_ms());
+    assert!(age >= 4 * ALARM_PERIOD_MS, "{age}");
+    world.next_block_at = Some(world.clock.now_ms());
+    world.chain.set_next_timestamp(world.clock.now_ms() / 1_000);
+    world.finish();
+    world.pass(ALARM_PERIOD_MS);
+    let (_, age) = world.measured.last(HEAD_AGE).expect("told");
+    assert!(age < ALARM_PERIOD_MS, "{age}");
 }
 
 #[test]
