@@ -335,26 +335,39 @@ fn a_no_op_goes_out_past_more_payments_than_one_read_tells_of() {
     assert_eq!(world.parcel(&last).state, ParcelState::Cancelled);
 }
 
-/// All providers are asked at once, and answer as late as the slowest of them.
-#[test]
-fn a_provider_that_answers_late_keeps_no_no_op_from_nodes() {
+/// A lane that is set back to a payment which nodes have no more and its treasury cannot afford beside the next, and the
+/// no-op of its last number, which no node has yet.
+fn short_before_a_no_op(gate: impl FnOnce(Gate) -> Gate) -> (World, B256) {
     let setup = Setup { fee_cap_wei: 2_000_000_000, tip_cap_wei: 1, ..Setup::default() };
     let (mut world, ids) = stuck(setup, 10 * GWEI);
     world.held.insert(queues::TRANSACTIONS);
     let unwanted = ids.iter().max_by_key(|id| number(&world, id)).expect("three").clone();
     let path = format!("/withdrawal/cancel/{unwanted}");
-    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
-    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    world.clock.run(world.call("acme", Method::POST, &path, None, None));
     world.pass(12_000);
     let of = attempts(&world, number(&world, &unwanted));
     assert_eq!(of.iter().map(|one| one.kind).collect::<Vec<_>>(), [AttemptKind::Payment, AttemptKind::Cancel]);
-    // Set back to a payment that nodes have no more, and that its treasury cannot afford beside the next.
     assert!(world.chain.drop_from_pool(attempts(&world, 0)[0].hash));
     let lane = world.lane("acme");
     world.chain.set_balance(lane.address, U256::from(GWEI * GWEI * 3 / 2));
     let row = world.row(&Gate::key(&lane)).expect("begun");
-    let back = Gate { seen: 0, ..row.parse().expect("a gate") };
+    let back = gate(Gate { seen: 0, ..row.parse().expect("a gate") });
     world.must_commit(&[back.put(&lane, row.version()).expect("a row")]);
+    (world, of[1].hash)
+}
+
+/// One sender's work on that lane; whether the no-op has the payment's place then.
+fn sends_the_no_op(world: &World, no_op: B256) -> bool {
+    world.clock.run(world.sender.send_lane(&world.lane("acme"))).expect("it waits");
+    let gate = world.lane_view("acme").expect("begun").gate;
+    assert!(matches!(gate.gate, LaneGate::Waiting { reason: WaitReason::TreasuryShort, .. }), "{gate:?}");
+    world.chain.pooled().iter().any(|one| one.hash == no_op)
+}
+
+/// All providers are asked at once, and answer as late as the slowest of them.
+#[test]
+fn a_provider_that_answers_late_keeps_no_no_op_from_nodes() {
+    let (world, no_op) = short_before_a_no_op(|gate| gate);
     let clock = world.clock.clone();
     world.chain.set_faults(Arc::new(ChainScript(move |call| {
         if call == "broadcast" {
@@ -362,10 +375,16 @@ fn a_provider_that_answers_late_keeps_no_no_op_from_nodes() {
         }
         Fault::Pass
     })));
-    world.clock.run(world.sender.send_lane(&lane)).expect("it waits");
-    let gate = world.lane_view("acme").expect("begun").gate;
-    assert!(matches!(gate.gate, LaneGate::Waiting { reason: WaitReason::TreasuryShort, .. }), "{gate:?}");
-    assert!(world.chain.pooled().iter().any(|one| one.hash == of[1].hash), "it has the payment's place");
+    assert!(sends_the_no_op(&world, no_op));
+}
+
+/// One of its numbers may be another's, or ours and not remembered.
+#[test]
+fn while_a_lane_is_doubted_no_no_op_goes_out_past_what_it_waits_for() {
+    for doubted in [false, true] {
+        let (world, no_op) = short_before_a_no_op(|gate| Gate { foreign_since: doubted.then_some(1), ..gate });
+        assert_eq!(sends_the_no_op(&world, no_op), !doubted);
+    }
 }
 
 /// A network whose plain payment takes more than it did, or a node that told too little.
