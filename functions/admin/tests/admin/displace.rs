@@ -104,13 +104,16 @@ async fn it_is_given_up_once_and_what_it_was_to_pay_is_accepted_again() {
     assert_eq!(displace(&world, &lane, 4).await.refusal(), (409, "CONFLICT".to_owned(), String::new()), "not halted");
 }
 
+/// Rows may have forgotten that a later number paid it: its money stays held until a look has told (rule 4).
 #[tokio::test]
-async fn what_was_to_be_cancelled_is() {
+async fn what_was_to_be_cancelled_is_accepted_again_with_its_wish_and_its_money_held() {
     let wish = || Some(CancelAsked { by: "alice".to_owned(), at: NOW, reason: None });
     let (world, lane, parcel) = halted(|parcel| Parcel { cancel: wish(), ..parcel }, 0).await;
     displace(&world, &lane, 4).await.ok();
-    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Cancelled);
-    assert_eq!(balances(&world).await, ("10".to_owned(), "0".to_owned()));
+    let again = stored(&world, &parcel).await;
+    assert_eq!((again.state, again.number, again.cancel), (ParcelState::Accepted, None, wish()));
+    assert!(again.due_at.is_some(), "the sweep publishes it, and whoever takes it cancels it");
+    assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()));
 }
 
 #[tokio::test]
