@@ -2,10 +2,10 @@
 
 use std::sync::PoisonError;
 
-use causeway_chains::{BroadcastOutcome, Chain, NumberAt};
+use causeway_chains::{BroadcastOutcome, Chain, ChainError, NumberAt};
 use causeway_domain::{
     clock::Millis,
-    id::TenantId,
+    id::{TenantId, TraceId},
     lane::{LaneGate, LaneId},
     limits::{QUICK_TRIES_MAX, SWITCH_COPIES},
     verdict::{Verdict, WaitReason},
@@ -32,6 +32,9 @@ const BROADCASTS_MAX: u32 = 400;
 const SENDS_FOR_MS: u64 = 4_000;
 /// After so long from its start no more no-ops are handed out: those under way take 8 s, whatever providers do.
 const NO_OPS_UNTIL_MS: u64 = 16_000;
+/// After so long from its start nodes are asked no more for what no-ops would overtake: an answer takes 15 s where two of
+/// three providers are silent.
+const ASKS_UNTIL_MS: u64 = 10_000;
 /// No-ops handed out side by side ahead of their turn.
 const NO_OPS_AT_ONCE: usize = 8;
 /// Broadcasts between two writes of the gate: what a killed process sends again.
@@ -211,11 +214,11 @@ impl Sender {
         let wait = |reason, after_ms| Step::Stop(Verdict::Wait { reason, wake_at: now + after_ms });
         match answer.outcome {
             BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown => Step::Seen,
-            BroadcastOutcome::NumberTooLow => self.taken(chain, signed, Verdict::Retry { after_ms: BUSY_MS }).await,
+            BroadcastOutcome::NumberTooLow => Self::taken(chain, signed, Verdict::Retry { after_ms: BUSY_MS }).await,
             // Where it is not ours that waits there, more is offered, as for any price that is too low.
             BroadcastOutcome::ReplacementUnderpriced => {
                 let more = Verdict::Wait { reason: WaitReason::FeeAboveCap, wake_at: now + SHORT_MS };
-                self.taken(chain, signed, more).await
+                Self::taken(chain, signed, more).await
             }
             BroadcastOutcome::NumberTooHigh => Step::Behind,
             BroadcastOutcome::Underpriced => wait(WaitReason::FeeAboveCap, SHORT_MS),
@@ -231,15 +234,16 @@ impl Sender {
 
     /// What a lane waits for at one number keeps no no-op behind it back: nodes may still have the payment whose place it is
     /// to take, where the lane was set back since. It pays nobody, so that no order is broken, and it goes out again in its
-    /// turn: whatever a node answers now is no more than logged. Not where one of the lane's numbers may be another's, or ours
-    /// and not remembered: that may have paid what the no-op cancels.
+    /// turn: whatever a node answers now is no more than logged. Not where one of the numbers that it overtakes may be
+    /// another's, or ours and not remembered: that may pay, or have paid, what the no-op cancels.
     async fn hand_out_no_ops(&self, lane: &LaneId, chain: &dyn Chain, gate: &Gate, began: Millis) {
         if gate.is_doubted() {
             return;
         }
         // They have time of their own: what the lane waits for may have taken a slow provider all of the others'.
         let until = (self.clock.now_ms() + SENDS_FOR_MS).min(began + NO_OPS_UNTIL_MS);
-        let mut from = gate.seen + 1;
+        let mut from = gate.seen;
+        let mut overtaken = Vec::new();
         while self.clock.now_ms() < until {
             let page = match self.signed_from(lane, from).await {
                 Ok(page) => page,
@@ -252,9 +256,17 @@ impl Sender {
             let Some(last) = page.last() else { return };
             from = last.transaction.number + 1;
             let now = self.clock.now_ms();
-            let may_go = |one: &&Signed| !is_displaced(&one.transaction) && gate.lets_out(one.transaction.number, now);
-            let no_ops = page.iter().filter(may_go).filter_map(|one| Some((one.transaction.trace, one.to_send()?)));
-            let no_ops: Vec<_> = no_ops.filter(|(_, attempt)| attempt.kind == AttemptKind::Cancel).collect();
+            let may_go =
+                |one: &&Signed| one.transaction.number > gate.seen && gate.lets_out(one.transaction.number, now);
+            let no_ops: Vec<_> = page.iter().filter(may_go).filter_map(no_op).collect();
+            let Some(farthest) = no_ops.last().map(|(_, attempt)| attempt.number) else {
+                overtaken.extend(page);
+                continue;
+            };
+            overtaken.extend(page.iter().filter(|one| one.transaction.number < farthest).cloned());
+            let end = self.explained_until(lane, chain, &overtaken, until.min(began + ASKS_UNTIL_MS)).await;
+            overtaken = page.iter().filter(|one| one.transaction.number >= farthest).cloned().collect();
+            let no_ops: Vec<_> = no_ops.into_iter().filter(|(_, attempt)| attempt.number <= end).collect();
             for some in no_ops.chunks(NO_OPS_AT_ONCE) {
                 if self.clock.now_ms() >= until {
                     return;
@@ -266,7 +278,29 @@ impl Sender {
                 }))
                 .await;
             }
+            if end < farthest {
+                return;
+            }
         }
+    }
+
+    /// The first of these numbers, in their order, that a node's pool or a block has while it knows no attempt of ours for it,
+    /// or that could not be asked for in time: no no-op overtakes that one. What a pool has behind a gap no node counts.
+    async fn explained_until(&self, lane: &LaneId, chain: &dyn Chain, numbers: &[Signed], until: Millis) -> u64 {
+        let Some(first) = numbers.first().map(|one| one.transaction.number) else { return u64::MAX };
+        let Ok(next) = chain.next_number(lane.address, NumberAt::Pending).await else { return first };
+        let had = |one: &&Signed| one.transaction.number < next.value && !is_displaced(&one.transaction);
+        for some in numbers.iter().filter(had).collect::<Vec<_>>().chunks(NO_OPS_AT_ONCE) {
+            let asked = some.iter().map(|one| async {
+                let ours = self.clock.now_ms() < until && matches!(knows_any(chain, one).await, Ok(true));
+                (one.transaction.number, ours)
+            });
+            if let Some((number, _)) = join_all(asked).await.into_iter().find(|(_, ours)| !ours) {
+                tracing::warn!(lane = %lane, number, "no no-op overtakes what may not be ours");
+                return number;
+            }
+        }
+        u64::MAX
     }
 
     async fn signed_from(&self, lane: &LaneId, from: u64) -> Result<Vec<Signed>, SendError> {
@@ -277,15 +311,12 @@ impl Sender {
     /// The number is taken. By an attempt of ours: the lane goes on. By a stranger's transaction, or by one of ours whose
     /// rows a restore lost: nothing behind it goes out, since what took this number may have paid what is to be paid
     /// there; the tracker finds out (rule 4).
-    async fn taken(&self, chain: &dyn Chain, signed: &Signed, otherwise: Verdict) -> Step {
-        for attempt in signed.attempts.iter().rev() {
-            match chain.knows(attempt.hash).await {
-                Ok(reply) if reply.value => return Step::Seen,
-                Ok(_) => {}
-                Err(_) => return Step::Stop(Verdict::Unknown),
-            }
+    async fn taken(chain: &dyn Chain, signed: &Signed, otherwise: Verdict) -> Step {
+        match knows_any(chain, signed).await {
+            Ok(true) => Step::Seen,
+            Ok(false) => Step::Taken(otherwise),
+            Err(_) => Step::Stop(Verdict::Unknown),
         }
-        Step::Taken(otherwise)
     }
 
     /// Where a node that misses earlier numbers stands: those were lost from its pool and go again. What blocks have used is
@@ -346,13 +377,29 @@ impl Sender {
     }
 
     async fn publish_again(&self, lane: &LaneId, gate: &Gate) -> Result<(), SendError> {
-        let trace = causeway_domain::id::TraceId::new(&*self.clock);
+        let trace = TraceId::new(&*self.clock);
         let body = LaneMessage { lane: lane.clone(), trace };
         let body = serde_json::to_string(&body).unwrap_or_default();
         let dedup = format!("{lane}:{}:s{}", gate.seen, self.clock.now_ms());
         let message = Message { body, group: Some(lane.to_string()), dedup: Some(dedup), ..Message::default() };
         Ok(self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await?)
     }
+}
+
+/// Whether a node knows one of the number's attempts, waiting or included.
+async fn knows_any(chain: &dyn Chain, signed: &Signed) -> Result<bool, ChainError> {
+    for attempt in signed.attempts.iter().rev() {
+        if chain.knows(attempt.hash).await?.value {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What goes out under this number, where that is a no-op.
+fn no_op(signed: &Signed) -> Option<(TraceId, &Attempt)> {
+    let attempt = signed.to_send().filter(|attempt| attempt.kind == AttemptKind::Cancel)?;
+    (!is_displaced(&signed.transaction)).then_some((signed.transaction.trace, attempt))
 }
 
 const fn is_displaced(transaction: &Transaction) -> bool {

@@ -235,20 +235,19 @@ impl BroadcastOutcome {
         self.rank() <= Self::DEFINITE
     }
 
-    const DEFINITE: u8 = 3;
+    const DEFINITE: u8 = 4;
 
     const fn rank(&self) -> u8 {
         match self {
             Self::Accepted => 0,
             Self::AlreadyKnown => 1,
-            // Who knows that it is used knows more than who looks at a price or a balance.
+            // Who knows that it is used, or waits already, knows more than who looks at a price or a balance.
             Self::NumberTooLow => 2,
-            Self::NumberTooHigh | Self::ReplacementUnderpriced | Self::Underpriced | Self::InsufficientFunds => {
-                Self::DEFINITE
-            }
-            Self::Unknown { .. } => 4,
-            Self::Busy { .. } => 5,
-            Self::Refused { .. } => 6,
+            Self::ReplacementUnderpriced => 3,
+            Self::NumberTooHigh | Self::Underpriced | Self::InsufficientFunds => Self::DEFINITE,
+            Self::Unknown { .. } => 5,
+            Self::Busy { .. } => 6,
+            Self::Refused { .. } => 7,
         }
     }
 }

@@ -365,13 +365,15 @@ impl Parcel {
         }
     }
 
-    /// Accepted again, since its number was proven to be another's: no bytes of its ever were or will be carried out.
+    /// Accepted again, since its number was proven to be another's: no bytes of its ever were or will be carried out. What was
+    /// told as paid once is to be paid again: that ended an earlier wish to cancel it (rule 5).
     pub fn displaced(&self, now: Millis) -> Self {
         Self {
             number: None,
             hash: None,
             replaced: Vec::new(),
             displaced: self.displaced.saturating_add(1),
+            cancel: self.cancel.clone().filter(|_| self.state != ParcelState::Reopened),
             ..Self { tries: 0, ..self.clone() }.woken(now)
         }
     }

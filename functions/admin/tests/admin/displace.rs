@@ -116,13 +116,16 @@ async fn what_was_to_be_cancelled_is_accepted_again_with_its_wish_and_its_money_
     assert_eq!(balances(&world).await, ("6".to_owned(), "4".to_owned()));
 }
 
+/// A wish that came too late before it was told is over: the client was told that it is paid.
 #[tokio::test]
-async fn what_was_told_as_paid_once_is_an_operators_to_give_up() {
-    let (world, lane, parcel) =
-        halted(|parcel| Parcel { state: ParcelState::Reopened, reopened: 1, ..parcel }, 1).await;
+async fn what_was_told_as_paid_once_is_an_operators_to_give_up_and_is_paid_again() {
+    let wish = Some(CancelAsked { by: "alice".to_owned(), at: NOW, reason: None });
+    let reopened = |parcel| Parcel { state: ParcelState::Reopened, reopened: 1, cancel: wish.clone(), ..parcel };
+    let (world, lane, parcel) = halted(reopened, 1).await;
     displace(&world, &lane, 4).await.ok();
     let again = stored(&world, &parcel).await;
     assert_eq!((again.state, again.number, again.reopened), (ParcelState::Accepted, None, 1));
+    assert_eq!(again.cancel, None);
 }
 
 #[tokio::test]

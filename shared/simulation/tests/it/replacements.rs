@@ -36,7 +36,7 @@ fn attempts(world: &World, number: u64) -> Vec<Attempt> {
     rows.expect("memory does not fail").items.iter().map(|row| row.parse().expect("an attempt")).collect()
 }
 
-fn throw(world: &mut World, scope: &Scope, blocked: bool) {
+pub(crate) fn throw(world: &mut World, scope: &Scope, blocked: bool) {
     let act = world.switch(scope, blocked);
     assert!(world.act(&act).status.is_success());
 }

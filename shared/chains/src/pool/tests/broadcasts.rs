@@ -162,8 +162,14 @@ async fn handed_to_all_every_provider_gets_it_and_who_took_it_is_believed() {
 
 #[tokio::test]
 async fn who_knows_that_a_number_is_used_is_believed_rather_than_who_is_behind() {
-    let short = "insufficient funds for gas * price + value";
-    let (behind, low) = (node(move || refused(short)).await, node(|| refused("nonce too low")).await);
-    let (pool, _) = pool(&[&behind, &low]);
-    assert_eq!(pool.broadcast_to_all(&RAW).await, said(BroadcastOutcome::NumberTooLow, "local-2"));
+    let texts = [
+        ("nonce too low", BroadcastOutcome::NumberTooLow),
+        ("replacement transaction underpriced", BroadcastOutcome::ReplacementUnderpriced),
+    ];
+    for (text, outcome) in texts {
+        let short = node(|| refused("insufficient funds for gas * price + value")).await;
+        let used = node(move || refused(text)).await;
+        let (pool, _) = pool(&[&short, &used]);
+        assert_eq!(pool.broadcast_to_all(&RAW).await, said(outcome, "local-2"));
+    }
 }
