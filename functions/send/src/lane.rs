@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use causeway_chains::{BroadcastOutcome, Chain, ChainError, NumberAt};
+use causeway_chains::{BroadcastOutcome, Chain, NumberAt};
 use causeway_domain::{
     clock::Millis,
     id::{TenantId, TraceId},
@@ -214,11 +214,11 @@ impl Sender {
         let wait = |reason, after_ms| Step::Stop(Verdict::Wait { reason, wake_at: now + after_ms });
         match answer.outcome {
             BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown => Step::Seen,
-            BroadcastOutcome::NumberTooLow => Self::taken(chain, signed, Verdict::Retry { after_ms: BUSY_MS }).await,
+            BroadcastOutcome::NumberTooLow => self.taken(chain, signed, Verdict::Retry { after_ms: BUSY_MS }).await,
             // Where it is not ours that waits there, more is offered, as for any price that is too low.
             BroadcastOutcome::ReplacementUnderpriced => {
                 let more = Verdict::Wait { reason: WaitReason::FeeAboveCap, wake_at: now + SHORT_MS };
-                Self::taken(chain, signed, more).await
+                self.taken(chain, signed, more).await
             }
             BroadcastOutcome::NumberTooHigh => Step::Behind,
             BroadcastOutcome::Underpriced => wait(WaitReason::FeeAboveCap, SHORT_MS),
@@ -288,13 +288,15 @@ impl Sender {
     /// or that could not be asked for in time: no no-op overtakes that one. What a pool has behind a gap no node counts.
     async fn explained_until(&self, lane: &LaneId, chain: &dyn Chain, numbers: &[Signed], until: Millis) -> u64 {
         let Some(first) = numbers.first().map(|one| one.transaction.number) else { return u64::MAX };
+        if self.clock.now_ms() >= until {
+            return first;
+        }
         let Ok(next) = chain.next_number(lane.address, NumberAt::Pending).await else { return first };
         let had = |one: &&Signed| one.transaction.number < next.value && !is_displaced(&one.transaction);
         for some in numbers.iter().filter(had).collect::<Vec<_>>().chunks(NO_OPS_AT_ONCE) {
-            let asked = some.iter().map(|one| async {
-                let ours = self.clock.now_ms() < until && matches!(knows_any(chain, one).await, Ok(true));
-                (one.transaction.number, ours)
-            });
+            let asked = some
+                .iter()
+                .map(|one| async { (one.transaction.number, self.knows_any(chain, one, until).await == Some(true)) });
             if let Some((number, _)) = join_all(asked).await.into_iter().find(|(_, ours)| !ours) {
                 tracing::warn!(lane = %lane, number, "no no-op overtakes what may not be ours");
                 return number;
@@ -311,12 +313,25 @@ impl Sender {
     /// The number is taken. By an attempt of ours: the lane goes on. By a stranger's transaction, or by one of ours whose
     /// rows a restore lost: nothing behind it goes out, since what took this number may have paid what is to be paid
     /// there; the tracker finds out (rule 4).
-    async fn taken(chain: &dyn Chain, signed: &Signed, otherwise: Verdict) -> Step {
-        match knows_any(chain, signed).await {
-            Ok(true) => Step::Seen,
-            Ok(false) => Step::Taken(otherwise),
-            Err(_) => Step::Stop(Verdict::Unknown),
+    async fn taken(&self, chain: &dyn Chain, signed: &Signed, otherwise: Verdict) -> Step {
+        match self.knows_any(chain, signed, Millis::MAX).await {
+            Some(true) => Step::Seen,
+            Some(false) => Step::Taken(otherwise),
+            None => Step::Stop(Verdict::Unknown),
         }
+    }
+
+    /// Whether a node knows one of the number's attempts, waiting or included; nothing where none told it by then.
+    async fn knows_any(&self, chain: &dyn Chain, signed: &Signed, until: Millis) -> Option<bool> {
+        for attempt in signed.attempts.iter().rev() {
+            if self.clock.now_ms() >= until {
+                return None;
+            }
+            if chain.knows(attempt.hash).await.ok()?.value {
+                return Some(true);
+            }
+        }
+        Some(false)
     }
 
     /// Where a node that misses earlier numbers stands: those were lost from its pool and go again. What blocks have used is
@@ -384,16 +399,6 @@ impl Sender {
         let message = Message { body, group: Some(lane.to_string()), dedup: Some(dedup), ..Message::default() };
         Ok(self.queue.publish(QueueName(queues::TRANSACTIONS), &[message]).await?)
     }
-}
-
-/// Whether a node knows one of the number's attempts, waiting or included.
-async fn knows_any(chain: &dyn Chain, signed: &Signed) -> Result<bool, ChainError> {
-    for attempt in signed.attempts.iter().rev() {
-        if chain.knows(attempt.hash).await?.value {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// What goes out under this number, where that is a no-op.
