@@ -10,7 +10,7 @@ use causeway_state::dead_letter::{DeadLetter, Status};
 use causeway_state::{
     lane::{Attempt, Counter, Gate, Signed, Transaction},
     ledger::{AccountId, Balances, End, Owner, Place, Slice, check_accounts, unbalanced_commits},
-    parcel::Parcel,
+    parcel::{Parcel, Settled},
     tables::{DEAD_LETTERS, TRANSFERS},
     tracker::Head,
 };
@@ -252,17 +252,26 @@ impl World {
         }
     }
 
-    /// Whether every transfer is in its last state, told to the last depth, and nothing is under way.
+    /// Whether every transfer is in its last state, told to the last depth, and nothing is under way; nor is anything still to
+    /// be told by reconciliation: what is told as paid by a block that left, since a purge took the word of that.
     pub fn has_ended(&self) -> bool {
         self.check();
         let quiet = self.inbox.is_empty() && READ.iter().all(|queue| self.queue.len(QueueName(queue)) == 0);
         let rules = self.rules.borrow();
         let parcels = rules.parcels().values();
-        quiet && parcels.clone().all(|parcel| !parcel.state.holds_money()) && {
+        quiet && parcels.clone().all(|parcel| !parcel.state.holds_money() && self.is_told_as_it_is(parcel)) && {
             let highest = parcels.filter_map(|parcel| Some(parcel.settled.as_ref()?.height)).max();
             highest
                 .is_none_or(|highest| self.head().is_some_and(|head| head.finalized >= highest && self.is_seen(&head)))
         }
+    }
+
+    /// Whether a parcel that is told as paid is so by a block that is on the chain. What was released is told once only.
+    fn is_told_as_it_is(&self, parcel: &Parcel) -> bool {
+        let is_there = |settled: &Settled| {
+            self.chain.header(settled.height).is_some_and(|header| header.hash == settled.block_hash)
+        };
+        parcel.state != ParcelState::Confirmed || parcel.settled.as_ref().is_some_and(is_there)
     }
 
     /// Whether the tracker stands on the chain as it is.
