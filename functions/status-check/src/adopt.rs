@@ -2,7 +2,7 @@
 //! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
 //! all else stays for people.
 
-use causeway_chains::{Chain, ChainError, Receipt, Sent, token, transaction};
+use causeway_chains::{Chain, ChainError, Receipt, Sent, transaction};
 use causeway_domain::{
     B256, Network,
     lane::{LaneGate, LaneId},
@@ -14,16 +14,12 @@ use causeway_state::{
     displace::{foreign, is_foreign},
     halt::AND,
     lane::{Counter, Gate, Intent, Said, Signed, Transaction},
-    parcel::{DUE_SHARDS, MoveError, Parcel},
-    tables::{DUE, TRANSFERS},
+    parcel::{MoveError, Parcel},
     tracker::HeaderRow,
 };
-use causeway_store::{Key, Query, Range, Write};
+use causeway_store::{Key, Write};
 
 use crate::{TrackError, Tracker, displaced::taker, lead::Lead};
-
-/// Keys of one read.
-const KEYS_PER_READ: usize = 100;
 
 impl Tracker {
     /// Puts what used the lane's number on record, where it is ours; answers whether it did.
@@ -161,8 +157,6 @@ impl Tracker {
         found.as_attempt(lane, signed, &parcels, kind, self.clock.now_ms()).map(Some).map_err(ours_fault)
     }
 
-    /// The oldest parcel of the lane without a number that asks for exactly this; last those that somebody wants cancelled,
-    /// since the others would still be paid.
     async fn as_transaction(
         &self,
         network: &Network,
@@ -170,50 +164,8 @@ impl Tracker {
         found: &Found,
         taker: &Receipt,
     ) -> Result<Option<Vec<Write>>, TrackError> {
-        let asks = |(parcel, _): &(Parcel, u64)| {
-            let unsigned = matches!(parcel.state, ParcelState::Accepted | ParcelState::Waiting);
-            let ([line], Some(asset)) = (parcel.transfers.as_slice(), network.asset(parcel.asset.address)) else {
-                return false;
-            };
-            let (to, value, data) = token::payment_for(asset, line.to, line.amount);
-            let units = || token::transferred(&taker.logs, asset.address, lane.address, line.to);
-            // What reverted, or moved nothing, is nobody's payment.
-            let paid = taker.success && (asset.is_native() || units() == line.amount.to_u256());
-            unsigned && paid && parcel.wallet == *lane && found.does(to, value, &data)
-        };
-        let mut oldest: Option<(Parcel, u64)> = None;
-        let due = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard));
-        for pk in due.chain([Parcel::lane_wait_pk(lane)]) {
-            let mut query = Query::index(TRANSFERS, DUE, pk, Range::All);
-            loop {
-                let page = self.store.query(&query).await?;
-                let key = |row: &causeway_store::Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));
-                let keys: Vec<Key> = page.items.iter().filter_map(key).collect();
-                let all = self.parcels(&keys).await?.into_iter().chain(oldest.take());
-                oldest =
-                    all.filter(asks).min_by_key(|(parcel, _)| (parcel.cancel.is_some(), parcel.created_at, parcel.id));
-                match page.next {
-                    Some(next) => query.after = Some(next),
-                    None => break,
-                }
-            }
-        }
-        let Some((parcel, version)) = oldest else { return Ok(None) };
+        let Some((parcel, version)) = self.unsigned_asking(network, lane, found, taker).await? else { return Ok(None) };
         found.as_transaction(lane, &parcel, version, self.clock.now_ms()).map(Some).map_err(ours_fault)
-    }
-
-    async fn parcels(&self, keys: &[Key]) -> Result<Vec<(Parcel, u64)>, TrackError> {
-        let mut parcels = Vec::new();
-        for chunk in keys.chunks(KEYS_PER_READ) {
-            for row in self.store.get_many(chunk).await?.into_iter().flatten() {
-                match row.parse() {
-                    Ok(parcel) => parcels.push((parcel, row.version())),
-                    // One that cannot be read must not keep the others waiting.
-                    Err(error) => tracing::error!(pk = row.text("pk"), error = %error, "a parcel cannot be read"),
-                }
-            }
-        }
-        Ok(parcels)
     }
 }
 
@@ -265,7 +217,12 @@ async fn named(
 
 /// What took a lane's number, read from its signed bytes; `None` where no node has them, or they are of another kind than
 /// ours.
-async fn read(chain: &dyn Chain, lane: &LaneId, number: u64, taker: &Receipt) -> Result<Option<Found>, TrackError> {
+pub(crate) async fn read(
+    chain: &dyn Chain,
+    lane: &LaneId,
+    number: u64,
+    taker: &Receipt,
+) -> Result<Option<Found>, TrackError> {
     let Some(raw) = chain.signed(taker.hash).await?.value else { return Ok(None) };
     let Ok(opened) = transaction::open(&raw) else { return Ok(None) };
     if (opened.from, opened.payment.number, opened.hash) != (lane.address, number, taker.hash) {

@@ -1,11 +1,11 @@
 //! Rule 4: a number that somebody else's transaction took. Given up only when two providers prove at a final block that
-//! it is used, and that no attempt of ours exists anywhere, and when what took it cannot be an attempt of ours whose row a
-//! restore lost; otherwise it stays an operator's case.
+//! it is used, and that no attempt of ours exists anywhere, and when what took it cannot be a payment or no-op of ours whose row a
+//! restore lost ([`asked`](crate::asked)); otherwise it stays an operator's case.
 
 use std::collections::BTreeSet;
 
 use causeway_chains::{Chain, ChainError, Receipt, Reply, Testimony};
-use causeway_domain::{B256, lane::LaneId};
+use causeway_domain::{B256, Network, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
     displace::{Case, DisplaceError, Word},
@@ -22,8 +22,9 @@ impl Tracker {
     /// Gives a number up if that is proven, and has its parcels accepted once more.
     pub(crate) async fn displace(
         &self,
+        network: &Network,
         chain: &dyn Chain,
-        lead: &Lead,
+        lead: &mut Lead,
         lane: &LaneId,
         number: u64,
     ) -> Result<(), TrackError> {
@@ -46,13 +47,14 @@ impl Tracker {
         match proof(number, header.hash, &before, &after) {
             Proof::By(witnesses) => {
                 let taker = found_out(taker(chain, lane, number, height).await.map_err(TrackError::from), lane)?;
-                match strangers(&signed.transaction, lane, taker.as_ref()) {
-                    Ok(hash) => {
-                        tracing::error!(lane = %lane, number, %hash, "another's transaction has the number");
+                let hash = taker.as_ref().map(|taker| taker.hash);
+                let why = self.spared(network, chain, lead, (lane, &signed.transaction), taker.as_ref()).await?;
+                match why {
+                    None => {
+                        tracing::error!(lane = %lane, number, ?hash, "another's transaction has the number");
                         self.give_up(lane, &signed, height, witnesses).await
                     }
-                    Err(why) => {
-                        let hash = taker.map(|taker| taker.hash);
+                    Some(why) => {
                         tracing::warn!(lane = %lane, number, ?hash, why, "a number stays an operator's case");
                         Ok(())
                     }
@@ -63,6 +65,23 @@ impl Tracker {
                 Ok(())
             }
         }
+    }
+
+    /// Why what took a number may be ours, so that the number is not given up; `None` where it is a stranger's.
+    async fn spared(
+        &self,
+        network: &Network,
+        chain: &dyn Chain,
+        lead: &mut Lead,
+        (lane, ours): (&LaneId, &Transaction),
+        taker: Option<&Receipt>,
+    ) -> Result<Option<&'static str>, TrackError> {
+        let Some(taker) = taker else { return Ok(Some("no node tells what took it")) };
+        if let Some(why) = looks_like(ours, lane, taker) {
+            return Ok(Some(why));
+        }
+        let told = self.may_be_ours(network, chain, lead, (lane, ours.number), taker).await;
+        Ok(found_out(told.map(Some), lane)?.unwrap_or(Some("it is not found out what took it did")))
     }
 
     async fn give_up(
@@ -158,14 +177,13 @@ async fn number_at(chain: &dyn Chain, lane: &LaneId, height: u64) -> Result<Opti
     Ok(chain.holdings(height, lane.address, &[]).await?.value.map(|then| then.number))
 }
 
-/// The hash of what took a number, where it can be nothing of ours: no payment of what was to be paid, and no no-op. An
-/// attempt whose row a restore lost looks like one of the two.
-fn strangers(ours: &Transaction, lane: &LaneId, taker: Option<&Receipt>) -> Result<B256, &'static str> {
-    match taker {
-        None => Err("no node tells what took it"),
-        Some(taker) if taker.to == Some(ours.intent.to) => Err("what took it calls whom ours was to call"),
-        Some(taker) if taker.to == Some(lane.address) => Err("what took it may be a no-op of ours"),
-        Some(taker) => Ok(taker.hash),
+/// Why what took a number may be an attempt of its own whose row a restore lost: the payment of what was to be paid, or a
+/// no-op.
+fn looks_like(ours: &Transaction, lane: &LaneId, taker: &Receipt) -> Option<&'static str> {
+    match taker.to {
+        Some(to) if to == ours.intent.to => Some("what took it calls whom ours was to call"),
+        Some(to) if to == lane.address => Some("what took it may be a no-op of ours"),
+        Some(_) | None => None,
     }
 }
 
@@ -263,11 +281,10 @@ mod tests {
             to,
             logs: Vec::new(),
         };
-        let judged = |to| strangers(&ours, &lane, Some(&taker(to)));
-        assert_eq!(judged(Some(Address::repeat_byte(9))), Ok(BLOCK));
-        assert_eq!(judged(None), Ok(BLOCK), "it makes a contract, which we never do");
-        assert!(judged(Some(recipient)).is_err(), "an attempt whose row is lost");
-        assert!(judged(Some(lane.address)).is_err(), "a no-op whose row is lost");
-        assert!(strangers(&ours, &lane, None).is_err(), "nobody tells");
+        let judged = |to| looks_like(&ours, &lane, &taker(to));
+        assert!(judged(Some(Address::repeat_byte(9))).is_none());
+        assert!(judged(None).is_none(), "it makes a contract, which we never do");
+        assert!(judged(Some(recipient)).is_some(), "an attempt whose row is lost");
+        assert!(judged(Some(lane.address)).is_some(), "a no-op whose row is lost");
     }
 }

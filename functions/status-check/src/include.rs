@@ -109,7 +109,13 @@ impl Tracker {
     /// Replays a reverted call as it was sent. Not knowing why is no reason to wait.
     async fn why(&self, chain: &dyn Chain, watch: &Watch, receipt: &Receipt) -> Result<Option<String>, TrackError> {
         let Some(row) = self.store.get(&Transaction::key(&watch.lane, watch.number)).await? else { return Ok(None) };
-        let intent = row.parse::<Transaction>()?.intent;
+        let intent = match row.parse::<Transaction>() {
+            Ok(ours) => ours.intent,
+            Err(error) => {
+                tracing::error!(lane = %watch.lane, number = watch.number, error = %error, "a transaction cannot be read");
+                return Ok(None);
+            }
+        };
         let call = Call {
             from: watch.lane.address,
             to: intent.to,

@@ -314,7 +314,7 @@ impl Tracker {
         let lasts = since(SECOND_LOOK_MS) && (since(DOUBT_MS) || !self.is_known(chain, lane, explained).await?);
         if lasts || is_halted_at(gate, explained) {
             self.halt_foreign(lead, lane, explained).await?;
-            self.displace(chain, lead, lane, explained).await?;
+            self.displace(network, chain, lead, lane, explained).await?;
         }
         Ok((explained, Look::Doubted))
     }

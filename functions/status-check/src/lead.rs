@@ -86,6 +86,8 @@ pub struct Lead {
     checked_at: Millis,
     check_soon: bool,
     beat_at: Millis,
+    /// Whether halves of signatures' commits were looked for, where a restore may have left some.
+    completed: bool,
 }
 
 impl Tracker {
@@ -187,6 +189,7 @@ impl Tracker {
             lease_until: now + LEASE_MS,
             // Lanes that begin now have no number that rows could have forgotten.
             looked_at: if begun.is_empty() { now } else { 0 },
+            anew_at: 0,
         };
         let header = HeaderRow { height: newest.number, hash: newest.hash, parent: newest.parent };
         let writes = [
@@ -221,6 +224,13 @@ impl Tracker {
     pub async fn tick(&self, network: &Network, chain: &dyn Chain, lead: &mut Lead) -> Result<(), TrackError> {
         let now = self.clock.now_ms();
         self.keep_lease(network, lead).await?;
+        if !lead.completed {
+            // Before blocks, and what they settle.
+            if !lead.head.vouches(now) {
+                self.complete_signatures(network, lead).await?;
+            }
+            lead.completed = true;
+        }
         // Sweeps need no chain: they go on while every provider is down.
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {
             lead.swept_at = now;
@@ -296,7 +306,11 @@ impl Tracker {
             Ok(()) if far => Ok(()),
             Ok(()) => {
                 lead.head.looked_at = self.clock.now_ms();
-                if anew { self.write_head(network, lead).await } else { Ok(()) }
+                if !anew {
+                    return Ok(());
+                }
+                lead.head.anew_at = lead.head.looked_at;
+                self.write_head(network, lead).await
             }
             // What questions about lanes cannot be told must not keep every block from being followed.
             Err(TrackError::Chain(error)) => {
@@ -389,6 +403,7 @@ impl Lead {
             checked_at: 0,
             check_soon: false,
             beat_at: 0,
+            completed: false,
         }
     }
 }

@@ -6,16 +6,19 @@
 //! A parent that does not fit is a reorganisation ([`reorg`]).
 //! Between blocks: parcels that are due ([`sweep`]), lanes that lag behind the chain or themselves ([`lanes`]),
 //! blocks of which a lane was not told ([`late`]), numbers that no block takes ([`stuck`]), numbers that a stranger took
-//! ([`displaced`]) or the rows forgot ([`adopt`]), and at length whether all rows agree with each other and the chain
+//! ([`displaced`], unless open rows ask for what it did: [`asked`]) or the rows forgot ([`adopt`]), halves of commits that a
+//! restore left (`halves`), and at length whether all rows agree with each other and the chain
 //! ([`reconcile`]).
 //!
 //! Invariants: a block costs reads by its size, never by how much is tracked; only the head's row is
 //! fenced, every other write is idempotent on (hash, block); a provider that is down changes no state.
 
 pub mod adopt;
+pub mod asked;
 mod begin;
 pub mod displaced;
 pub mod follow;
+mod halves;
 pub mod include;
 pub mod lanes;
 pub mod late;

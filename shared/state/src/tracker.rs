@@ -35,6 +35,9 @@ pub struct Head {
     /// When a leader that was not far behind the chain last held every lane against it; 0 since one found that it was.
     #[serde(default)]
     pub looked_at: Millis,
+    /// When a look was believed after none had been: before it the tables may have been set back. 0: never.
+    #[serde(default)]
+    pub anew_at: Millis,
 }
 
 /// For so long a look at all lanes is believed. They come each minute; and tables are set back by five minutes at least

@@ -69,6 +69,7 @@ async fn tracked(world: &World, lane: &LaneId, finalized: u64) {
         leader: "leader".to_owned(),
         lease_until: NOW,
         looked_at: NOW,
+        anew_at: 0,
     };
     let item = Item::from_fields(&head).expect("a row");
     world.put(Write::Put { key: Head::key(&lane.network), item, expect: vec![] }).await;

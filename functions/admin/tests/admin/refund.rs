@@ -62,6 +62,7 @@ fn head(lane: &LaneId, looked_at: u64, version: u64) -> Write {
         leader: "leader".to_owned(),
         lease_until: 0,
         looked_at,
+        anew_at: 0,
     };
     let expect = vec![if version == 0 { Expect::Absent } else { Expect::Version(version) }];
     Write::Put { key: Head::key(&lane.network), item: Item::from_fields(&head).expect("a row"), expect }

@@ -17,6 +17,7 @@ mod reconciliation;
 mod reorgs;
 mod replacements;
 mod restored;
+mod restored_behind;
 mod restored_wishes;
 mod review;
 mod schedules;

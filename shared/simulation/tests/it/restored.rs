@@ -36,7 +36,7 @@ pub(crate) fn begun(setup: Setup) -> World {
 }
 
 /// What a signer of ours signs under a number.
-fn ours(world: &World, number: u64, to: Address, value: U256) -> Bytes {
+pub(crate) fn ours(world: &World, number: u64, to: Address, value: U256) -> Bytes {
     let lane = world.lane("acme");
     let fees = Fees { max_fee_wei: 100 * GWEI, max_priority_wei: 10 * GWEI };
     let chain_id = world.network.chain_id;

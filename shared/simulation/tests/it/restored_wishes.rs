@@ -54,38 +54,40 @@ fn what_is_given_up_and_to_be_cancelled_is_told_as_paid_where_a_later_number_pai
 /// must not go out behind it, or it were paid and told as cancelled.
 #[test]
 fn behind_a_number_that_is_taken_and_not_known_to_be_ours_no_no_op_goes_out() {
-    let mut world = begun(Setup::default());
-    world.held.insert(queues::TRANSACTIONS);
-    let ids = ["rosa", "rosb"].map(|who| world.withdraw("ETH", "1", recipient(who)));
-    world.pass(2_000);
-    let second = ids.iter().position(|id| world.parcel(id).number == Some(2)).expect("one of them");
-    world.next_block_at = None;
-    let amount = value(&world, &ids[second]);
-    lost(&mut world, 1, recipient(["rosa", "rosb"][second]), amount);
-    let path = format!("/withdrawal/cancel/{}", ids[second]);
-    let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
-    assert_eq!(answer.status, StatusCode::ACCEPTED);
-    world.pass(2_000);
-    assert_eq!(world.parcel(&ids[second]).replaced.len(), 1, "its no-op is signed");
-    world.held.clear();
-    world.pass(40_000);
-    let waits = world.lane_view("acme").expect("begun").gate;
-    assert!(matches!(waits.gate, LaneGate::Waiting { .. }), "{waits:?}");
-    let pooled: Vec<u64> = world.chain.pooled().iter().map(|one| one.number).collect();
-    assert_eq!(pooled, [1], "only what a restore lost");
-    world.next_block_at = Some(world.clock.now_ms());
-    world.pass(600_000);
-    assert!(world.has_halted());
-    assert_eq!(got(&world, ["rosa", "rosb"][second]), amount);
-    assert_eq!(world.parcel(&ids[second]).state, ParcelState::Assigned, "people find out first");
+    for providers in [1, 2] {
+        let mut world = begun(Setup { providers, ..Setup::default() });
+        world.held.insert(queues::TRANSACTIONS);
+        let ids = ["rosa", "rosb"].map(|who| world.withdraw("ETH", "1", recipient(who)));
+        world.pass(2_000);
+        let second = ids.iter().position(|id| world.parcel(id).number == Some(2)).expect("one of them");
+        world.next_block_at = None;
+        let amount = value(&world, &ids[second]);
+        lost(&mut world, 1, recipient(["rosa", "rosb"][second]), amount);
+        let path = format!("/withdrawal/cancel/{}", ids[second]);
+        let answer = world.clock.run(world.call("acme", Method::POST, &path, None, None));
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+        world.pass(2_000);
+        assert_eq!(world.parcel(&ids[second]).replaced.len(), 1, "its no-op is signed");
+        world.held.clear();
+        world.pass(40_000);
+        let waits = world.lane_view("acme").expect("begun").gate;
+        assert!(matches!(waits.gate, LaneGate::Waiting { .. }), "{waits:?}");
+        let pooled: Vec<u64> = world.chain.pooled().iter().map(|one| one.number).collect();
+        assert_eq!(pooled, [1], "only what a restore lost");
+        world.next_block_at = Some(world.clock.now_ms());
+        world.pass(600_000);
+        assert!(world.has_halted());
+        assert_eq!(got(&world, ["rosa", "rosb"][second]), amount);
+        assert_eq!(world.parcel(&ids[second]).state, ParcelState::Assigned, "people find out first");
+    }
 }
 
 /// As above, where the lane waits for something at the first number before a node says that its place is taken: for people
 /// who blocked it, as after each restore, or for funds.
 #[test]
 fn what_a_pool_has_and_no_row_remembers_is_overtaken_by_no_no_op() {
-    for reason in [WaitReason::Blocked, WaitReason::TreasuryShort] {
-        let mut world = begun(Setup::default());
+    for (reason, providers) in [(WaitReason::Blocked, 2), (WaitReason::TreasuryShort, 2), (WaitReason::Blocked, 1)] {
+        let mut world = begun(Setup { providers, ..Setup::default() });
         let lane = world.lane("acme");
         world.held.insert(queues::TRANSACTIONS);
         let ids = [("2", "rosa"), ("1", "rosb")].map(|(amount, who)| {
