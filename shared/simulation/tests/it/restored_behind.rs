@@ -42,8 +42,11 @@ fn what_took_a_number_and_paid_what_another_row_asks_for_is_for_people() {
         let [first, second] = first_and_second(&mut world, is_signed);
         let amount = value(&world, &second);
         lost(&mut world, 1, recipient("rosb"), amount);
+        world.held.remove(queues::TRANSACTIONS);
+        world.until("its halt", World::has_halted);
         world.held.clear();
         world.pass(8 * LOOKS_MS);
+        assert_eq!(world.parcel(&second).number, is_signed.then_some(2));
         assert_eq!(got(&world, "rosb"), amount, "once; signed: {is_signed}");
         assert!(world.has_halted());
         assert_eq!((world.parcel(&first).state, world.parcel(&first).displaced), (ParcelState::Assigned, 0));
