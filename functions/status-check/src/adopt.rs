@@ -2,7 +2,7 @@
 //! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
 //! all else stays for people.
 
-use causeway_chains::{Chain, ChainError, Receipt, Sent, transaction};
+use causeway_chains::{Chain, ChainError, Receipt, Sent, token, transaction};
 use causeway_domain::{
     B256, Network,
     lane::{LaneGate, LaneId},
@@ -13,8 +13,9 @@ use causeway_state::{
     commit::{Done, commit},
     displace::{foreign, is_foreign},
     halt::AND,
-    lane::{Counter, Gate, Intent, Said, Signed, Transaction},
+    lane::{Counter, Gate, Intent, Signed, Transaction},
     parcel::{MoveError, Parcel},
+    taken::{Paid, Said},
     tracker::HeaderRow,
 };
 use causeway_store::{Key, Write};
@@ -48,10 +49,11 @@ impl Tracker {
             }
         };
         let Some(found) = read(chain, lane, number, &taker).await? else {
-            self.name_taker(lane, number, &taker).await?;
+            self.name_taker(lane, number, &taker, None).await?;
             return Ok(false);
         };
         let (height, hash) = (taker.block_number, taker.block_hash);
+        let paid = paid(&found, &taker);
         match self.header(network, height).await? {
             Some(followed) if followed == hash => {}
             // A node on a branch that others left.
@@ -59,7 +61,7 @@ impl Tracker {
             None => {
                 // What is in no block that was followed could never be told: it is people's.
                 tracing::error!(lane = %lane, number, hash = %found.hash, height, "not adopted: the tracker began above its block");
-                self.name_taker(lane, number, &taker).await?;
+                self.name_taker(lane, number, &taker, paid).await?;
                 return Ok(false);
             }
         }
@@ -73,7 +75,7 @@ impl Tracker {
             None => None,
         };
         let Some(mut writes) = writes else {
-            self.name_taker(lane, number, &taker).await?;
+            self.name_taker(lane, number, &taker, paid).await?;
             return Ok(false);
         };
         // What comes next may be lost as well: nothing new is signed before it was looked at.
@@ -96,7 +98,13 @@ impl Tracker {
     }
 
     /// Tells people of a lane that halted what took its number: it is theirs to find out whose that was.
-    async fn name_taker(&self, lane: &LaneId, number: u64, taker: &Receipt) -> Result<(), TrackError> {
+    async fn name_taker(
+        &self,
+        lane: &LaneId,
+        number: u64,
+        taker: &Receipt,
+        paid: Option<Paid>,
+    ) -> Result<(), TrackError> {
         let to = taker.to.map_or_else(|| "nobody".to_owned(), |to| to.to_string());
         let whose = format!("{}: {} to {to}", foreign(number), taker.hash);
         self.update_gate(lane, |gate, _| {
@@ -108,7 +116,7 @@ impl Tracker {
                 }
                 LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
             };
-            let named = Gate { gate: halt, taken_by: Some(taker.hash), said: None, ..gate.clone() };
+            let named = Gate { gate: halt, taken_by: Some(taker.hash), taken_for: paid, said: None, ..gate.clone() };
             (gate.consumed == number && named != *gate).then_some(named)
         })
         .await?;
@@ -231,6 +239,12 @@ pub(crate) async fn read(
     let payment = opened.payment;
     let intent = Intent { to: payment.to, value: payment.value, data: payment.data, gas_limit: payment.gas_limit };
     Ok(Some(Found { number, hash: opened.hash, raw, intent, fees: payment.fees }))
+}
+
+/// What it paid, where it succeeded and is of the kind that Causeway makes.
+fn paid(found: &Found, taker: &Receipt) -> Option<Paid> {
+    let (asset, to, amount) = token::paid_by(found.intent.to, found.intent.value, &found.intent.data)?;
+    taker.success.then_some(Paid { asset, to, amount })
 }
 
 fn ours_fault(error: MoveError) -> TrackError {

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use causeway_chains::{Chain, Receipt, token};
-use causeway_domain::{Network, clock::Millis, lane::LaneId, parcel::ParcelState};
+use causeway_domain::{Network, clock::Millis, lane::LaneId};
 use causeway_state::{
     adopt::Found,
     lane::{Counter, Transaction},
-    parcel::{DUE_SHARDS, Parcel},
-    tables::{DUE, TRANSFERS},
+    parcel::Parcel,
+    tables::TRANSFERS,
 };
-use causeway_store::{Item, Key, Query, Range as Keys, RowError};
+use causeway_store::{Item, Key, RowError};
 
 use crate::{TrackError, Tracker, adopt::read, lead::Lead};
 
@@ -60,7 +60,6 @@ impl Tracker {
         taker: &Receipt,
     ) -> Result<Option<(Parcel, u64)>, TrackError> {
         let asks = |(parcel, _): &(Parcel, u64)| {
-            let unsigned = matches!(parcel.state, ParcelState::Accepted | ParcelState::Waiting);
             let ([line], Some(asset)) = (parcel.transfers.as_slice(), network.asset(parcel.asset.address)) else {
                 return false;
             };
@@ -68,12 +67,10 @@ impl Tracker {
             let units = || token::transferred(&taker.logs, asset.address, lane.address, line.to);
             // What reverted, or moved nothing, is nobody's payment.
             let paid = taker.success && (asset.is_native() || units() == line.amount.to_u256());
-            unsigned && paid && parcel.wallet == *lane && found.does(to, value, &data)
+            parcel.is_unsigned() && paid && parcel.wallet == *lane && found.does(to, value, &data)
         };
         let mut oldest: Option<(Parcel, u64)> = None;
-        let due = (0..DUE_SHARDS).map(|shard| Parcel::due_pk(&network.id, shard));
-        for pk in due.chain([Parcel::lane_wait_pk(lane)]) {
-            let mut query = Query::index(TRANSFERS, DUE, pk, Keys::All);
+        for mut query in Parcel::queries_unsigned(lane) {
             loop {
                 let page = self.store.query(&query).await?;
                 let key = |row: &Item| Some(Key::new(TRANSFERS, row.text("pk")?, row.text("sk")?));

@@ -2,7 +2,7 @@
 //! transactions: how it works"): a number's transaction may name a parcel whose own row still waits for a number. Its bytes
 //! may be out, and the parcel would be signed once more under another one.
 
-use causeway_domain::{Network, lane::LaneId, parcel::ParcelState};
+use causeway_domain::{Network, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
     lane::{Attempt, Gate, Transaction},
@@ -40,8 +40,7 @@ impl Tracker {
     async fn complete(&self, lane: &LaneId, ours: &Transaction, version: u64) -> Result<(), TrackError> {
         let keys: Vec<Key> = ours.parcels.iter().map(|id| Parcel::key(*id)).collect();
         for (parcel, parcel_version) in self.parcels(&keys).await? {
-            let unsigned = matches!(parcel.state, ParcelState::Accepted | ParcelState::Waiting);
-            if !unsigned || parcel.wallet != *lane {
+            if !parcel.is_unsigned() || parcel.wallet != *lane {
                 continue;
             }
             let Some(next) = self.signed_by(lane, ours, &parcel).await? else {

@@ -14,7 +14,8 @@ use causeway_domain::{
 use causeway_runtime::metrics;
 use causeway_state::{
     displace::{foreign, is_foreign},
-    lane::{Attempt, Counter, DOUBT_MS, Gate, Outcome, TakenAt, Transaction},
+    lane::{Attempt, Counter, DOUBT_MS, Gate, Outcome, Transaction},
+    taken::TakenAt,
     tracker::HeaderRow,
     wallet::Treasury,
 };

@@ -26,6 +26,17 @@ pub fn payment_for(asset: &Asset, to: Address, amount: Amount) -> (Address, U256
     }
 }
 
+/// What a call pays, if it is one that [`payment_for`] makes: the token's contract (zero for the coin), the recipient, and
+/// how much.
+pub fn paid_by(called: Address, value: U256, input: &Bytes) -> Option<(Address, Address, Amount)> {
+    if input.is_empty() {
+        return Some((Address::ZERO, called, Amount::try_from(value).ok()?));
+    }
+    let abi::transferCall { to, amount } = abi::transferCall::abi_decode_validate(input).ok()?;
+    let exact = value.is_zero() && transfer_input(to, amount) == *input;
+    exact.then_some((called, to, Amount::try_from(amount).ok()?))
+}
+
 /// Input of `transfer(to, units)`; units are the token's smallest.
 pub fn transfer_input(to: Address, units: U256) -> Bytes {
     abi::transferCall { to, amount: units }.abi_encode().into()
@@ -123,6 +134,19 @@ mod tests {
         assert_eq!(payment_for(network.native(), TO, amount), (TO, U256::from(5), Bytes::new()));
         let token = network.asset(TOKEN).expect("listed");
         assert_eq!(payment_for(token, TO, amount), (TOKEN, U256::ZERO, transfer_input(TO, U256::from(5))));
+    }
+
+    #[test]
+    fn what_a_call_pays_is_read_back_from_what_is_made_for_it_and_from_nothing_else() {
+        let amount = Amount::new(5).expect("small");
+        let call = transfer_input(TO, amount.to_u256());
+        assert_eq!(paid_by(TO, amount.to_u256(), &Bytes::new()), Some((Address::ZERO, TO, amount)));
+        assert_eq!(paid_by(TOKEN, U256::ZERO, &call), Some((TOKEN, TO, amount)));
+        assert_eq!(paid_by(TOKEN, U256::from(1), &call), None, "coins as well");
+        assert_eq!(paid_by(TOKEN, U256::ZERO, &call.slice(..67)), None);
+        assert_eq!(paid_by(TOKEN, U256::ZERO, &[call.as_ref(), &[0]].concat().into()), None);
+        assert_eq!(paid_by(TOKEN, U256::ZERO, &balance_input(TO)), None);
+        assert_eq!(paid_by(TO, U256::MAX, &Bytes::new()), None, "more than any amount");
     }
 
     #[test]

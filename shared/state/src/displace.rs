@@ -11,8 +11,9 @@ use causeway_domain::{
 use causeway_store::{Item, RowError, Write};
 
 use crate::{
-    lane::{Counter, Gate, Intent, Outcome, Said, Transaction},
+    lane::{Counter, Gate, Intent, Outcome, Transaction},
     parcel::{MoveError, Parcel},
+    taken::Said,
 };
 
 /// Whose word it is that no attempt of a number was or will be carried out.

@@ -4,7 +4,7 @@ use causeway_domain::{
     Address, B256, Bytes, U256,
     clock::Millis,
     fees::{Fees, Priority},
-    id::{NetworkId, ParcelId, TraceId},
+    id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
 };
 use causeway_store::{Expect, Item, Key, Query, Range, RowError, Update, Value, Write};
@@ -14,7 +14,7 @@ use crate::{
     displace::is_foreign,
     halt::{AND, beside},
     tables::TRANSFERS,
-    tracker::{Head, HeaderRow},
+    taken::{Paid, Said, TakenAt},
 };
 
 /// A doubt about a lane's next number that lasts so long is people's.
@@ -103,34 +103,6 @@ impl Lease {
     }
 }
 
-/// A block of the chain, as a look knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenAt {
-    /// Its height.
-    pub height: u64,
-    /// Its hash.
-    pub hash: B256,
-}
-
-impl TakenAt {
-    /// For a commit that must not happen unless the chain has this block, and no branch can take it back.
-    pub fn is_final(self, network: &NetworkId) -> [Write; 2] {
-        [Head::is_final(network, self.height), HeaderRow::holds(network, self.height, self.hash)]
-    }
-}
-
-/// A transaction that people name as what took a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    /// Its hash.
-    pub hash: B256,
-    /// Whether a look at a final block has asked nodes for it, and nobody knows it as what has the number.
-    pub sought: bool,
-    /// The number that nodes tell it has: another one of the lane's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<u64>,
-}
-
 /// How far the lane's bytes have come, and whether more may go out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
@@ -167,6 +139,9 @@ pub struct Gate {
     /// What a final block has under the number at `consumed`, where that is not ours as far as rows tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<B256>,
+    /// What that paid, where it succeeded and is of the kind that Causeway makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_for: Option<Paid>,
     /// The block at which a look that halted the lane found the number at `consumed` used by what is not ours: final as soon as
     /// that block is, and not before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,6 +170,7 @@ impl Gate {
             replaced_at: 0,
             foreign_since: None,
             taken_by: None,
+            taken_for: None,
             taken_at: None,
             said: None,
             beginning: false,
@@ -272,7 +248,8 @@ impl Gate {
             return self.clone();
         }
         let foreign_since = self.foreign_since.map(|_| now);
-        Self { consumed, progress_at: now, foreign_since, taken_by: None, taken_at: None, said: None, ..self.clone() }
+        let next = Self { consumed, progress_at: now, foreign_since, ..self.clone() };
+        Self { taken_by: None, taken_for: None, taken_at: None, said: None, ..next }
     }
 
     /// Set back, to hand the stored bytes from a number on to nodes once more.

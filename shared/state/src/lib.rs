@@ -21,5 +21,6 @@ pub mod parcel;
 pub mod reconciliation;
 pub mod settle;
 pub mod tables;
+pub mod taken;
 pub mod tracker;
 pub mod wallet;

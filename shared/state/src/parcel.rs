@@ -10,10 +10,10 @@ use causeway_domain::{
     parcel::ParcelState,
     verdict::WaitReason,
 };
-use causeway_store::{Expect, Item, Key, RowError, Value, Write};
+use causeway_store::{Expect, Item, Key, Query, Range, RowError, Value, Write};
 use serde::{Deserialize, Serialize};
 
-use crate::tables::TRANSFERS;
+use crate::tables::{DUE, TRANSFERS};
 
 /// Partitions the due parcels of a network are spread over, so that one index key is never hot.
 pub const DUE_SHARDS: u8 = 4;
@@ -228,6 +228,17 @@ impl Parcel {
     /// Index partition of a lane's parcels that wait for room on it.
     pub fn lane_wait_pk(lane: &LaneId) -> String {
         format!("ROOM#{lane}")
+    }
+
+    /// Read every parcel of a lane that has no number, among others of its network.
+    pub fn queries_unsigned(lane: &LaneId) -> Vec<Query> {
+        let due = (0..DUE_SHARDS).map(|shard| Self::due_pk(&lane.network, shard));
+        due.chain([Self::lane_wait_pk(lane)]).map(|pk| Query::index(TRANSFERS, DUE, pk, Range::All)).collect()
+    }
+
+    /// Whether it has no number, and is to get one.
+    pub const fn is_unsigned(&self) -> bool {
+        matches!(self.state, ParcelState::Accepted | ParcelState::Waiting)
     }
 
     /// Index partition of a tenant's parcels.

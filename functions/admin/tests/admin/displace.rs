@@ -3,14 +3,15 @@
 use causeway_domain::{
     Address, B256, Bytes, U256,
     fees::Priority,
-    id::TraceId,
+    id::{ParcelId, TraceId},
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
 use causeway_state::{
     displace::foreign,
-    lane::{Counter, Gate, Intent, Outcome, Said, TakenAt, Transaction},
+    lane::{Counter, Gate, Intent, Outcome, Transaction},
     parcel::{CancelAsked, Parcel},
+    taken::{Paid, Said, TakenAt},
     tracker::{Head, HeaderRow, Watch},
 };
 use causeway_store::{Expect, Item, MemoryStore, Write};
@@ -207,6 +208,31 @@ async fn a_number_that_nobody_was_given_is_passed_over() {
     assert_eq!(transaction.outcome, Some(Outcome::Displaced { height: 0, by: vec!["olga".to_owned()] }));
     assert_eq!((transaction.parcels.len(), transaction.attempts), (0, 0));
     assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned, "nothing of ours is touched");
+}
+
+/// Somebody asks again, or still, for what was paid under the number: it would be paid under another one.
+#[tokio::test]
+async fn a_number_whose_transaction_paid_what_a_transfer_asks_for_is_not_given_up() {
+    for number in [4, 6] {
+        let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+        let again = Parcel { id: ParcelId::derived(&["again"]), state: ParcelState::Accepted, ..parcel };
+        let waits = Parcel { number: None, hash: None, due_at: Some(NOW), ..again };
+        world.put(waits.create().expect("a row")).await;
+        let row = world.row(&Gate::key(&lane)).await.expect("there");
+        let gate: Gate = row.parse().expect("a gate");
+        let paid = Paid { asset: waits.asset.address, to: waits.transfers[0].to, amount: waits.transfers[0].amount };
+        let of = Gate { taken_for: Some(paid), ..gate.consumed(number, NOW) };
+        let named = Gate { taken_at: gate.taken_at, gate: LaneGate::Open, ..of };
+        let named = named.halted(&format!("{}: 0x12 to 0x34", foreign(number)), number);
+        world.put(named.put(&lane, row.version()).expect("a row")).await;
+        let conflict = (409, "CONFLICT".to_owned(), "number".to_owned());
+        assert_eq!(displace(&world, &lane, number).await.refusal(), conflict, "number {number}");
+        // Its client is told in another way that it is paid.
+        let asked = CancelAsked { by: "olga".to_owned(), at: NOW, reason: None };
+        let wished = waits.cancel_wished(asked, NOW).item().expect("a row");
+        world.put(Write::Put { key: Parcel::key(waits.id), item: wished, expect: vec![] }).await;
+        displace(&world, &lane, number).await.ok();
+    }
 }
 
 /// A lane halted behind all its numbers, at one that nobody was given, in a block of this height; no look names what took it.

@@ -248,6 +248,23 @@ fn what_nobody_ever_asks_for_again_is_an_operators_to_pass_over() {
     assert_eq!((got(&world, "rosa"), got(&world, "karl")), (amount, value(&world, &id)));
 }
 
+/// Its client asked again a moment ago, and no look has found that out yet.
+#[test]
+fn what_somebody_asks_for_again_is_not_passed_over() {
+    let mut world = begun(Setup::default());
+    let amount = U256::from(10_u64).pow(U256::from(18));
+    lost(&mut world, 1, recipient("rosa"), amount);
+    world.pass(2 * LOOKS_MS);
+    assert!(world.has_halted());
+    let again = world.withdraw("ETH", "1", recipient("rosa"));
+    let (what, path) = ("people: displace", format!("lanes/{}/displace", world.lane("acme")));
+    let act = Act { what, path, body: json!({"number": 1, "reason": "nobody asks"}), promise: Promise::Nothing };
+    assert_eq!(world.act(&act).status, StatusCode::CONFLICT);
+    world.finish();
+    assert_eq!((world.parcel(&again).state, world.parcel(&again).number), (ParcelState::Confirmed, Some(1)));
+    assert_eq!(got(&world, "rosa"), amount, "once");
+}
+
 #[test]
 fn behind_an_adopted_number_nothing_is_signed_before_the_next_is_looked_at() {
     let mut world = begun(Setup::default());
