@@ -2,7 +2,7 @@
 //! transactions: how it works"): a number's transaction may name a parcel whose own row still waits for a number. Its bytes
 //! may be out, and the parcel would be signed once more under another one.
 
-use causeway_domain::{Network, lane::LaneId};
+use causeway_domain::{B256, Network, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
     lane::{Attempt, Gate, Transaction},
@@ -15,7 +15,7 @@ use crate::{TrackError, Tracker, lead::Lead};
 
 impl Tracker {
     /// Gives each parcel without a number the one whose open transaction names it, before anybody vouches for rows that may
-    /// have been set back. Where that one's bytes are not all there, its lane halts.
+    /// have been set back.
     pub(crate) async fn complete_signatures(&self, network: &Network, lead: &mut Lead) -> Result<(), TrackError> {
         for (lane, counter, gate) in self.lanes(network).await? {
             let from = self.unsettled_from(&lane, &gate).await?;
@@ -43,10 +43,7 @@ impl Tracker {
             if !parcel.is_unsigned() || parcel.wallet != *lane {
                 continue;
             }
-            let Some(next) = self.signed_by(lane, ours, &parcel).await? else {
-                self.halt_half(lane, ours, &parcel).await?;
-                continue;
-            };
+            let next = self.signed_by(lane, ours, &parcel).await?;
             let parcel_write =
                 parcel.moved(parcel_version, next).map_err(|error| TrackError::Stuck(error.to_string()))?;
             let still =
@@ -59,42 +56,20 @@ impl Tracker {
         Ok(())
     }
 
-    /// The parcel as the commit that signed it left it; `None` where not all of its attempts are on record.
-    async fn signed_by(
-        &self,
-        lane: &LaneId,
-        ours: &Transaction,
-        parcel: &Parcel,
-    ) -> Result<Option<Parcel>, TrackError> {
-        let mut hashes = Vec::new();
-        for row in self.store.query(&Attempt::query(lane, ours.number)).await?.items {
+    /// The parcel as the commit that signed it left it. Attempts that are not on record are told by reconciliation; it has
+    /// its number all the same, since they may be out.
+    async fn signed_by(&self, lane: &LaneId, ours: &Transaction, parcel: &Parcel) -> Result<Parcel, TrackError> {
+        let (number, now) = (ours.number, self.clock.now_ms());
+        let mut signed: Option<Parcel> = None;
+        for row in self.store.query(&Attempt::query(lane, number)).await?.items {
             match row.parse::<Attempt>() {
-                Ok(attempt) => hashes.push(attempt.hash),
-                Err(error) => {
-                    tracing::error!(lane = %lane, number = ours.number, error = %error, "an attempt cannot be read")
+                Ok(Attempt { hash, .. }) => {
+                    let next = signed.map_or_else(|| parcel.assigned(number, hash, now), |all| all.resigned(hash, now));
+                    signed = Some(next);
                 }
+                Err(error) => tracing::error!(lane = %lane, number, error = %error, "an attempt cannot be read"),
             }
         }
-        let now = self.clock.now_ms();
-        let (Some((first, later)), true) = (hashes.split_first(), hashes.len() == ours.attempts as usize) else {
-            return Ok(None);
-        };
-        let signed = parcel.assigned(ours.number, *first, now);
-        Ok(Some(later.iter().fold(signed, |parcel, hash| parcel.resigned(*hash, now))))
-    }
-
-    async fn halt_half(&self, lane: &LaneId, ours: &Transaction, parcel: &Parcel) -> Result<(), TrackError> {
-        let number = ours.number;
-        let reason = format!(
-            "number {number} is to pay {}, which has no number, and not all of its attempts are on record",
-            parcel.id
-        );
-        tracing::error!(lane = %lane, number, parcel = %parcel.id, "{reason}");
-        self.update_gate(lane, |gate, _| {
-            let next = gate.halted(&reason, number);
-            (next != *gate).then_some(next)
-        })
-        .await?;
-        Ok(())
+        Ok(signed.unwrap_or_else(|| Parcel { hash: None, ..parcel.assigned(number, B256::ZERO, now) }))
     }
 }
