@@ -13,12 +13,11 @@ use causeway_state::{
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
-    tables::TRANSFERS,
     taken::Said,
     tracker::{Head, HeaderRow, Watch},
     wallet::Treasury,
 };
-use causeway_store::{Item, Key, Write};
+use causeway_store::{Item, Write};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -226,9 +225,9 @@ impl Admin {
             return Err(ApiError::of_field(Code::Conflict, "number", "is not the one at which the lane halted"));
         }
         self.must_be_anothers(&id, (number, &gate), taker).await?;
-        self.must_be_unasked(&id, (number, &gate), next).await?;
+        let unasked = self.must_be_unasked(&treasury, (number, &gate), next).await?;
         let word = Word::Operator(by.user.to_string());
-        let (writes, parcels, again) = match transaction {
+        let (mut writes, parcels, again) = match transaction {
             Some(transaction) => self.give_up(&id, transaction, (&gate, gate_row.version()), word).await?,
             // Nobody was given it: there is nothing to be paid under another one.
             None => {
@@ -236,6 +235,7 @@ impl Admin {
                 (writes, Vec::new(), Vec::new())
             }
         };
+        writes.extend(unasked);
         let mut detail = json!({"number": number, "parcels": parcels, "again": again});
         if let Some(taker) = taker {
             detail[TAKEN_BY] = json!(taker);
@@ -276,36 +276,6 @@ impl Admin {
             Some(_) => Err(ApiError::of_field(Code::Conflict, TAKEN_BY, "is a transaction of Causeway's")),
             None => Ok(()),
         }
-    }
-
-    /// Refuses while a transfer of the lane asks for exactly what was paid under the number, and nobody wants it cancelled: it
-    /// would be paid again.
-    async fn must_be_unasked(&self, id: &LaneId, (number, gate): (u64, &Gate), next: u64) -> Result<(), ApiError> {
-        let Some(paid) = gate.taken_for.filter(|_| gate.consumed == number) else { return Ok(()) };
-        let mut keys = Vec::new();
-        for query in Parcel::queries_unsigned(id) {
-            let rows = self.all(query).await?;
-            keys.extend(rows.iter().filter_map(|row| Some(Key::new(TRANSFERS, row.text("pk")?, "PCL"))));
-        }
-        let later: Vec<_> = (number + 1..next).map(|number| Transaction::key(id, number)).collect();
-        for row in self.read(&later).await?.into_iter().flatten() {
-            let ours: Transaction = parse(&row)?;
-            let open = ours.parcels.iter().filter(|_| ours.outcome.is_none());
-            keys.extend(open.map(|parcel| Parcel::key(*parcel)));
-        }
-        for row in self.read(&keys).await?.into_iter().flatten() {
-            // One that cannot be read cannot be signed either.
-            let Some(parcel) = readable::<Parcel>(&row) else { continue };
-            if paid.is_asked_by(id, &parcel) && parcel.state.holds_money() && parcel.cancel.is_none() {
-                let name = parcel.transfer_id(0);
-                let what = format!(
-                    "was used by a transaction that paid exactly what {name} asks for: if a look does not tell that one as paid \
-                     within two minutes, cancel it, tell its client, and ask again"
-                );
-                return Err(ApiError::of_field(Code::Conflict, "number", what));
-            }
-        }
-        Ok(())
     }
 
     /// The writes that give a number up, its parcels, and those of them that are accepted again.

@@ -23,6 +23,7 @@ pub mod settle;
 pub mod switches;
 pub mod transfers;
 pub mod treasuries;
+pub mod unasked;
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::{
     Admin,
     change::{Act, Changed},
-    list::{List, PageAsked, parse},
+    list::{List, PageAsked, parse, readable},
 };
 
 /// Rounds against another operator at the same switch.
@@ -132,6 +132,18 @@ impl Admin {
         let expect = vec![Expect::Version(version)];
         self.apply(&[Write::Put { key: Wanted::key(&scope), item, expect }]).await?;
         Ok(done.shown())
+    }
+
+    /// The condition that one of these scopes stays blocked; `None` where none is, everywhere.
+    pub(crate) async fn held_back(&self, scopes: &[Scope]) -> Result<Option<Write>, ApiError> {
+        let keys: Vec<Key> = scopes.iter().map(Wanted::key).collect();
+        for (key, row) in keys.iter().zip(self.read(&keys).await?) {
+            let Some(row) = row else { continue };
+            if readable::<Wanted>(&row).is_some_and(|wanted| wanted.blocked && wanted.everywhere) {
+                return Ok(Some(Write::Check { key: key.clone(), expect: vec![Expect::Version(row.version())] }));
+            }
+        }
+        Ok(None)
     }
 
     /// A scope that blocks nothing is a mistyped one, and who mistypes it believes that payments are blocked.

@@ -2,7 +2,7 @@
 //! has of the lane's key, and what does exactly what one of our rows asks for, is put on record and settled like any other;
 //! all else stays for people.
 
-use causeway_chains::{Chain, ChainError, Receipt, Sent, token, transaction};
+use causeway_chains::{Chain, ChainError, Form, Receipt, Sent, token, transaction};
 use causeway_domain::{
     B256, Network,
     lane::{LaneGate, LaneId},
@@ -48,7 +48,7 @@ impl Tracker {
                 taker
             }
         };
-        let Some(found) = read(chain, lane, number, &taker).await? else {
+        let Read::Found(found) = read(chain, lane, number, &taker).await? else {
             self.name_taker(lane, number, &taker, None).await?;
             return Ok(false);
         };
@@ -116,7 +116,9 @@ impl Tracker {
                 }
                 LaneGate::Open | LaneGate::Waiting { .. } | LaneGate::Halted { .. } => gate.gate.clone(),
             };
-            let named = Gate { gate: halt, taken_by: Some(taker.hash), taken_for: paid, said: None, ..gate.clone() };
+            // What a node told once it may not tell now.
+            let taken_for = paid.or(gate.taken_for.filter(|_| gate.taken_by == Some(taker.hash)));
+            let named = Gate { gate: halt, taken_by: Some(taker.hash), taken_for, said: None, ..gate.clone() };
             (gate.consumed == number && named != *gate).then_some(named)
         })
         .await?;
@@ -172,7 +174,10 @@ impl Tracker {
         found: &Found,
         taker: &Receipt,
     ) -> Result<Option<Vec<Write>>, TrackError> {
-        let Some((parcel, version)) = self.unsigned_asking(network, lane, found, taker).await? else { return Ok(None) };
+        let Some((parcel, version)) = self.unsigned_asking(network, lane, found).await? else { return Ok(None) };
+        if !did_pay(lane, &parcel, taker) {
+            return Ok(None);
+        }
         found.as_transaction(lane, &parcel, version, self.clock.now_ms()).map(Some).map_err(ours_fault)
     }
 }
@@ -223,22 +228,38 @@ async fn named(
     Ok(Named::Not { has })
 }
 
-/// What took a lane's number, read from its signed bytes; `None` where no node has them, or they are of another kind than
-/// ours.
-pub(crate) async fn read(
-    chain: &dyn Chain,
-    lane: &LaneId,
-    number: u64,
-    taker: &Receipt,
-) -> Result<Option<Found>, TrackError> {
-    let Some(raw) = chain.signed(taker.hash).await?.value else { return Ok(None) };
-    let Ok(opened) = transaction::open(&raw) else { return Ok(None) };
+/// What signed bytes tell of what took a number.
+pub(crate) enum Read {
+    /// What it did, of the kind that ours are.
+    Found(Box<Found>),
+    /// It is of another kind than ours.
+    Another,
+    /// No node has its bytes.
+    Unknown,
+}
+
+/// Reads what took a lane's number from its signed bytes.
+pub(crate) async fn read(chain: &dyn Chain, lane: &LaneId, number: u64, taker: &Receipt) -> Result<Read, TrackError> {
+    let raw = match chain.signed(taker.hash).await?.value {
+        Some(Form::Ours(raw)) => raw,
+        Some(Form::Another) => return Ok(Read::Another),
+        None => return Ok(Read::Unknown),
+    };
+    let Ok(opened) = transaction::open(&raw) else { return Ok(Read::Unknown) };
     if (opened.from, opened.payment.number, opened.hash) != (lane.address, number, taker.hash) {
-        return Ok(None);
+        return Ok(Read::Unknown);
     }
     let payment = opened.payment;
     let intent = Intent { to: payment.to, value: payment.value, data: payment.data, gas_limit: payment.gas_limit };
-    Ok(Some(Found { number, hash: opened.hash, raw, intent, fees: payment.fees }))
+    Ok(Read::Found(Box::new(Found { number, hash: opened.hash, raw, intent, fees: payment.fees })))
+}
+
+/// Whether it paid what the parcel asks for: what reverted, or moved nothing, is nobody's payment.
+fn did_pay(lane: &LaneId, parcel: &Parcel, taker: &Receipt) -> bool {
+    let [line] = parcel.transfers.as_slice() else { return false };
+    let asset = parcel.asset.address;
+    let units = || token::transferred(&taker.logs, asset, lane.address, line.to);
+    taker.success && (asset.is_zero() || units() == line.amount.to_u256())
 }
 
 /// What it paid, where it succeeded and is of the kind that Causeway makes.

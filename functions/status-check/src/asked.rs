@@ -12,7 +12,11 @@ use causeway_state::{
 };
 use causeway_store::{Item, Key, RowError};
 
-use crate::{TrackError, Tracker, adopt::read, lead::Lead};
+use crate::{
+    TrackError, Tracker,
+    adopt::{Read, read},
+    lead::Lead,
+};
 
 /// Keys of one read.
 const KEYS_PER_READ: usize = 100;
@@ -31,12 +35,12 @@ impl Tracker {
         (lane, number): (&LaneId, u64),
         taker: &Receipt,
     ) -> Result<Option<&'static str>, TrackError> {
-        let Some(found) = read(chain, lane, number, taker).await? else {
-            // Of another kind than ours, if a node knows it at all.
-            let known = chain.knows(taker.hash).await?.value;
-            return Ok((!known).then_some("no node tells what took it did"));
+        let found = match read(chain, lane, number, taker).await? {
+            Read::Found(found) => found,
+            Read::Another => return Ok(None),
+            Read::Unknown => return Ok(Some("no node tells what took it did")),
         };
-        if self.unsigned_asking(network, lane, &found, taker).await?.is_some() {
+        if taker.success && self.unsigned_asking(network, lane, &found).await?.is_some() {
             return Ok(Some("a transfer without a number asks for what took it"));
         }
         let row = self.store.get(&Counter::key(lane)).await?;
@@ -45,7 +49,9 @@ impl Tracker {
             return Ok(Some("a later number is to do what took it"));
         }
         let payment = found.intent.data.is_empty() || network.asset(found.intent.to).is_some();
-        let forgotten = lead.head.anew_at > 0 && lead.head.anew_at.saturating_add(FORGOTTEN_MS) > self.clock.now_ms();
+        let now = self.clock.now_ms();
+        let anew = lead.head.anew_at > 0 && lead.head.anew_at.saturating_add(FORGOTTEN_MS) > now;
+        let forgotten = anew || !lead.head.vouches(now);
         Ok((payment && forgotten)
             .then_some("it may be a payment of ours of which tables that were set back know nothing"))
     }
@@ -57,17 +63,13 @@ impl Tracker {
         network: &Network,
         lane: &LaneId,
         found: &Found,
-        taker: &Receipt,
     ) -> Result<Option<(Parcel, u64)>, TrackError> {
         let asks = |(parcel, _): &(Parcel, u64)| {
             let ([line], Some(asset)) = (parcel.transfers.as_slice(), network.asset(parcel.asset.address)) else {
                 return false;
             };
             let (to, value, data) = token::payment_for(asset, line.to, line.amount);
-            let units = || token::transferred(&taker.logs, asset.address, lane.address, line.to);
-            // What reverted, or moved nothing, is nobody's payment.
-            let paid = taker.success && (asset.is_native() || units() == line.amount.to_u256());
-            parcel.is_unsigned() && paid && parcel.wallet == *lane && found.does(to, value, &data)
+            parcel.is_unsigned() && parcel.wallet == *lane && found.does(to, value, &data)
         };
         let mut oldest: Option<(Parcel, u64)> = None;
         for mut query in Parcel::queries_unsigned(lane) {
@@ -96,7 +98,8 @@ impl Tracker {
         found: &Found,
         numbers: Range<u64>,
     ) -> Result<bool, TrackError> {
-        for ours in self.open_transactions(network, lead, lane, numbers).await? {
+        let rows = self.transactions(network, lead, lane, numbers).await?;
+        for ours in rows.iter().flatten().filter_map(open) {
             let (ours, _) = ours?;
             if found.does(ours.intent.to, ours.intent.value, &ours.intent.data) {
                 return Ok(true);
@@ -105,28 +108,21 @@ impl Tracker {
         Ok(false)
     }
 
-    /// The transactions of these numbers that have not ended, with their rows' versions.
-    pub(crate) async fn open_transactions(
+    /// The rows of these numbers' transactions, in order.
+    pub(crate) async fn transactions(
         &self,
         network: &Network,
         lead: &mut Lead,
         lane: &LaneId,
         numbers: Range<u64>,
-    ) -> Result<Vec<Result<(Transaction, u64), RowError>>, TrackError> {
-        let numbers: Vec<u64> = numbers.collect();
-        let mut open = Vec::new();
-        for chunk in numbers.chunks(KEYS_PER_READ) {
+    ) -> Result<Vec<Option<Item>>, TrackError> {
+        let keys: Vec<Key> = numbers.map(|number| Transaction::key(lane, number)).collect();
+        let mut rows = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(KEYS_PER_READ) {
             self.keep_lease(network, lead).await?;
-            let keys: Vec<Key> = chunk.iter().map(|number| Transaction::key(lane, *number)).collect();
-            for row in self.store.get_many(&keys).await?.into_iter().flatten() {
-                let ours = row.parse::<Transaction>();
-                if ours.as_ref().is_ok_and(|ours| ours.outcome.is_some()) {
-                    continue;
-                }
-                open.push(ours.map(|ours| (ours, row.version())));
-            }
+            rows.extend(self.store.get_many(chunk).await?);
         }
-        Ok(open)
+        Ok(rows)
     }
 
     /// Parcels and their rows' versions.
@@ -143,4 +139,11 @@ impl Tracker {
         }
         Ok(parcels)
     }
+}
+
+/// A transaction that has not ended, with its row's version.
+pub(crate) fn open(row: &Item) -> Option<Result<(Transaction, u64), RowError>> {
+    let ours = row.parse::<Transaction>();
+    let ended = ours.as_ref().is_ok_and(|ours| ours.outcome.is_some());
+    (!ended).then(|| ours.map(|ours| (ours, row.version())))
 }

@@ -1,59 +1,99 @@
 //! Halves of a signature's commit. A restore does not keep a commit whole, not even within one table (AWS, "Amazon DynamoDB
-//! transactions: how it works"): a number's transaction may name a parcel whose own row still waits for a number. Its bytes
-//! may be out, and the parcel would be signed once more under another one.
+//! transactions: how it works"): a number's transaction may name a parcel whose own row still waits for a number, or the
+//! counter may not know of the number. Its bytes may be out, and the parcel would be signed once more under another one.
 
-use causeway_domain::{B256, Network, lane::LaneId};
+use causeway_domain::{B256, Network, id::ParcelId, lane::LaneId};
 use causeway_state::{
     commit::{Done, commit},
-    lane::{Attempt, Gate, Transaction},
+    lane::{Attempt, Counter, Gate, Transaction},
     parcel::Parcel,
-    reconciliation::Report,
 };
 use causeway_store::{Expect, Key, Write};
 
-use crate::{TrackError, Tracker, lead::Lead};
+use crate::{TrackError, Tracker, asked::open, lead::Lead};
+
+/// Tries of one half against those who move the same rows: signers and operators, a few times.
+const TRIES_MAX: u32 = 8;
 
 impl Tracker {
     /// Gives each parcel without a number the one whose open transaction names it, before anybody vouches for rows that may
-    /// have been set back.
-    pub(crate) async fn complete_signatures(&self, network: &Network, lead: &mut Lead) -> Result<(), TrackError> {
+    /// have been set back; answers whether all that were found have theirs.
+    ///
+    /// Looked at are the numbers that a lane may have had out at the moment of the restore, and those behind its counter.
+    pub(crate) async fn complete_signatures(&self, network: &Network, lead: &mut Lead) -> Result<bool, TrackError> {
+        let mut all = true;
         for (lane, counter, gate) in self.lanes(network).await? {
-            let from = self.unsettled_from(&lane, &gate).await?;
-            for ours in self.open_transactions(network, lead, &lane, from..counter.next).await? {
-                match ours {
-                    Ok((ours, version)) => self.complete(&lane, &ours, version).await?,
-                    // What it names nobody can tell; reconciliation tells people of it.
-                    Err(error) => tracing::error!(lane = %lane, error = %error, "a transaction cannot be read"),
+            self.keep_lease(network, lead).await?;
+            all &= self.complete_lane(network, lead, &lane, counter, &gate).await?;
+        }
+        Ok(all)
+    }
+
+    async fn complete_lane(
+        &self,
+        network: &Network,
+        lead: &mut Lead,
+        lane: &LaneId,
+        counter: Counter,
+        gate: &Gate,
+    ) -> Result<bool, TrackError> {
+        let out = network.in_flight_max;
+        let from = gate.consumed.saturating_sub(out).max(gate.first);
+        let rows = self.transactions(network, lead, lane, from..counter.next + out).await?;
+        let known = |number: u64| rows.get(usize::try_from(number.checked_sub(from)?).ok()?)?.as_ref();
+        let behind = (counter.next..).take_while(|number| known(*number).is_some()).count() as u64;
+        let mut named = Vec::new();
+        for ours in rows.iter().flatten().filter_map(open) {
+            match ours {
+                Ok((ours, _)) => named.extend(ours.parcels.iter().map(|id| (ours.number, *id))),
+                // What it names nobody can tell; reconciliation tells people of it.
+                Err(error) => tracing::error!(lane = %lane, error = %error, "a transaction cannot be read"),
+            }
+        }
+        let keys: Vec<Key> = named.iter().map(|(_, id)| Parcel::key(*id)).collect();
+        let parcels = self.parcels(&keys).await?;
+        let halves = |(_, id): &&(u64, ParcelId)| {
+            parcels.iter().any(|(parcel, _)| parcel.id == *id && parcel.is_unsigned() && parcel.wallet == *lane)
+        };
+        let mut all = true;
+        for (number, id) in named.iter().filter(halves) {
+            all &= self.complete(lane, *number, *id).await?;
+        }
+        // Last: behind it nobody looks for halves any more.
+        if all && behind > 0 {
+            tracing::error!(lane = %lane, next = counter.next, behind, "the counter goes on behind numbers that are signed");
+            let writes = [Counter::take(lane, counter.next, behind)];
+            all = matches!(commit(&*self.store, &*self.clock, &writes).await?, Done::Committed);
+        }
+        Ok(all)
+    }
+
+    /// Gives a parcel its number, unless it is no half after all; answers `false` where others moved the rows each time.
+    async fn complete(&self, lane: &LaneId, number: u64, id: ParcelId) -> Result<bool, TrackError> {
+        for _ in 0..TRIES_MAX {
+            let rows = self.store.get_many(&[Transaction::key(lane, number), Parcel::key(id)]).await?;
+            let [Some(transaction), Some(row)] = rows.as_slice() else { return Ok(true) };
+            let (Some(Ok((ours, version))), Ok(parcel)) = (open(transaction), row.parse::<Parcel>()) else {
+                return Ok(true);
+            };
+            if !parcel.is_unsigned() {
+                return Ok(true);
+            }
+            let next = self.signed_by(lane, &ours, &parcel).await?;
+            let parcel = match parcel.moved(row.version(), next) {
+                Ok(write) => write,
+                Err(error) => {
+                    tracing::error!(lane = %lane, number, parcel = %id, error = %error, "a half is not completed");
+                    return Ok(true);
                 }
+            };
+            let still = Write::Check { key: Transaction::key(lane, number), expect: vec![Expect::Version(version)] };
+            if let Done::Committed = commit(&*self.store, &*self.clock, &[parcel, still]).await? {
+                tracing::error!(lane = %lane, number, parcel = %id, "signed: its number's transaction names it");
+                return Ok(true);
             }
         }
-        Ok(())
-    }
-
-    /// The first number that may have no outcome: below it all are settled and final.
-    async fn unsettled_from(&self, lane: &LaneId, gate: &Gate) -> Result<u64, TrackError> {
-        let row = self.store.get(&Report::key(lane)).await?;
-        let report = row.and_then(|row| row.parse::<Report>().ok()).filter(|report| report.first == gate.first);
-        Ok(report.map_or(gate.first, |report| report.settled_to.max(gate.first)))
-    }
-
-    async fn complete(&self, lane: &LaneId, ours: &Transaction, version: u64) -> Result<(), TrackError> {
-        let keys: Vec<Key> = ours.parcels.iter().map(|id| Parcel::key(*id)).collect();
-        for (parcel, parcel_version) in self.parcels(&keys).await? {
-            if !parcel.is_unsigned() || parcel.wallet != *lane {
-                continue;
-            }
-            let next = self.signed_by(lane, ours, &parcel).await?;
-            let parcel_write =
-                parcel.moved(parcel_version, next).map_err(|error| TrackError::Stuck(error.to_string()))?;
-            let still =
-                Write::Check { key: Transaction::key(lane, ours.number), expect: vec![Expect::Version(version)] };
-            // Where somebody moved one of them, it was no half.
-            if let Done::Committed = commit(&*self.store, &*self.clock, &[parcel_write, still]).await? {
-                tracing::error!(lane = %lane, number = ours.number, parcel = %parcel.id, "signed: its number's transaction names it");
-            }
-        }
-        Ok(())
+        Ok(false)
     }
 
     /// The parcel as the commit that signed it left it. Attempts that are not on record are told by reconciliation; it has
@@ -70,6 +110,8 @@ impl Tracker {
                 Err(error) => tracing::error!(lane = %lane, number, error = %error, "an attempt cannot be read"),
             }
         }
-        Ok(signed.unwrap_or_else(|| Parcel { hash: None, ..parcel.assigned(number, B256::ZERO, now) }))
+        let signed = signed.unwrap_or_else(|| Parcel { hash: None, ..parcel.assigned(number, B256::ZERO, now) });
+        // Who wished it cancelled still does: the sweep asks for a no-op.
+        Ok(Parcel { due_at: parcel.cancel.as_ref().map(|_| now), ..signed })
     }
 }

@@ -226,10 +226,10 @@ impl Tracker {
         self.keep_lease(network, lead).await?;
         if !lead.completed {
             // Before blocks, and what they settle.
-            if !lead.head.vouches(now) {
-                self.complete_signatures(network, lead).await?;
+            lead.completed = lead.head.vouches(now) || self.complete_signatures(network, lead).await?;
+            if !lead.completed {
+                return Ok(());
             }
-            lead.completed = true;
         }
         // Sweeps need no chain: they go on while every provider is down.
         if now.saturating_sub(lead.swept_at) >= SWEEP_MS {

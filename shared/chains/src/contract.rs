@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use causeway_domain::fees::Fees;
 
 use crate::{
-    port::{Block, BlockAt, BroadcastOutcome, Call, Chain, Estimate, NumberAt, Receipt, Reread, Sent},
+    port::{Block, BlockAt, BroadcastOutcome, Call, Chain, Estimate, Form, NumberAt, Receipt, Reread, Sent},
     transaction::{Payment, Sealed},
 };
 
@@ -213,7 +213,8 @@ pub async fn a_broadcast_waits_then_counts(lab: &dyn Lab) {
         assert_eq!(broadcast.outcome, BroadcastOutcome::Accepted);
         assert!(!broadcast.provider.is_empty());
         assert!(lab.chain().knows(sealed.hash).await.expect("answered").value);
-        assert_eq!(lab.chain().signed(sealed.hash).await.expect("answered").value.as_ref(), Some(&sealed.raw));
+        let form = lab.chain().signed(sealed.hash).await.expect("answered").value;
+        assert_eq!(form, Some(Form::Ours(sealed.raw.clone())));
         assert_eq!(receipt_of(lab, sealed.hash).await, None);
     }
     assert_eq!(numbers(lab, PAYER).await, (0, 2));
@@ -221,7 +222,8 @@ pub async fn a_broadcast_waits_then_counts(lab: &dyn Lab) {
     assert_eq!(numbers(lab, PAYER).await, (2, 2));
     let block = block_at(lab, height(lab).await).await;
     assert_eq!(block.transactions, [first.hash, second.hash], "in the order of their numbers");
-    assert_eq!(lab.chain().signed(second.hash).await.expect("answered").value, Some(second.raw.clone()));
+    let form = lab.chain().signed(second.hash).await.expect("answered").value;
+    assert_eq!(form, Some(Form::Ours(second.raw.clone())));
     assert!(lab.chain().knows(first.hash).await.expect("answered").value);
 }
 

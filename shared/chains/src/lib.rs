@@ -20,6 +20,6 @@ pub mod transaction;
 
 pub use model::ModelChain;
 pub use port::{
-    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, Log, NumberAt,
-    Receipt, Reply, Reread, Sent, Testimony,
+    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Form, Header, Holdings, Log,
+    NumberAt, Receipt, Reply, Reread, Sent, Testimony,
 };

@@ -37,8 +37,8 @@ pub use world::{Orphans, Reorg};
 use crate::{
     classify,
     port::{
-        Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt,
-        Receipt, Reply, Reread, Sent, Testimony,
+        Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Form, Header, Holdings,
+        NumberAt, Receipt, Reply, Reread, Sent, Testimony,
     },
 };
 use world::World;
@@ -280,7 +280,7 @@ impl Chain for ModelChain {
         self.ask_for("receipt", |world, provider| world.receipt(provider, hash))
     }
 
-    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Form>>, ChainError> {
         self.ask_for("signed", |world, provider| world.signed(provider, hash))
     }
 

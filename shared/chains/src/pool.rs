@@ -30,7 +30,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     port::{
-        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Header, Holdings, NumberAt, Receipt, Reply,
+        Block, BlockAt, Broadcast, Call, Chain, ChainError, Estimate, Form, Header, Holdings, NumberAt, Receipt, Reply,
         Reread, Sent, Testimony,
     },
     token,
@@ -196,7 +196,7 @@ impl Chain for RpcChain {
         self.ask_for(Op::RECEIPT, json!([hash]), |result| read_receipt(result, hash)).await
     }
 
-    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Form>>, ChainError> {
         self.ask_for(Op::TRANSACTION, json!([hash]), |result| read_signed(result, hash)).await
     }
 

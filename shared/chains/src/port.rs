@@ -26,6 +26,15 @@ pub struct Sent {
     pub by_number: BTreeMap<u64, B256>,
 }
 
+/// A transaction's signed bytes, as far as they are of the kind that [`seal`](crate::transaction::seal) makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Of that kind, and they hash to what was asked for.
+    Ours(Bytes),
+    /// A node has the transaction, and it is of another kind.
+    Another,
+}
+
 /// Receipts as one provider tells them once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reread {
@@ -312,9 +321,8 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// A transaction's receipt on the provider's current chain; `None` where nobody who answers has it.
     async fn receipt(&self, hash: B256) -> Result<Reply<Option<Receipt>>, ChainError>;
 
-    /// A transaction's signed bytes, which hash to what was asked for; `None` where nobody who answers knows it, or it is
-    /// none of the kind that [`seal`](crate::transaction::seal) makes.
-    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError>;
+    /// A transaction's signed bytes; `None` where nobody who answers knows it, or tells enough of it.
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Form>>, ChainError>;
 
     /// Whether the provider knows the transaction, waiting or included.
     async fn knows(&self, hash: B256) -> Result<Reply<bool>, ChainError>;

@@ -12,7 +12,7 @@ use std::{
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use async_trait::async_trait;
 use causeway_chains::{
-    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Header, Holdings, ModelChain,
+    Block, BlockAt, Broadcast, BroadcastOutcome, Call, Chain, ChainError, Estimate, Form, Header, Holdings, ModelChain,
     NumberAt, Receipt, Reply, Reread, Sent, Testimony,
 };
 use causeway_domain::{fees::FeeHistory, id::NetworkId, lane::LaneId};
@@ -397,7 +397,7 @@ impl Chain for Network {
         self.crossing.around(self.inner.receipt(hash)).await
     }
 
-    async fn signed(&self, hash: B256) -> Result<Reply<Option<Bytes>>, ChainError> {
+    async fn signed(&self, hash: B256) -> Result<Reply<Option<Form>>, ChainError> {
         self.crossing.around(self.inner.signed(hash)).await
     }
 

@@ -26,7 +26,7 @@ use crate::{
 const BLOCK: B256 = B256::repeat_byte(0xBB);
 
 /// A lane halted at number 4, which was to pay a parcel.
-async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, LaneId, Parcel) {
+pub(crate) async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, LaneId, Parcel) {
     let (world, parcel, _) = held(&MemoryStore::new(), ParcelState::Assigned).await;
     let row = world.row(&Parcel::key(parcel.id)).await.expect("there");
     let parcel = change(Parcel { number: Some(4), hash: Some(B256::repeat_byte(4)), ..parcel });
@@ -76,7 +76,7 @@ async fn tracked(world: &World, lane: &LaneId, finalized: u64) {
     world.put(Write::Put { key: Head::key(&lane.network), item, expect: vec![] }).await;
 }
 
-async fn displace(world: &World, lane: &LaneId, number: u64) -> Answer {
+pub(crate) async fn displace(world: &World, lane: &LaneId, number: u64) -> Answer {
     displace_taken_by(world, lane, number, json!(null)).await
 }
 
@@ -87,7 +87,7 @@ async fn displace_taken_by(world: &World, lane: &LaneId, number: u64, taken_by: 
     world.post(&path, json!({"number": number, "takenBy": taken_by, "reason": reason})).await
 }
 
-async fn stored(world: &World, parcel: &Parcel) -> Parcel {
+pub(crate) async fn stored(world: &World, parcel: &Parcel) -> Parcel {
     world.row(&Parcel::key(parcel.id)).await.expect("there").parse().expect("a parcel")
 }
 
@@ -211,30 +211,6 @@ async fn a_number_that_nobody_was_given_is_passed_over() {
 }
 
 /// Somebody asks again, or still, for what was paid under the number: it would be paid under another one.
-#[tokio::test]
-async fn a_number_whose_transaction_paid_what_a_transfer_asks_for_is_not_given_up() {
-    for number in [4, 6] {
-        let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
-        let again = Parcel { id: ParcelId::derived(&["again"]), state: ParcelState::Accepted, ..parcel };
-        let waits = Parcel { number: None, hash: None, due_at: Some(NOW), ..again };
-        world.put(waits.create().expect("a row")).await;
-        let row = world.row(&Gate::key(&lane)).await.expect("there");
-        let gate: Gate = row.parse().expect("a gate");
-        let paid = Paid { asset: waits.asset.address, to: waits.transfers[0].to, amount: waits.transfers[0].amount };
-        let of = Gate { taken_for: Some(paid), ..gate.consumed(number, NOW) };
-        let named = Gate { taken_at: gate.taken_at, gate: LaneGate::Open, ..of };
-        let named = named.halted(&format!("{}: 0x12 to 0x34", foreign(number)), number);
-        world.put(named.put(&lane, row.version()).expect("a row")).await;
-        let conflict = (409, "CONFLICT".to_owned(), "number".to_owned());
-        assert_eq!(displace(&world, &lane, number).await.refusal(), conflict, "number {number}");
-        // Its client is told in another way that it is paid.
-        let asked = CancelAsked { by: "olga".to_owned(), at: NOW, reason: None };
-        let wished = waits.cancel_wished(asked, NOW).item().expect("a row");
-        world.put(Write::Put { key: Parcel::key(waits.id), item: wished, expect: vec![] }).await;
-        displace(&world, &lane, number).await.ok();
-    }
-}
-
 /// A lane halted behind all its numbers, at one that nobody was given, in a block of this height; no look names what took it.
 async fn unnamed(height: u64) -> (World, LaneId, Gate) {
     let (world, lane, _) = halted(|parcel| parcel, 0).await;

@@ -16,4 +16,5 @@ mod settle;
 mod support;
 mod switches;
 mod treasuries;
+mod unasked;
 mod waiting;

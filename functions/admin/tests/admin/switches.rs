@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Interloper, World};
 
-async fn throw(world: &World, scope: &str, blocked: bool) -> Answer {
+pub(crate) async fn throw(world: &World, scope: &str, blocked: bool) -> Answer {
     world.post("/admin/v1/switches", json!({"scope": scope, "blocked": blocked, "reason": "a test"})).await
 }
 

@@ -12,7 +12,7 @@ use super::{
     world::{Stored, World},
 };
 use crate::{
-    port::{Block, BlockAt, Call, Estimate, Header, Holdings, NumberAt, Receipt, Sent, Testimony},
+    port::{Block, BlockAt, Call, Estimate, Form, Header, Holdings, NumberAt, Receipt, Sent, Testimony},
     revert,
 };
 
@@ -58,6 +58,8 @@ pub struct Provider {
     pub hides: BTreeSet<B256>,
     /// It says that every number is free, as a node that starts over behind an address whose height is known.
     pub forgets_numbers: bool,
+    /// It tells no transaction's signed bytes.
+    pub wordless: bool,
     /// It keeps no block that left its chain.
     pub prunes: bool,
 }
@@ -172,11 +174,15 @@ impl World {
         }
     }
 
-    pub(super) fn signed(&self, provider: usize, tx: B256) -> Option<Bytes> {
+    pub(super) fn signed(&self, provider: usize, tx: B256) -> Option<Form> {
+        if self.providers.get(provider)?.wordless {
+            return None;
+        }
         let included = self.inclusion(provider, tx).and_then(|found| self.stored(found.block_hash));
         let pool = self.pool_of(provider);
         let mut all = included.into_iter().flat_map(|block| &block.transactions).chain(pool.all());
-        all.find(|known| known.hash == tx)?.raw.clone()
+        let known = all.find(|known| known.hash == tx)?;
+        Some(known.raw.clone().map_or(Form::Another, Form::Ours))
     }
 
     pub(super) fn knows(&self, provider: usize, tx: B256) -> bool {

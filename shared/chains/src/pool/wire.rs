@@ -3,13 +3,19 @@
 
 use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
 use causeway_domain::fees::{FeeHistory, Fees, Priority};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 use crate::{
-    port::{Block, Header, Log, Receipt, Sent},
+    port::{Block, Form, Header, Log, Receipt, Sent},
     transaction::{Payment, Sealed, seal},
 };
+
+/// The transaction type that ours have (EIP-2718, EIP-1559).
+const EIP1559: u8 = 2;
 
 /// Reads an answer, or says what is wrong with it.
 pub(super) fn read<T: DeserializeOwned>(result: &RawValue) -> Result<T, String> {
@@ -141,6 +147,11 @@ pub(super) fn read_known(result: &RawValue, hash: B256) -> Result<bool, String> 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SignedWire {
+    hash: Option<B256>,
+    #[serde(rename = "type")]
+    kind: Option<U64>,
+    #[serde(default)]
+    access_list: Option<Vec<IgnoredAny>>,
     chain_id: Option<U64>,
     nonce: U64,
     to: Option<Address>,
@@ -156,6 +167,12 @@ struct SignedWire {
 }
 
 impl SignedWire {
+    /// Whether it says itself to be of another kind than ours: of another type, or with what ours never has.
+    fn is_another(&self) -> bool {
+        let lists = self.access_list.as_ref().is_some_and(|list| !list.is_empty());
+        lists || self.kind.is_some_and(|kind| kind != U64::from(EIP1559))
+    }
+
     fn sealed(self) -> Option<Sealed> {
         let fees =
             Fees { max_fee_wei: self.max_fee_per_gas?.to(), max_priority_wei: self.max_priority_fee_per_gas?.to() };
@@ -173,10 +190,14 @@ impl SignedWire {
     }
 }
 
-/// A transaction's bytes, made anew from its fields: what they hash to proves that none was left out.
-pub(super) fn read_signed(result: &RawValue, hash: B256) -> Result<Option<Bytes>, String> {
-    let sealed = read::<Option<SignedWire>>(result)?.and_then(SignedWire::sealed);
-    Ok(sealed.filter(|sealed| sealed.hash == hash).map(|sealed| sealed.raw))
+/// A transaction's bytes, made anew from its fields: what they hash to proves that none was left out. One with too few of
+/// them is as one that is not known.
+pub(super) fn read_signed(result: &RawValue, hash: B256) -> Result<Option<Form>, String> {
+    let Some(wire) = read::<Option<SignedWire>>(result)? else { return Ok(None) };
+    if wire.hash == Some(hash) && wire.is_another() {
+        return Ok(Some(Form::Another));
+    }
+    Ok(wire.sealed().filter(|sealed| sealed.hash == hash).map(|sealed| Form::Ours(sealed.raw)))
 }
 
 /// Fees of recent blocks.

@@ -2,20 +2,31 @@
 //! lost which takes one of them: who is paid by it is not paid again.
 
 use alloy_primitives::{U256, keccak256};
-use causeway_chains::transaction::open;
+use axum::http::{Method, StatusCode};
+use causeway_chains::{model::Provider, transaction::open};
 use causeway_domain::{Bytes, Clock, parcel::ParcelState};
-use causeway_simulation::{Setup, World, api::recipient};
+use causeway_simulation::{
+    Setup, World,
+    api::recipient,
+    people::{Act, Promise},
+};
 use causeway_state::{
     adopt::Found,
-    lane::{Attempt, Intent, Transaction},
+    lane::{Attempt, Counter, Intent, Transaction},
     message::queues,
     parcel::Parcel,
     reconciliation::{Kind, Report},
     tracker::Head,
+    wallet::Scope,
 };
-use causeway_store::{Item, Write};
+use causeway_store::{Commit, CommitToken, Expect, Item, Key, Store, Write};
+use futures::FutureExt;
+use serde_json::json;
 
-use crate::restored::{LOOKS_MS, begun, got, lost, ours, value};
+use crate::{
+    replacements::throw,
+    restored::{LOOKS_MS, begun, got, lost, ours, value},
+};
 
 fn two() -> Setup {
     Setup { providers: 2, ..Setup::default() }
@@ -38,8 +49,12 @@ fn first_and_second(world: &mut World, is_signed: bool) -> [String; 2] {
 
 #[test]
 fn what_took_a_number_and_paid_what_another_row_asks_for_is_for_people() {
-    for is_signed in [true, false] {
+    for (is_signed, wordless) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut world = begun(two());
+        // Nodes that tell of no transaction what it does prove nothing of it.
+        for provider in 0..2 {
+            world.chain.set_provider(provider, Provider { wordless, ..Provider::default() });
+        }
         let [first, second] = first_and_second(&mut world, is_signed);
         let amount = value(&world, &second);
         lost(&mut world, 1, recipient("rosb"), amount);
@@ -48,7 +63,7 @@ fn what_took_a_number_and_paid_what_another_row_asks_for_is_for_people() {
         world.held.clear();
         world.pass(8 * LOOKS_MS);
         assert_eq!(world.parcel(&second).number, is_signed.then_some(2));
-        assert_eq!(got(&world, "rosb"), amount, "once; signed: {is_signed}");
+        assert_eq!(got(&world, "rosb"), amount, "once; signed: {is_signed}, wordless: {wordless}");
         assert!(world.has_halted());
         assert_eq!((world.parcel(&first).state, world.parcel(&first).displaced), (ParcelState::Assigned, 0));
         assert_ne!(world.parcel(&second).state, ParcelState::Confirmed, "people find out first");
@@ -98,6 +113,11 @@ fn what_took_a_number_long_after_tables_may_have_been_set_back_is_a_strangers() 
 
 /// A withdrawal that does not know of its signature under number 1, beside the rest of that commit.
 fn unsigned(world: &mut World) -> String {
+    unsigned_but(world, |_| false)
+}
+
+/// As [`unsigned`], without some of the rest.
+fn unsigned_but(world: &mut World, is_lost: impl Fn(&Key) -> bool) -> String {
     world.held.insert(queues::TRANSFERS_NORMAL);
     let id = world.withdraw("ETH", "1", recipient("rosa"));
     let (lane, parcel) = (world.lane("acme"), world.parcel(&id));
@@ -108,6 +128,7 @@ fn unsigned(world: &mut World) -> String {
     let writes = found.as_transaction(&lane, &parcel, 1, world.clock.now_ms()).expect("rows");
     let rest: Vec<Write> = writes.into_iter().filter(|write| *write.key() != Parcel::key(parcel.id)).collect();
     assert_eq!(rest.len(), 4, "counter, transaction, attempt, watch");
+    let rest: Vec<Write> = rest.into_iter().filter(|write| !is_lost(write.key())).collect();
     world.must_commit(&rest);
     id
 }
@@ -118,7 +139,7 @@ fn pass_unchecked(world: &mut World, seconds: u32) {
         world.clock.advance(1_000);
         world.make_blocks();
         world.track();
-        for queue in [queues::TRANSFERS_NORMAL, queues::TRANSACTIONS, queues::CHAIN_EVENTS] {
+        for queue in [queues::TRANSFERS_NORMAL, queues::SIGN_REQUESTS, queues::TRANSACTIONS, queues::CHAIN_EVENTS] {
             world.deliver_all(queue);
         }
     }
@@ -141,6 +162,106 @@ fn a_parcel_that_does_not_know_of_its_signature_is_paid_once() {
         assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(1)), "sent: {is_sent}");
         assert_eq!(got(&world, "rosa"), value(&world, &id), "once");
     }
+}
+
+/// Neither its parcel nor the counter knows of its number, and another one is signed behind it.
+#[test]
+fn a_counter_that_does_not_know_of_a_signature_goes_on_behind_it() {
+    let mut world = begun(Setup::default());
+    let lane = world.lane("acme");
+    let counter = Counter::key(&lane);
+    let id = unsigned_but(&mut world, |key| *key == counter);
+    assert_eq!(world.lane_view("acme").expect("begun").next, 1);
+    world.forget_look();
+    world.held.clear();
+    let other = world.withdraw("ETH", "2", recipient("karl"));
+    pass_unchecked(&mut world, 90);
+    let told = |id: &str| (world.parcel(id).state, world.parcel(id).number);
+    assert_eq!(told(&id), (ParcelState::Confirmed, Some(1)));
+    assert_eq!(told(&other), (ParcelState::Confirmed, Some(2)));
+    assert_eq!(got(&world, "rosa"), value(&world, &id), "once");
+}
+
+/// Its client wants it cancelled: a no-op takes the number that its payment has.
+#[test]
+fn a_parcel_that_does_not_know_of_its_signature_is_cancelled_by_a_no_op() {
+    let mut world = begun(Setup::default());
+    let id = unsigned(&mut world);
+    world.next_block_at = None;
+    world.forget_look();
+    let wished = world.clock.run(world.call("acme", Method::POST, &format!("/withdrawal/cancel/{id}"), None, None));
+    assert_eq!(wished.status, StatusCode::ACCEPTED);
+    let blocked = Scope::Network(world.network.id.clone());
+    throw(&mut world, &blocked, true);
+    world.held.clear();
+    pass_unchecked(&mut world, 60);
+    assert_eq!(world.lane_view("acme").expect("begun").gate.seen, 2, "handed out");
+    world.next_block_at = Some(world.clock.now_ms());
+    pass_unchecked(&mut world, 60);
+    assert_eq!((world.parcel(&id).state, got(&world, "rosa")), (ParcelState::Cancelled, U256::ZERO));
+}
+
+/// A signer that had its message before, or an operator, writes the same row meanwhile.
+#[test]
+fn a_parcel_that_others_write_meanwhile_has_its_number_all_the_same() {
+    for times in [1, 3, 20] {
+        let mut world = begun(Setup::default());
+        let id = unsigned(&mut world);
+        for nth in 0..times {
+            let key = Parcel::key(world.parcel(&id).id);
+            world.store.before(assigns, move |rows| {
+                let row = rows.get(&key).now_or_never().expect("at once").expect("readable").expect("there");
+                let item = row.parse::<Parcel>().expect("a parcel").item().expect("a row");
+                let write = Write::Put { key, item, expect: vec![Expect::Version(row.version())] };
+                let done = rows.commit(&CommitToken::new(format!("meanwhile {nth}")), &[write]).now_or_never();
+                assert_eq!(done.expect("at once").expect("valid"), Commit::Committed);
+            });
+        }
+        world.forget_look();
+        world.held.clear();
+        pass_unchecked(&mut world, 60);
+        let parcel = world.parcel(&id);
+        assert_eq!((parcel.state, parcel.number), (ParcelState::Confirmed, Some(1)), "{times} times");
+        assert_eq!(got(&world, "rosa"), value(&world, &id), "once");
+    }
+}
+
+fn assigns(writes: &[Write]) -> bool {
+    writes.iter().any(|write| match write {
+        Write::Put { item, .. } => item.text("state") == Some("assigned"),
+        Write::Update { .. } | Write::Delete { .. } | Write::Check { .. } => false,
+    })
+}
+
+/// What was paid under a number that a restore lost is to be paid under a later one as well, which nobody has sent yet. An
+/// operator gives the number up, and what is behind it must not be paid before its no-op is signed.
+#[test]
+fn a_later_number_that_asks_for_what_was_paid_is_cancelled_before_it_is_sent() {
+    let mut world = begun(Setup::default());
+    let [first, second] = first_and_second(&mut world, true);
+    let amount = value(&world, &second);
+    lost(&mut world, 1, recipient("rosb"), amount);
+    world.held.remove(queues::TRANSACTIONS);
+    world.until("its halt", World::has_halted);
+    world.held.clear();
+    world.pass(4 * LOOKS_MS);
+    let lane = world.lane("acme");
+    let (what, path) = ("people: displace", format!("lanes/{lane}/displace"));
+    let act = Act { what, path, body: json!({"number": 1, "reason": "a restore"}), promise: Promise::Nothing };
+    assert_eq!(world.act(&act).status, StatusCode::CONFLICT, "asked for");
+    let wish = world.cancel(world.parcel(&second).id);
+    assert_eq!(world.act(&wish).status, StatusCode::OK);
+    world.pass(60_000);
+    assert_eq!(world.act(&act).status, StatusCode::CONFLICT, "its payment would go out");
+    let scope = Scope::Lane(lane);
+    throw(&mut world, &scope, true);
+    assert_eq!(world.act(&act).status, StatusCode::OK);
+    // What the rows say of the second is not what its recipient got.
+    pass_unchecked(&mut world, 120);
+    assert_eq!((world.parcel(&second).state, got(&world, "rosb")), (ParcelState::Cancelled, amount), "once");
+    throw(&mut world, &scope, false);
+    pass_unchecked(&mut world, 120);
+    assert_eq!((world.parcel(&first).state, world.parcel(&first).number), (ParcelState::Confirmed, Some(3)));
 }
 
 /// What of its bytes is lost may be out: reconciliation tells people of those, and nothing is signed in their place.

@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, U256};
 use serde_json::{Value, json};
 
 use super::node::{Answer, NOW_MS, Node, block, hash, healthy, pool, receipt};
-use crate::port::{BlockAt, Chain, ChainError, Receipt, Reply};
+use crate::port::{BlockAt, Chain, ChainError, Form, Receipt, Reply};
 
 const ONE: B256 = B256::repeat_byte(1);
 const TWO: B256 = B256::repeat_byte(2);
@@ -253,6 +253,36 @@ async fn a_provider_without_a_receipt_or_its_bytes_is_not_the_last_word() {
     assert_eq!(alone.receipt(ONE).await.expect("answered").value, None);
     assert_eq!(alone.signed(ONE).await.expect("answered").value, None);
     assert_eq!(both.signed(ONE).await.expect("the other one has no such call here").value, None);
+}
+
+/// What it lacks may be what would show that it is ours.
+#[tokio::test]
+async fn a_transaction_of_another_kind_is_one_whose_node_says_so() {
+    let lean =
+        json!({"hash": ONE, "nonce": "0x5", "value": "0x1", "input": "0x", "gas": "0x5208", "to": Address::ZERO});
+    let with = |field: &str, value: Value| {
+        let mut told = lean.clone();
+        told[field] = value;
+        told
+    };
+    let cases = [
+        (lean.clone(), None),
+        (with("type", json!("0x2")), None),
+        (with("type", json!("0x0")), Some(Form::Another)),
+        (with("accessList", json!([{"address": Address::ZERO, "storageKeys": []}])), Some(Form::Another)),
+        (with("accessList", json!([])), None),
+    ];
+    for (told, form) in cases {
+        let answer = told.clone();
+        let node = Node::start(move |method, _| match method {
+            "eth_getTransactionByHash" => Answer::Result(answer.clone()),
+            _ => healthy(method, 100),
+        })
+        .await;
+        let (pool, _) = pool(&[&node]);
+        assert_eq!(pool.signed(ONE).await.expect("answered").value, form, "{told}");
+        assert_eq!(pool.signed(TWO).await.expect("answered").value, None, "another one's fields");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,80 @@
+//! Before a number is given up on an operator's word: nobody may ask for exactly what its transaction paid, or that would be paid
+//! once more.
+
+use causeway_http::{ApiError, Code};
+use causeway_state::{
+    lane::{Gate, Transaction},
+    parcel::Parcel,
+    tables::TRANSFERS,
+    wallet::{Scope, Treasury},
+};
+use causeway_store::{Key, Write};
+
+use crate::{Admin, list::readable};
+
+impl Admin {
+    /// Refuses while a transfer of the lane asks for exactly what was paid under the number, and can still be paid; answers
+    /// what its commit has to find unchanged.
+    ///
+    /// One that somebody wants cancelled cannot, if it has no number, or has this one, and is accepted again with that wish.
+    /// What has a later number may be out before its no-op is signed, unless its payments are held back.
+    pub(crate) async fn must_be_unasked(
+        &self,
+        treasury: &Treasury,
+        (number, gate): (u64, &Gate),
+        next: u64,
+    ) -> Result<Option<Write>, ApiError> {
+        let Some(paid) = gate.taken_for.filter(|_| gate.consumed == number) else { return Ok(None) };
+        let lane = treasury.lane();
+        let mut later = false;
+        for parcel in self.open_parcels(treasury, number..next).await? {
+            if !paid.is_asked_by(&lane, &parcel) || !parcel.state.holds_money() {
+                continue;
+            }
+            let name = parcel.transfer_id(0);
+            if parcel.cancel.is_none() {
+                let what = format!(
+                    "was used by a transaction that paid exactly what {name} asks for: if a look does not tell that one as paid \
+                     within two minutes, cancel it, tell its client, and ask again"
+                );
+                return Err(ApiError::of_field(Code::Conflict, "number", what));
+            }
+            later |= parcel.number.is_some_and(|of| of > number);
+        }
+        if !later {
+            return Ok(None);
+        }
+        let held = self.held_back(&Scope::of_payment(&treasury.tenant, &lane)).await?;
+        held.map(Some).ok_or_else(|| {
+            let what = "was used by a transaction that paid exactly what a later one is to pay, which is signed: block the lane \
+                        until that one is told as cancelled, and ask again";
+            ApiError::of_field(Code::Conflict, "number", what)
+        })
+    }
+
+    /// The parcels of a lane without a number, and those of these numbers that have not ended.
+    async fn open_parcels(&self, treasury: &Treasury, numbers: std::ops::Range<u64>) -> Result<Vec<Parcel>, ApiError> {
+        let lane = treasury.lane();
+        let mut keys = Vec::new();
+        for query in Parcel::queries_unsigned(&lane) {
+            let rows = self.all(query).await?;
+            keys.extend(rows.iter().filter_map(|row| Some(Key::new(TRANSFERS, row.text("pk")?, "PCL"))));
+        }
+        let numbers: Vec<u64> = numbers.collect();
+        let transactions: Vec<Key> = numbers.iter().map(|number| Transaction::key(&lane, *number)).collect();
+        for (number, row) in numbers.iter().zip(self.read(&transactions).await?) {
+            let Some(row) = row else { continue };
+            let Some(ours) = readable::<Transaction>(&row) else {
+                let what = format!(
+                    "stays: the row of number {number} cannot be read, and may pay what was paid under this one"
+                );
+                return Err(ApiError::of_field(Code::Conflict, "number", what));
+            };
+            let open = ours.parcels.iter().filter(|_| ours.outcome.is_none());
+            keys.extend(open.map(|parcel| Parcel::key(*parcel)));
+        }
+        let rows = self.read(&keys).await?;
+        // One that cannot be read cannot be signed either.
+        Ok(rows.iter().flatten().filter_map(readable).collect())
+    }
+}
