@@ -3,7 +3,7 @@
 use causeway_domain::{
     Address, B256, Bytes, U256,
     fees::Priority,
-    id::{ParcelId, TraceId},
+    id::TraceId,
     lane::{LaneGate, LaneId},
     parcel::ParcelState,
 };
@@ -11,7 +11,7 @@ use causeway_state::{
     displace::foreign,
     lane::{Counter, Gate, Intent, Outcome, Transaction},
     parcel::{CancelAsked, Parcel},
-    taken::{Paid, Said, TakenAt},
+    taken::{Said, TakenAt},
     tracker::{Head, HeaderRow, Watch},
 };
 use causeway_store::{Expect, Item, MemoryStore, Write};
