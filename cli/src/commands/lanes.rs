@@ -32,8 +32,8 @@ pub(crate) enum Verb {
         /// The number at which it halted
         #[arg(long)]
         number: u64,
-        /// The transaction that took it, 0x…; needed where the number was never given to a transfer and the lane's reason
-        /// names none: you found it out elsewhere
+        /// The transaction that took it, 0x…; needed where the lane's reason names none, or no node tells what that paid:
+        /// you found it out elsewhere
         #[arg(long, value_name = "HASH")]
         taken_by: Option<B256>,
         /// Why, and what was seen; goes into the audit log

@@ -9,7 +9,7 @@ use causeway_domain::{
 use causeway_http::{ApiError, Code, Fields, Principal};
 use causeway_queue::{Message, QueueName};
 use causeway_state::{
-    displace::{Case, DisplaceError, Word, is_named, must_fit, pass_over},
+    displace::{Case, DisplaceError, Told, Word, is_named, must_fit, pass_over, what_took},
     lane::{Counter, Gate, NUMBERS_PER_PARTITION, Outcome, Signed, Transaction},
     message::{LaneMessage, queues},
     parcel::Parcel,
@@ -227,14 +227,21 @@ impl Admin {
         self.must_be_anothers(&id, (number, &gate), taker).await?;
         let unasked = self.must_be_unasked(&treasury, (number, &gate), next).await?;
         let word = Word::Operator(by.user.to_string());
-        let (mut writes, parcels, again) = match transaction {
-            Some(transaction) => self.give_up(&id, transaction, (&gate, gate_row.version()), word).await?,
-            // Nobody was given it: there is nothing to be paid under another one.
-            None => {
-                let writes = self.pass_over(&id, (number, taker), (&gate, gate_row.version()), word).await?;
-                (writes, Vec::new(), Vec::new())
-            }
-        };
+        let versioned = (&gate, gate_row.version());
+        if transaction.is_some() || !is_named(&gate, number) {
+            self.must_be_final(&id, &gate).await?;
+        }
+        let (mut writes, parcels, again) =
+            match (what_took(&id, number, versioned, taker).map_err(refused)?, transaction) {
+                (Told::Noted(writes), _) => (writes, Vec::new(), Vec::new()),
+                (Told::Known, Some(transaction)) => self.give_up(&id, transaction, versioned, word).await?,
+                // Nobody was given it: there is nothing to be paid under another one.
+                (Told::Known, None) => {
+                    let word = (word, TraceId::new(&*self.clock));
+                    let writes = pass_over(&id, number, versioned, word, self.clock.now_ms()).map_err(refused)?;
+                    (writes, Vec::new(), Vec::new())
+                }
+            };
         writes.extend(unasked);
         let mut detail = json!({"number": number, "parcels": parcels, "again": again});
         if let Some(taker) = taker {
@@ -245,21 +252,6 @@ impl Admin {
         // The sweep publishes the parcels when they are due; no message of theirs is lost.
         let rows = self.read(&[Counter::key(&id), Gate::key(&id)]).await?;
         lane(&treasury, rows[0].as_ref(), rows[1].as_ref())
-    }
-
-    /// The writes that pass a number over, or have the next look ask for what is said to have taken it.
-    async fn pass_over(
-        &self,
-        id: &LaneId,
-        (number, taker): (u64, Option<B256>),
-        gate: (&Gate, u64),
-        word: Word,
-    ) -> Result<Vec<Write>, ApiError> {
-        if !is_named(gate.0, number) {
-            self.must_be_final(id, gate.0).await?;
-        }
-        let word = (word, TraceId::new(&*self.clock));
-        pass_over(id, number, gate, taker, word, self.clock.now_ms()).map_err(refused)
     }
 
     /// Refuses what is said to have taken a number and is Causeway's own, or is not what a look found.
@@ -292,7 +284,6 @@ impl Admin {
         for row in self.read(&keys).await?.into_iter().flatten() {
             parcels.push((parse(&row)?, row.version()));
         }
-        self.must_be_final(id, gate.0).await?;
         let case = Case { lane: id, transaction: (&transaction, row.version()), parcels: &parcels, gate };
         let (writes, again) = case.writes(word, self.clock.now_ms()).map_err(refused)?;
         let again = again.iter().map(|parcel| parcel.id).collect();

@@ -55,7 +55,7 @@ impl Admin {
     /// The parcels of a lane without a number, and those of these numbers that have not ended.
     async fn open_parcels(&self, treasury: &Treasury, numbers: std::ops::Range<u64>) -> Result<Vec<Parcel>, ApiError> {
         let lane = treasury.lane();
-        let mut keys = Vec::new();
+        let (mut keys, mut parcels) = (Vec::new(), Vec::new());
         for query in Parcel::queries_unsigned(&lane) {
             let rows = self.all(query).await?;
             keys.extend(rows.iter().filter_map(|row| Some(Key::new(TRANSFERS, row.text("pk")?, "PCL"))));
@@ -64,17 +64,24 @@ impl Admin {
         let transactions: Vec<Key> = numbers.iter().map(|number| Transaction::key(&lane, *number)).collect();
         for (number, row) in numbers.iter().zip(self.read(&transactions).await?) {
             let Some(row) = row else { continue };
-            let Some(ours) = readable::<Transaction>(&row) else {
-                let what = format!(
-                    "stays: the row of number {number} cannot be read, and may pay what was paid under this one"
-                );
-                return Err(ApiError::of_field(Code::Conflict, "number", what));
-            };
+            let Some(ours) = readable::<Transaction>(&row) else { return Err(untold(*number)) };
             let open = ours.parcels.iter().filter(|_| ours.outcome.is_none());
-            keys.extend(open.map(|parcel| Parcel::key(*parcel)));
+            let open: Vec<Key> = open.map(|id| Parcel::key(*id)).collect();
+            let rows = self.read(&open).await?;
+            let known: Vec<Parcel> = rows.iter().flatten().filter_map(readable).collect();
+            if known.len() < open.len() {
+                return Err(untold(*number));
+            }
+            parcels.extend(known);
         }
         let rows = self.read(&keys).await?;
-        // One that cannot be read cannot be signed either.
-        Ok(rows.iter().flatten().filter_map(readable).collect())
+        // One without a number that cannot be read cannot be signed either.
+        parcels.extend(rows.iter().flatten().filter_map(readable::<Parcel>));
+        Ok(parcels)
     }
+}
+
+fn untold(number: u64) -> ApiError {
+    let what = format!("stays: a row of number {number} cannot be read, and may pay what was paid under this one");
+    ApiError::of_field(Code::Conflict, "number", what)
 }

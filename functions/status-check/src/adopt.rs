@@ -48,9 +48,13 @@ impl Tracker {
                 taker
             }
         };
-        let Read::Found(found) = read(chain, lane, number, &taker).await? else {
-            self.name_taker(lane, number, &taker, None).await?;
-            return Ok(false);
+        let found = match read(chain, lane, number, &taker).await? {
+            Read::Found(found) => found,
+            other @ (Read::Another | Read::Unknown) => {
+                let unread = matches!(other, Read::Unknown);
+                self.name_taker(lane, number, &taker, (None, unread)).await?;
+                return Ok(false);
+            }
         };
         let (height, hash) = (taker.block_number, taker.block_hash);
         let paid = paid(&found, &taker);
@@ -61,7 +65,7 @@ impl Tracker {
             None => {
                 // What is in no block that was followed could never be told: it is people's.
                 tracing::error!(lane = %lane, number, hash = %found.hash, height, "not adopted: the tracker began above its block");
-                self.name_taker(lane, number, &taker, paid).await?;
+                self.name_taker(lane, number, &taker, (paid, false)).await?;
                 return Ok(false);
             }
         }
@@ -75,7 +79,7 @@ impl Tracker {
             None => None,
         };
         let Some(mut writes) = writes else {
-            self.name_taker(lane, number, &taker, paid).await?;
+            self.name_taker(lane, number, &taker, (paid, false)).await?;
             return Ok(false);
         };
         // What comes next may be lost as well: nothing new is signed before it was looked at.
@@ -103,7 +107,7 @@ impl Tracker {
         lane: &LaneId,
         number: u64,
         taker: &Receipt,
-        paid: Option<Paid>,
+        (paid, unread): (Option<Paid>, bool),
     ) -> Result<(), TrackError> {
         let to = taker.to.map_or_else(|| "nobody".to_owned(), |to| to.to_string());
         let whose = format!("{}: {} to {to}", foreign(number), taker.hash);
@@ -118,7 +122,8 @@ impl Tracker {
             };
             // What a node told once it may not tell now.
             let taken_for = paid.or(gate.taken_for.filter(|_| gate.taken_by == Some(taker.hash)));
-            let named = Gate { gate: halt, taken_by: Some(taker.hash), taken_for, said: None, ..gate.clone() };
+            let unread = unread && taken_for.is_none();
+            let named = Gate { gate: halt, taken_by: Some(taker.hash), taken_for, unread, said: None, ..gate.clone() };
             (gate.consumed == number && named != *gate).then_some(named)
         })
         .await?;

@@ -14,7 +14,7 @@ use causeway_state::{
     tracker::Watch,
     wallet::{Scope, Treasury},
 };
-use causeway_store::{Conflict, Item, Write};
+use causeway_store::{Conflict, Expect, Item, Key, Write};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
@@ -43,6 +43,8 @@ enum Next {
     Renumber { next: u64 },
     /// These members changed under us; sign the others again.
     Drop { parcels: Vec<usize> },
+    /// The number of this member is taken, which the counter never gave: a restore did not keep a commit whole.
+    Taken { member: usize },
     /// A switch is thrown.
     Blocked,
     /// Not now; the messages come again.
@@ -111,7 +113,12 @@ impl Signer {
                     failed.extend(self.wait_all(members, WaitReason::Blocked, BLOCKED_WAIT_MS).await);
                     return (failed, next);
                 }
-                Ok(Next::Later) => break,
+                Ok(Next::Taken { member: 0 }) if self.step_over(lane, next).await => next += 1,
+                Ok(Next::Later | Next::Taken { member: 0 }) => break,
+                Ok(Next::Taken { member }) => {
+                    let behind: Vec<usize> = (member..group.len()).collect();
+                    failed.extend(take_out(&mut group, &behind));
+                }
                 Err(error) => {
                     // Nothing is burned: the bytes were only in memory.
                     tracing::error!(lane = %lane, error = %error, cause = causes(&error), "the lane's key does not sign");
@@ -170,7 +177,7 @@ impl Signer {
                 }
                 Ok(Next::Assigned { next: next + group.len() as u64 })
             }
-            Ok(Done::Conflict(conflicts)) => Ok(what_conflicts(lane, group, &writes, &conflicts)),
+            Ok(Done::Conflict(conflicts)) => Ok(what_conflicts((lane, next), group, &writes, &conflicts)),
             Err(error) => {
                 tracing::warn!(lane = %lane, error = %error, "numbers are not surely committed");
                 Ok(Next::Later)
@@ -195,6 +202,13 @@ impl Signer {
             fees: checked.fees,
         };
         self.seal(treasury, &payment).await
+    }
+
+    /// Has the counter go on behind a number that has its transaction; answers whether it does.
+    async fn step_over(&self, lane: &LaneId, number: u64) -> bool {
+        let taken = Write::Check { key: Transaction::key(lane, number), expect: vec![Expect::Exists] };
+        let done = commit(&*self.store, &*self.clock, &[Counter::take(lane, number, 1), taken]).await;
+        matches!(done, Ok(Done::Committed))
     }
 
     /// Signs one transaction with the lane's key.
@@ -293,7 +307,12 @@ fn take_out(group: &mut Vec<(Member, Checked)>, positions: &[usize]) -> Failed {
     failed
 }
 
-fn what_conflicts(lane: &LaneId, group: &[(Member, Checked)], writes: &[Write], conflicts: &[Conflict]) -> Next {
+fn what_conflicts(
+    (lane, next): (&LaneId, u64),
+    group: &[(Member, Checked)],
+    writes: &[Write],
+    conflicts: &[Conflict],
+) -> Next {
     let at = |conflict: &Conflict| writes.get(conflict.index).map(Write::key);
     let parcels: Vec<usize> = group
         .iter()
@@ -317,5 +336,7 @@ fn what_conflicts(lane: &LaneId, group: &[(Member, Checked)], writes: &[Write], 
         return Next::Blocked;
     }
     tracing::error!(lane = %lane, "a number is taken that the counter never gave");
-    Next::Later
+    let of_number = |key: &Key| (0..group.len()).find(|member| *key == Transaction::key(lane, next + *member as u64));
+    let members = conflicts.iter().filter_map(|conflict| of_number(at(conflict)?));
+    members.min().map_or(Next::Later, |member| Next::Taken { member })
 }

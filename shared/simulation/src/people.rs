@@ -206,14 +206,13 @@ impl World {
         let inclusions = self.chain.inclusions(lane.address);
         let taken = inclusions.get(&number)?.iter().find(|inclusion| inclusion.canonical)?;
         let is_final = taken.receipt.block_number + self.depths.1 <= self.chain.height();
-        // Of what nobody was given they say what took it, unless the tracker has.
         let next = self.row(&Counter::key(lane)).and_then(|row| row.parse::<Counter>().ok())?.next;
-        let (what, body) = match number == next && !reason.contains(": 0x") {
-            true => {
-                ("people: pass over", json!({"number": number, "takenBy": taken.receipt.hash, "reason": "simulated"}))
-            }
-            false => ("people: displace", json!({"number": number, "reason": "simulated"})),
-        };
+        let what = if number == next { "people: pass over" } else { "people: displace" };
+        let mut body = json!({"number": number, "reason": "simulated"});
+        // They say what took it, unless the tracker has.
+        if !reason.contains(": 0x") {
+            body["takenBy"] = json!(taken.receipt.hash);
+        }
         let path = format!("lanes/{lane}/displace");
         (taken.raw.is_none() && is_final).then_some(Act { what, path, body, promise: Promise::Nothing })
     }

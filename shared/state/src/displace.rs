@@ -137,18 +137,25 @@ impl Case<'_> {
     }
 }
 
-/// The one commit that passes over a number that nobody was given, which pays nothing of ours; or that notes what people say
-/// took it. The lane must have halted there; what took it the tracker names at a final
-/// height only, and where it cannot, people do (`taker`), once the block at which the lane halted is final: then the next look
-/// asks nodes for that, and only what it does not find to be of the lane's address is taken on their word.
-pub fn pass_over(
+/// What is known of what took a number.
+#[derive(Debug)]
+pub enum Told {
+    /// What a look found, or what people say and no look finds to be of the lane's address.
+    Known,
+    /// What people say now: the writes that have the next look ask nodes for it.
+    Noted(Vec<Write>),
+}
+
+/// Whether it is told what took a number, so that people may give it up. The lane must have halted there; the tracker names it
+/// at a final height only, and where it cannot, or nobody tells it what that paid, people do (`taker`), once the block at
+/// which the lane halted is final: then the next look asks nodes for that, and only what it does not find to be of the lane's
+/// address is taken on their word.
+pub fn what_took(
     lane: &LaneId,
     number: u64,
     (gate, version): (&Gate, u64),
     taker: Option<B256>,
-    (word, trace): (Word, TraceId),
-    now: Millis,
-) -> Result<Vec<Write>, DisplaceError> {
+) -> Result<Told, DisplaceError> {
     let not_this = |what: String| Err(DisplaceError::NotThis(what));
     if gate.consumed != number {
         return not_this(format!("number {number} is not the lane's lowest that no block is known to have used"));
@@ -159,7 +166,13 @@ pub fn pass_over(
         ));
     }
     if is_named(gate, number) {
-        return skip(lane, number, (gate, version), (word, trace), now);
+        return match taker {
+            None if gate.unread => Err(DisplaceError::Taker(format!(
+                "is missing: nodes tell what has number {number}, as the lane's reason does, and not what it paid; find out, and \
+                 name it"
+            ))),
+            None | Some(_) => Ok(Told::Known),
+        };
     }
     let Some(hash) = taker else {
         return Err(DisplaceError::Taker(format!(
@@ -175,7 +188,7 @@ pub fn pass_over(
             let said = Some(Said { hash, sought: false, number: None });
             let mut writes = vec![Gate { said, ..gate.clone() }.put(lane, version)?];
             writes.extend(at.is_final(&lane.network));
-            Ok(writes)
+            Ok(Told::Noted(writes))
         }
         Some(Said { number: Some(has), .. }) => Err(DisplaceError::Taker(format!(
             "is not what has number {number}: nodes tell that it has number {has}; find out what has {number}"
@@ -183,15 +196,13 @@ pub fn pass_over(
         Some(Said { sought: false, number: None, .. }) => {
             Err(DisplaceError::Taker("is being looked at: ask again in a minute or two".to_owned()))
         }
-        Some(Said { sought: true, number: None, .. }) => {
-            let mut writes = skip(lane, number, (gate, version), (word, trace), now)?;
-            writes.extend(at.is_final(&lane.network));
-            Ok(writes)
-        }
+        Some(Said { sought: true, number: None, .. }) => Ok(Told::Known),
     }
 }
 
-fn skip(
+/// The one commit that passes over a number that nobody was given, which pays nothing of ours; what took it is
+/// [told](`what_took`).
+pub fn pass_over(
     lane: &LaneId,
     number: u64,
     (gate, version): (&Gate, u64),
@@ -212,11 +223,14 @@ fn skip(
         outcome: Some(word.outcome()),
         reopened: 0,
     };
-    Ok(vec![
+    let mut writes = vec![
         Counter::take(lane, number, 1),
         Write::create(Transaction::key(lane, number), Item::from_fields(&transaction)?),
         gate_behind(gate, number, now).put(lane, version)?,
-    ])
+    ];
+    let at = gate.taken_at.filter(|_| !is_named(gate, number));
+    writes.extend(at.into_iter().flat_map(|at| at.is_final(&lane.network)));
+    Ok(writes)
 }
 
 /// Refuses what is said to have taken a number where a look found another transaction under it.

@@ -142,6 +142,9 @@ pub struct Gate {
     /// What that paid, where it succeeded and is of the kind that Causeway makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_for: Option<Paid>,
+    /// Whether no node told what that did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// The block at which a look that halted the lane found the number at `consumed` used by what is not ours: final as soon as
     /// that block is, and not before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +174,7 @@ impl Gate {
             foreign_since: None,
             taken_by: None,
             taken_for: None,
+            unread: false,
             taken_at: None,
             said: None,
             beginning: false,
@@ -249,7 +253,7 @@ impl Gate {
         }
         let foreign_since = self.foreign_since.map(|_| now);
         let next = Self { consumed, progress_at: now, foreign_since, ..self.clone() };
-        Self { taken_by: None, taken_for: None, taken_at: None, said: None, ..next }
+        Self { taken_by: None, taken_for: None, unread: false, taken_at: None, said: None, ..next }
     }
 
     /// Set back, to hand the stored bytes from a number on to nodes once more.

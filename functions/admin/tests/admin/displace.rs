@@ -25,7 +25,7 @@ use crate::{
 /// The block at which it was found to be another's.
 const BLOCK: B256 = B256::repeat_byte(0xBB);
 
-/// A lane halted at number 4, which was to pay a parcel.
+/// A lane halted at number 4, which was to pay a parcel; a look has named what took it.
 pub(crate) async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> (World, LaneId, Parcel) {
     let (world, parcel, _) = held(&MemoryStore::new(), ParcelState::Assigned).await;
     let row = world.row(&Parcel::key(parcel.id)).await.expect("there");
@@ -35,7 +35,8 @@ pub(crate) async fn halted(change: impl Fn(Parcel) -> Parcel, reopened: u32) -> 
     let lane = parcel.wallet.clone();
     world.put(Counter::create(&lane, 6)).await;
     let taken_at = Some(TakenAt { height: 90, hash: BLOCK });
-    let gate = Gate { seen: 5, taken_at, ..Gate::new(4, NOW) }.halted(&foreign(4), 4);
+    let gate = Gate { seen: 5, taken_at, ..Gate::new(4, NOW) }
+        .halted(&format!("{}: {} to nobody", foreign(4), B256::repeat_byte(0x12)), 4);
     world.put(gate.put(&lane, 0).expect("a row")).await;
     let header = HeaderRow { height: 90, hash: BLOCK, parent: B256::ZERO };
     let key = HeaderRow::key(&lane.network, 90);
@@ -81,7 +82,7 @@ pub(crate) async fn displace(world: &World, lane: &LaneId, number: u64) -> Answe
 }
 
 /// As [`displace`], with the operator's word for what took it.
-async fn displace_taken_by(world: &World, lane: &LaneId, number: u64, taken_by: Value) -> Answer {
+pub(crate) async fn displace_taken_by(world: &World, lane: &LaneId, number: u64, taken_by: Value) -> Answer {
     let path = format!("/admin/v1/lanes/local/{}/displace", lane.address);
     let reason = "seen in two explorers at a final block";
     world.post(&path, json!({"number": number, "takenBy": taken_by, "reason": reason})).await
@@ -179,7 +180,7 @@ async fn what_nodes_refuse_is_not_given_up_as_another_s() {
     let refusal = displace(&world, &lane, 4).await;
     assert_eq!(refusal.refusal(), (409, "CONFLICT".to_owned(), "number".to_owned()));
     assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned);
-    let both = refused.halted(&foreign(4), 4);
+    let both = refused.halted(&format!("{}: {} to nobody", foreign(4), B256::repeat_byte(0x12)), 4);
     world.put(both.put(&lane, row.version() + 1).expect("a row")).await;
     displace(&world, &lane, 4).await.ok();
     assert_eq!(stored(&world, &parcel).await.state, ParcelState::Accepted, "looks found it another's all the same");

@@ -14,8 +14,10 @@ use causeway_state::{
 };
 use causeway_store::{Item, Write};
 
+use serde_json::json;
+
 use crate::{
-    displace::{displace, halted, stored},
+    displace::{displace, displace_taken_by, halted, stored},
     support::{NOW, World},
     switches::throw,
 };
@@ -110,7 +112,32 @@ async fn it_is_not_given_up_while_nobody_can_tell_what_a_later_one_pays() {
     wished(&world, &parcel).await;
     world.put(Write::create(Transaction::key(&lane, 5), Item::new().with("number", "five"))).await;
     taken(&world, &lane, 4, &parcel).await;
-    is_refused(&world, &lane, 4).await;
     let said = displace(&world, &lane, 4).await;
     assert!(said.body["message"].as_str().expect("a reason").contains("number 5"), "{said:?}");
+    // Readable, and what it pays is not there.
+    let row = world.row(&Transaction::key(&lane, 4)).await.expect("there");
+    let fourth: Transaction = row.parse().expect("a transaction");
+    let fifth = Transaction { number: 5, parcels: vec![twin(&parcel).id], ..fourth };
+    let item = Item::from_fields(&fifth).expect("a row");
+    world.put(Write::Put { key: Transaction::key(&lane, 5), item, expect: vec![] }).await;
+    is_refused(&world, &lane, 4).await;
+}
+
+/// Until a look has told what took it, or where no node tells what that paid, nobody can hold it against what is asked for.
+#[tokio::test]
+async fn it_is_not_given_up_before_it_is_told_what_it_paid() {
+    let (world, lane, parcel) = halted(|parcel| parcel, 0).await;
+    let row = world.row(&Gate::key(&lane)).await.expect("there");
+    let gate: Gate = row.parse().expect("a gate");
+    let unnamed = Gate { gate: LaneGate::Open, ..gate.clone() }.halted(&foreign(4), 4);
+    let unread = Gate { unread: true, ..gate };
+    let at_taker = (409, "CONFLICT".to_owned(), "takenBy".to_owned());
+    for gate in [&unnamed, &unread] {
+        let item = Item::from_fields(gate).expect("a row");
+        world.put(Write::Put { key: Gate::key(&lane), item, expect: vec![] }).await;
+        assert_eq!(displace(&world, &lane, 4).await.refusal(), at_taker);
+        assert_eq!(stored(&world, &parcel).await.state, ParcelState::Assigned);
+    }
+    displace_taken_by(&world, &lane, 4, json!(B256::repeat_byte(0x12))).await.ok();
+    assert_eq!(stored(&world, &parcel).await.state, ParcelState::Accepted);
 }

@@ -194,10 +194,8 @@ impl SignedWire {
 /// them is as one that is not known.
 pub(super) fn read_signed(result: &RawValue, hash: B256) -> Result<Option<Form>, String> {
     let Some(wire) = read::<Option<SignedWire>>(result)? else { return Ok(None) };
-    if wire.hash == Some(hash) && wire.is_another() {
-        return Ok(Some(Form::Another));
-    }
-    Ok(wire.sealed().filter(|sealed| sealed.hash == hash).map(|sealed| Form::Ours(sealed.raw)))
+    let another = (wire.hash == Some(hash) && wire.is_another()).then_some(Form::Another);
+    Ok(wire.sealed().filter(|sealed| sealed.hash == hash).map(|sealed| Form::Ours(sealed.raw)).or(another))
 }
 
 /// Fees of recent blocks.
