@@ -47,6 +47,12 @@ fn first_and_second(world: &mut World, is_signed: bool) -> [String; 2] {
     [first, second]
 }
 
+/// An operator gives number 1 up.
+fn displace(world: &World) -> Act {
+    let (what, path) = ("people: displace", format!("lanes/{}/displace", world.lane("acme")));
+    Act { what, path, body: json!({"number": 1, "reason": "a restore"}), promise: Promise::Nothing }
+}
+
 #[test]
 fn what_took_a_number_and_paid_what_another_row_asks_for_is_for_people() {
     for (is_signed, wordless) in [(true, false), (false, false), (true, true), (false, true)] {
@@ -67,6 +73,8 @@ fn what_took_a_number_and_paid_what_another_row_asks_for_is_for_people() {
         assert!(world.has_halted());
         assert_eq!((world.parcel(&first).state, world.parcel(&first).displaced), (ParcelState::Assigned, 0));
         assert_ne!(world.parcel(&second).state, ParcelState::Confirmed, "people find out first");
+        let act = displace(&world);
+        assert_eq!(world.act(&act).status, StatusCode::CONFLICT, "signed: {is_signed}, wordless: {wordless}");
     }
 }
 
@@ -265,8 +273,7 @@ fn a_later_number_that_asks_for_what_was_paid_is_cancelled_before_it_is_sent() {
     world.held.clear();
     world.pass(4 * LOOKS_MS);
     let lane = world.lane("acme");
-    let (what, path) = ("people: displace", format!("lanes/{lane}/displace"));
-    let act = Act { what, path, body: json!({"number": 1, "reason": "a restore"}), promise: Promise::Nothing };
+    let act = displace(&world);
     assert_eq!(world.act(&act).status, StatusCode::CONFLICT, "asked for");
     let wish = world.cancel(world.parcel(&second).id);
     assert_eq!(world.act(&wish).status, StatusCode::OK);
