@@ -96,10 +96,11 @@ pub struct LaneTransaction {
 pub struct DisplaceRequest {
     /// The number at which the lane halted.
     pub number: u64,
-    /// `0x` and 64 hexadecimal digits: the transaction that took it, where you found it out. Needed for a number that nobody was
-    /// given and of which the lane's reason names none: no node tells, or it was used without a transaction (EIP-7702), and
-    /// this is the one with the authorization. The tracker asks nodes for it first: what is Causeway's is put on record, and
-    /// only else it is passed over, when you ask again. Goes into the audit log.
+    /// `0x` and 64 hexadecimal digits: the transaction that took it, where you found it out. Needed where the
+    /// lane's reason names none: no node tells, or it was used without a transaction (EIP-7702), and this is the one with the
+    /// authorization; and where no node tells what the named one paid: you have seen it yourself. The tracker asks nodes for
+    /// what it has not named first: what is Causeway's is put on record, and only else the number is given up, when you ask
+    /// again. Goes into the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<String>,
     /// 1 to 500 characters; goes into the audit log.

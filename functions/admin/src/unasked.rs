@@ -27,7 +27,9 @@ impl Admin {
         let Some(paid) = gate.taken_for.filter(|_| gate.consumed == number) else { return Ok(None) };
         let lane = treasury.lane();
         let mut later = false;
-        for parcel in self.open_parcels(treasury, number..next).await? {
+        // A restore may have left rows of which the counter does not know.
+        let out = self.networks.get(lane.network.as_str()).map_or(0, |network| network.in_flight_max);
+        for parcel in self.open_parcels(treasury, number, next + out).await? {
             if !paid.is_asked_by(&lane, &parcel) || !parcel.state.holds_money() {
                 continue;
             }
@@ -52,15 +54,15 @@ impl Admin {
         })
     }
 
-    /// The parcels of a lane without a number, and those of these numbers that have not ended.
-    async fn open_parcels(&self, treasury: &Treasury, numbers: std::ops::Range<u64>) -> Result<Vec<Parcel>, ApiError> {
+    /// The parcels of a lane without a number, and those of a number and the later ones before `end` that have not ended.
+    async fn open_parcels(&self, treasury: &Treasury, first: u64, end: u64) -> Result<Vec<Parcel>, ApiError> {
         let lane = treasury.lane();
         let (mut keys, mut parcels) = (Vec::new(), Vec::new());
         for query in Parcel::queries_unsigned(&lane) {
             let rows = self.all(query).await?;
             keys.extend(rows.iter().filter_map(|row| Some(Key::new(TRANSFERS, row.text("pk")?, "PCL"))));
         }
-        let numbers: Vec<u64> = numbers.collect();
+        let numbers: Vec<u64> = (first..end).collect();
         let transactions: Vec<Key> = numbers.iter().map(|number| Transaction::key(&lane, *number)).collect();
         for (number, row) in numbers.iter().zip(self.read(&transactions).await?) {
             let Some(row) = row else { continue };
@@ -69,7 +71,9 @@ impl Admin {
             let open: Vec<Key> = open.map(|id| Parcel::key(*id)).collect();
             let rows = self.read(&open).await?;
             let known: Vec<Parcel> = rows.iter().flatten().filter_map(readable).collect();
-            if known.len() < open.len() {
+            // What is not there is not accepted again when its number is given up; a later one is sent without it.
+            let needed = if *number == first { rows.iter().flatten().count() } else { open.len() };
+            if known.len() < needed {
                 return Err(untold(*number));
             }
             parcels.extend(known);

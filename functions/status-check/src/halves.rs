@@ -41,7 +41,7 @@ impl Tracker {
         let from = gate.consumed.saturating_sub(out).max(gate.first);
         let rows = self.transactions(network, lead, lane, from..counter.next + out).await?;
         let known = |number: u64| rows.get(usize::try_from(number.checked_sub(from)?).ok()?)?.as_ref();
-        let behind = (counter.next..).take_while(|number| known(*number).is_some()).count() as u64;
+        let behind = known(counter.next).is_some();
         let mut named = Vec::new();
         for ours in rows.iter().flatten().filter_map(open) {
             match ours {
@@ -60,12 +60,29 @@ impl Tracker {
             all &= self.complete(lane, *number, *id).await?;
         }
         // Last: behind it nobody looks for halves any more.
-        if all && behind > 0 {
-            tracing::error!(lane = %lane, next = counter.next, behind, "the counter goes on behind numbers that are signed");
-            let writes = [Counter::take(lane, counter.next, behind)];
-            all = matches!(commit(&*self.store, &*self.clock, &writes).await?, Done::Committed);
+        if all && behind {
+            all = self.step_over(network, lane).await?;
         }
         Ok(all)
+    }
+
+    /// Has the counter go on behind numbers that have their transactions, of which it does not know; answers whether it did.
+    /// A number before them may be free when halves are looked for, and be taken later.
+    pub(crate) async fn step_over(&self, network: &Network, lane: &LaneId) -> Result<bool, TrackError> {
+        let row = self.store.get(&Counter::key(lane)).await?;
+        let Some(counter) = row.map(|row| row.parse::<Counter>()).transpose()? else { return Ok(false) };
+        let mut behind = 0;
+        while behind < network.in_flight_max
+            && self.store.get(&Transaction::key(lane, counter.next + behind)).await?.is_some()
+        {
+            behind += 1;
+        }
+        if behind == 0 {
+            return Ok(false);
+        }
+        let done = commit(&*self.store, &*self.clock, &[Counter::take(lane, counter.next, behind)]).await?;
+        tracing::error!(lane = %lane, next = counter.next, behind, ?done, "the counter goes on behind numbers that are signed");
+        Ok(matches!(done, Done::Committed))
     }
 
     /// Gives a parcel its number, unless it is no half after all; answers `false` where others moved the rows each time.

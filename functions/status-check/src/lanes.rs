@@ -211,11 +211,16 @@ impl Tracker {
         (lane, counter, gate): (&LaneId, &Counter, &Gate),
         (latest, pending): &(Reply<u64>, u64),
     ) -> Result<Look, TrackError> {
+        let pending = *pending;
+        let ahead = gate.consumed.max(latest.value).max(pending) > counter.next;
+        if ahead && self.step_over(network, lane).await? {
+            self.doubt(lane).await?;
+            return Ok(Look::Doubted);
+        }
         if gate.consumed > counter.next && self.forget_unknown(lead, lane, gate).await? {
             return Ok(Look::Doubted);
         }
         let (consumed, look) = self.check_consumed(network, chain, lead, (lane, gate), latest).await?;
-        let pending = *pending;
         if pending < gate.seen && gate.seen <= counter.next {
             // The node lost some from its pool, or lags: the same bytes again do no harm.
             let floor = pending.max(consumed);

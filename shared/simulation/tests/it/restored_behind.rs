@@ -209,6 +209,26 @@ fn numbers_behind_a_hole_of_which_the_counter_does_not_know_are_stepped_over() {
     assert_eq!(got(&world, "rosa"), value(&world, &id), "once");
 }
 
+/// The hole was filled, and what lies behind it went out, before anybody signed once more.
+#[test]
+fn a_counter_goes_on_behind_numbers_that_are_out() {
+    let mut world = begun(Setup::default());
+    let counter = Counter::key(&world.lane("acme"));
+    let id = unsigned_but(&mut world, 3, |key| *key == counter);
+    let others = ["karl", "kora"].map(|who| world.withdraw("ETH", "2", recipient(who)));
+    world.forget_look();
+    world.held.clear();
+    pass_unchecked(&mut world, 240);
+    for (id, numbers) in others.iter().chain([&id]).zip([[1, 2], [1, 2], [3, 3]]) {
+        let parcel = world.parcel(id);
+        assert_eq!(parcel.state, ParcelState::Confirmed);
+        assert!(numbers.contains(&parcel.number.expect("signed")), "{:?}", parcel.number);
+    }
+    let late = world.withdraw("ETH", "2", recipient("kurt"));
+    pass_unchecked(&mut world, 240);
+    assert_eq!((world.parcel(&late).state, world.parcel(&late).number), (ParcelState::Confirmed, Some(4)));
+}
+
 /// Its client wants it cancelled: a no-op takes the number that its payment has.
 #[test]
 fn a_parcel_that_does_not_know_of_its_signature_is_cancelled_by_a_no_op() {
