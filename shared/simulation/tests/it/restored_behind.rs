@@ -24,6 +24,7 @@ use futures::FutureExt;
 use serde_json::json;
 
 use crate::{
+    reconciliation::{report, settled, tamper},
     replacements::throw,
     restored::{LOOKS_MS, begun, got, lost, ours, value},
 };
@@ -227,6 +228,25 @@ fn a_counter_goes_on_behind_numbers_that_are_out() {
     let late = world.withdraw("ETH", "2", recipient("kurt"));
     pass_unchecked(&mut world, 240);
     assert_eq!((world.parcel(&late).state, world.parcel(&late).number), (ParcelState::Confirmed, Some(4)));
+}
+
+/// Its numbers are all on record: there is nothing that only people could know.
+#[test]
+fn a_counter_behind_numbers_on_record_goes_on_behind_them() {
+    let (mut world, _) = settled();
+    let lane = world.lane("acme");
+    assert_eq!(world.lane_view("acme").expect("begun").next, 4);
+    tamper::<Counter>(&world, &Counter::key(&lane), |counter| counter.next = 2);
+    // The simulation's own rules would stop at what is planted here.
+    world.rows.journal();
+    for _ in 0..2_000 {
+        world.quiet_step();
+    }
+    assert_eq!(world.lane_view("acme").expect("begun").next, 4);
+    assert_eq!(report(&world, "acme").differences, []);
+    let late = world.withdraw("ETH", "1", recipient("late"));
+    world.finish();
+    assert_eq!(world.parcel(&late).number, Some(4));
 }
 
 /// Its client wants it cancelled: a no-op takes the number that its payment has.
