@@ -173,18 +173,18 @@ def test_a_transfer_in_a_block_is_not_cancelled(tenant: Tenant, chain: Chain, re
     assert tenant.api.post(f"/api/v1/transfers/{transfer}/cancel", {}).status == 409
 
 
-def taken(tenant: Tenant, chain: Chain, world: World, recipient: str) -> str:
-    """A transfer whose number a stranger's transaction took before it was sent."""
+def taken(tenant: Tenant, chain: Chain, world: World, recipient: str, legacy: bool = True) -> tuple[str, str]:
+    """A transfer whose number a stranger's transaction took before it was sent, and that one's hash."""
     tenant.wait_confirmed(tenant.transfer("ETH", "1", new_address()))
     with world.functions.untriggered("send", "transactions.fifo"):
         transfer = tenant.transfer("ETH", "1", recipient)
         tenant.wait_told(transfer, state="assigned")
         before = chain.balance("ETH", tenant.treasury)
-        chain.spend_number(tenant.treasury)
+        taker = chain.spend_number(tenant.treasury, legacy)
         # The books know nothing of what that cost.
         chain.give("ETH", tenant.treasury, before - chain.balance("ETH", tenant.treasury))
         chain.bury()
-    return transfer
+    return transfer, taker
 
 
 def is_paid_once(tenant: Tenant, chain: Chain, world: World, transfer: str, recipient: str) -> None:
@@ -201,7 +201,7 @@ def is_paid_once(tenant: Tenant, chain: Chain, world: World, transfer: str, reci
 def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
     world: World, tenant: Tenant, chain: Chain, recipient: str
 ) -> None:
-    transfer = taken(tenant, chain, world, recipient)
+    transfer, taker = taken(tenant, chain, world, recipient, legacy=False)
     wait_until("the lane halts", lambda: tenant.lane()["state"] == "halted", limit_s=LOOKS_S)
     assert "not Causeway's" in tenant.lane()["reason"]
     told = tenant.told(transfer)
@@ -212,10 +212,15 @@ def test_a_strangers_number_halts_its_lane_until_an_operator_gives_it_up(
     # Refused until the block at which the lane halted is final.
     chain.bury()
 
-    def given_up() -> bool:
-        return world.operator.act(f"{path}/displace", number=1).status == 200
+    # A look names it then, and no node tells what it paid: an operator has to have seen that.
+    def named() -> bool:
+        bare = world.operator.act(f"{path}/displace", number=1)
+        assert bare.status == 409
+        return taker in tenant.lane()["reason"] and bare.body["details"]["field"] == "takenBy"
 
-    wait_until("the number is given up", given_up, limit_s=LOOKS_S)
+    wait_until("a look names what took it", named, limit_s=LOOKS_S)
+    assert world.operator.act(f"{path}/displace", number=1, takenBy="0x" + "77" * 32).status == 409
+    assert world.operator.act(f"{path}/displace", number=1, takenBy=taker).status == 200
     is_paid_once(tenant, chain, world, transfer, recipient)
 
 
@@ -223,7 +228,7 @@ def test_a_strangers_number_is_given_up_where_two_providers_prove_it(
     world: World, tenant: Tenant, chain: Chain, node: Node, recipient: str
 ) -> None:
     with world.functions.endpoints([chain.url, node.url], "status-check"):
-        transfer = taken(tenant, chain, world, recipient)
+        transfer, _ = taken(tenant, chain, world, recipient)
         shown = f"/admin/v1/lanes/local/{tenant.treasury}"
 
         def given_up() -> bool:

@@ -101,12 +101,19 @@ class Chain(deploy.Chain):
         finally:
             self.call("anvil_setNextBlockBaseFeePerGas", hex(before))
 
-    def spend_number(self, address: str) -> None:
-        """Uses an address's next number up as somebody else who has its key would."""
+    def spend_number(self, address: str, legacy: bool = True) -> str:
+        """Uses an address's next number up as somebody else who has its key would, by a transaction of type 0 or 2; its hash.
+
+        The node makes up its signature, so one of type 2, which is ours, cannot be read from its bytes.
+        """
+        one = {"from": address, "to": new_address(), "value": "0x0"}
+        if legacy:
+            one["gasPrice"] = self.call("eth_gasPrice")
         self.call("anvil_impersonateAccount", address)
         try:
-            self.call("eth_sendTransaction", {"from": address, "to": new_address(), "value": "0x0"})
+            spent = self.call("eth_sendTransaction", one)
             self.mine()
+            return spent
         finally:
             self.call("anvil_stopImpersonatingAccount", address)
 
