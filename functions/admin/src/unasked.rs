@@ -48,8 +48,8 @@ impl Admin {
         }
         let held = self.held_back(&Scope::of_payment(&treasury.tenant, &lane)).await?;
         held.map(Some).ok_or_else(|| {
-            let what = "was used by a transaction that paid exactly what a later one is to pay, which is signed: block the lane \
-                        until that one is told as cancelled, and ask again";
+            let what = "was used by a transaction that paid exactly what a later one is to pay, which is signed: block the lane, ask \
+                        again, and unblock it once that one is cancelled or has another hash, its no-op's";
             ApiError::of_field(Code::Conflict, "number", what)
         })
     }

@@ -97,6 +97,9 @@ async fn it_is_not_given_up_while_a_later_one_asks_whose_payments_are_not_held_b
         is_refused(&world, &lane, 4).await;
         wished(&world, &behind).await;
         is_refused(&world, &lane, 4).await;
+        // It cannot be cancelled first: that takes an open lane.
+        let said = displace(&world, &lane, 4).await;
+        assert!(said.body["message"].as_str().expect("a reason").contains("block the lane, ask again"), "{said:?}");
         let scope = scopes(&lane)[which].clone();
         throw(&world, &scope, true).await.ok();
         throw(&world, &scope, false).await.ok();
