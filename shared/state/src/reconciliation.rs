@@ -102,7 +102,7 @@ pub struct Look {
     pub at: u64,
     /// The first number that was not assigned when it began.
     pub next: u64,
-    /// Every number below is settled, final and without a difference.
+    /// Every number below is settled, without a difference, and deeper than any branch that a leader walks back.
     pub settled_to: u64,
     /// The first number that was not settled.
     pub open_from: Option<u64>,
@@ -149,7 +149,8 @@ pub struct Report {
     /// The lane's first number at that time: where people say that it begins elsewhere, all is looked at anew.
     #[serde(default)]
     pub first: u64,
-    /// Every number of the lane below was settled, final and without a difference; looks begin here.
+    /// Every number of the lane below was settled, without a difference, and deeper than any branch that a leader walks back;
+    /// looks begin here.
     pub settled_to: u64,
     /// Every parcel of the tenant accepted before had ended; looks begin here.
     pub parcels_from: Millis,

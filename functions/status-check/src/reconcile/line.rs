@@ -23,7 +23,7 @@ use causeway_state::{
 };
 use causeway_store::{Cursor, Item, Key, Query, Range, Value};
 
-use crate::{TrackError, Tracker};
+use crate::{TrackError, Tracker, lead::RING};
 
 /// Rows of one read.
 const ROWS_PER_READ: usize = 100;
@@ -164,7 +164,7 @@ impl Tracker {
             if outcome.is_none() {
                 look.open_from.get_or_insert(number);
             }
-            let ended = outcome.is_some_and(|outcome| decided_at(outcome) <= head.finalized);
+            let ended = outcome.is_some_and(|outcome| stands(head, decided_at(outcome)));
             let done = ended && found.is_empty() && !left.contains(&number);
             if done && look.settled_to == number {
                 look.settled_to = number + 1;
@@ -275,6 +275,12 @@ const fn decided_at(outcome: &Outcome) -> u64 {
         | Outcome::Cancelled { height, .. }
         | Outcome::Displaced { height, .. } => *height,
     }
+}
+
+/// Whether what a height decided stays so: it is final, and deeper than a leader walks back. A branch below what is final can
+/// take a payment away, and the word of that can be lost with its queue: until then looks must see it.
+const fn stands(head: &Head, height: u64) -> bool {
+    height <= head.finalized && height + RING as u64 <= head.height
 }
 
 /// The state that a transaction demands of its parcels; none where it gave them up to another number.

@@ -323,6 +323,27 @@ fn lost_reorganisation(reconcile_ms: u64) {
     returns_and_is_paid(&mut world, &id);
 }
 
+#[test]
+fn what_looks_took_for_settled_and_a_branch_below_what_is_final_took_away_is_told_again_by_reconciliation() {
+    let mut world = World::new(Setup { reconcile_ms: 120_000, final_at: 8, ..Setup::default() });
+    world.track();
+    let id = world.withdraw("TUSD", "1", recipient("rosa"));
+    let due = |world: &World| world.parcels()[0].settled.as_ref().map_or(u64::MAX, |settled| settled.height + 8);
+    world.until("its end", |world| world.head().is_some_and(|head| head.finalized >= due(world)));
+    // Looks at what is settled, and final.
+    world.pass(250_000);
+    let settled = world.parcel(&id).settled.expect("settled");
+    let depth = world.chain.height() - settled.height + 1;
+    assert!(depth > 100, "far below what is final");
+    world.held.insert(queues::CHAIN_EVENTS);
+    world.chain.reorg(&Reorg { depth, blocks: depth + 1, again: Vec::new(), orphans: Orphans::Waiting });
+    let height = world.chain.height();
+    world.until("the other branch's end", |world| world.head().is_some_and(|head| head.finalized > height));
+    assert!(world.inbox.lose(queues::CHAIN_EVENTS) > 1, "reorged, confirmed and final");
+    world.held.clear();
+    returns_and_is_paid(&mut world, &id);
+}
+
 /// It is taken back, its lane is opened by people, and it is paid again.
 fn returns_and_is_paid(world: &mut World, id: &str) {
     world.until("its return", |world| world.parcel(id).reopened > 0);
