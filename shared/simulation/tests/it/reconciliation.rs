@@ -70,7 +70,11 @@ fn a_sound_world_is_reported_clean_and_what_no_branch_can_take_away_is_not_read_
     assert_eq!(told(&mut world), []);
     nothing_was_told(&world);
     let first = report(&world, "acme");
-    assert_eq!((first.settled_to, first.transactions, first.suspected.len()), (0, 4, 0), "final, and read all the same");
+    assert_eq!(
+        (first.settled_to, first.transactions, first.suspected.len()),
+        (0, 4, 0),
+        "final, and read all the same"
+    );
     world.withdraw("TUSD", "1", recipient("later"));
     world.finish();
     world.pass(420_000);
