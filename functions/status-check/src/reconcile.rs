@@ -33,7 +33,7 @@ use crate::{TrackError, Tracker, lead::Lead};
 use line::Walk;
 
 /// From one look at a treasury to the next: a difference is known within the hour, and an hour's reads are those of what
-/// was settled in it, once more each.
+/// was settled in it, and in the blocks that a branch could still take away, once more each.
 pub const EVERY_MS: u64 = 3_600_000;
 /// What was found is looked at again after so long: the lanes' own check, each minute, has had its turn by then.
 const AGAIN_MS: u64 = 90_000;

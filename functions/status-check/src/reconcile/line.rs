@@ -394,4 +394,23 @@ mod tests {
         assert_eq!((page.after, page.limit), (Some(Cursor("there".to_owned())), ROWS_PER_READ));
         assert_eq!(Walk::new(&report, 4, 99, 2_000_000).look.parcels, Parcels::From(5));
     }
+
+    #[test]
+    fn what_a_branch_could_take_away_or_is_not_final_does_not_stand() {
+        let head = |height, finalized| Head {
+            height,
+            hash: Default::default(),
+            confirmed: height,
+            finalized,
+            epoch: 1,
+            leader: "one".to_owned(),
+            lease_until: 0,
+            looked_at: 0,
+            anew_at: 0,
+        };
+        let ring = RING as u64;
+        assert!(stands(&head(100 + ring, 100), 100));
+        assert!(!stands(&head(99 + ring, 99 + ring), 100), "a leader could walk back to it");
+        assert!(!stands(&head(500 + ring, 99), 100), "its finality stands still");
+    }
 }
