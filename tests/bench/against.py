@@ -34,9 +34,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path, help="the other state's checkout")
     parser.add_argument("--binaries", type=Path, nargs=2, metavar=("BEFORE", "AFTER"))
-    parser.add_argument("--pairs", type=int, default=36)
-    parser.add_argument("--rate", type=int, default=6, help="transfers per second: low enough that the host keeps up")
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--pairs", type=positive, default=36)
+    parser.add_argument("--rate", type=positive, default=6, help="transfers per second: low enough that the host keeps up")
+    parser.add_argument("--seconds", type=positive, default=20)
     given = parser.parse_args()
     roots = dict(zip(STATES, (given.before.resolve(), ROOT)))
     for root in roots.values():
@@ -68,7 +68,7 @@ def main() -> int:
     finally:
         for one in served.values():
             one.end()
-    print(table(turns))
+    print(compared(turns))
     print(f"\neach turn as JSON: {kept}")
     return 0
 
@@ -100,10 +100,8 @@ class Served:
         return json.loads(line)
 
     def end(self) -> None:
-        """Takes its stack down."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        """Takes its stack down; one that has ended by itself is no hindrance to the other's end."""
+        self.process.communicate()
 
 
 def serve(root: Path, binaries: Path) -> int:
@@ -133,17 +131,28 @@ def serve(root: Path, binaries: Path) -> int:
     return bench.main()
 
 
-def table(turns: dict[str, list[dict[str, Any]]]) -> str:
+def compared(turns: dict[str, list[dict[str, Any]]]) -> str:
     """Medians over the turns of each state, their ratio, and in how many pairs the state after took longer."""
-    lines = [f"{'from the request to':22}{'':5}{'before ms':>11}{'after ms':>10}{'ratio':>8}{'of pairs':>10}{'longer':>10}"]
+    # Not at the top: the other side has the `report` of the state that it serves.
+    import report
+
+    rows = []
     for at, stage in enumerate(turns["after"][0]["stages"]):
         for quantile in QUANTILES:
             before, after = ([turn["stages"][at]["us"][quantile] / 1000 for turn in turns[state]] for state in STATES)
             pairs = [one / other for one, other in zip(after, before)]
-            lines.append(f"{stage['stage'].split()[-1]:22}{quantile:5}{median(before):11.1f}{median(after):10.1f}"
-                         f"{median(after) / median(before):8.2f}{median(pairs):10.2f}"
-                         f"{sum(pair > 1 for pair in pairs):5} of {len(pairs)}")
-    return "\n".join(lines)
+            rows.append([f"{stage['stage']} {quantile}", f"{median(before):.1f}", f"{median(after):.1f}",
+                         f"{median(after) / median(before):.2f}", f"{median(pairs):.2f}",
+                         f"{sum(pair > 1 for pair in pairs)} of {len(pairs)}"])
+    return report.table(["stage", "before ms", "after ms", "ratio", "of pairs", "after longer"], rows)
+
+
+def positive(said: str) -> int:
+    """A whole number from 1 on."""
+    number = int(said)
+    if number < 1:
+        raise argparse.ArgumentTypeError("has to be 1 or more")
+    return number
 
 
 if __name__ == "__main__":
